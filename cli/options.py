@@ -1,0 +1,16 @@
+"""Options that several commands share. Light imports only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StorePath = Annotated[
+    Path,
+    typer.Option(
+        "--store", envvar="XMODAL_STORE", help="The DuckDB experiment store.", show_default=True
+    ),
+]
+DEFAULT_STORE = Path("xmodal.duckdb")

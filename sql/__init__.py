@@ -1,0 +1,1 @@
+"""SQL as package data: schema, views and named analyses."""

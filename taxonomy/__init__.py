@@ -1,0 +1,1 @@
+"""What is asked: concepts, hypernym graph, splits, manifests. No torch, no duckdb."""

@@ -1,0 +1,44 @@
+"""The errors a user can mend. Anything that is not an XmodalError is a bug."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class XmodalError(Exception):
+    """The user can fix it: the message names the thing, the rule and the value got."""
+
+
+class ConfigError(XmodalError):
+    """A setting is outside its allowed values."""
+
+
+class DataError(XmodalError):
+    """A file or folder given by the user cannot be used as it is."""
+
+
+class ManifestError(XmodalError):
+    """A manifest cannot be built or found."""
+
+
+class StoreError(XmodalError):
+    """The experiment store cannot be opened, read or written as asked."""
+
+
+def unknown(kind: str, got: str, valid: Iterable[str]) -> str:
+    """One line that says a name is unknown and lists the nearest valid ones.
+
+    Args:
+        kind: What the name should have been, such as "hypernym".
+        got: The name that was given.
+        valid: All names that would have been accepted.
+
+    Returns:
+        The message, without a trailing full stop.
+    """
+    names = sorted(set(valid))
+    near = difflib.get_close_matches(got, names, n=5, cutoff=0.5) or names[:8]
+    more = "" if len(near) == len(names) else f" (of {len(names)})"
+    listed = ", ".join(near) if near else "none are there"
+    return f"unknown {kind} {got!r}; valid: {listed}{more}"

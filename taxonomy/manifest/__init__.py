@@ -1,0 +1,1 @@
+"""Manifests: which evidence training may see, and every question asked."""

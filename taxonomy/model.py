@@ -1,0 +1,142 @@
+"""The two things the taxonomy layer makes: a Taxonomy and, from it, Manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from taxonomy.errors import ConfigError
+from taxonomy.hashing import content_id
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SPLITS = ("train", "validation", "test")
+PAIRS = ("agreed", "strict", "everyday")
+
+
+def one_of(name: str, got: str, valid: tuple[str, ...]) -> None:
+    """Raise ConfigError unless got is one of the valid values of a setting."""
+    if got not in valid:
+        raise ConfigError(f"{name} must be one of {', '.join(valid)}, got {got!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaxonomyConfig:
+    """Identity of one taxonomy build, before its data is read."""
+
+    source: str = "emoji"
+    """Where concepts and images come from: emoji or csv."""
+    pairs: str = "agreed"
+    """Which (leaf, hypernym) pairs are a Yes: agreed, strict or everyday."""
+    min_leaves: int = 6
+    """Hypernyms with fewer leaves than this are dropped and listed."""
+    seed: int = 0
+    """Seed of the split where the source ships none."""
+
+    def __post_init__(self) -> None:
+        one_of("source", self.source, ("emoji", "csv"))
+        one_of("pairs", self.pairs, PAIRS)
+        if self.min_leaves < 1:
+            raise ConfigError(f"min_leaves must be at least 1, got {self.min_leaves}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taxonomy:
+    """One dataset: concepts, hypernym graph, pairs and images as Arrow tables.
+
+    Tables follow taxonomy.tables (CONCEPT, EDGE, LEAF_HYPERNYM, IMAGE); ids are dense
+    integers within the dataset, in the order of the concepts' keys.
+    """
+
+    dataset_id: str
+    """First 16 hex digits of the sha256 of config, rows of all tables and picture hashes."""
+    config: TaxonomyConfig
+    concepts: pa.Table
+    edges: pa.Table
+    leaf_hypernym: pa.Table
+    images: pa.Table
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """Counts and lists for the reader: dropped hypernyms, leaves without validation, ..."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestConfig:
+    """Every knob of one design. The manifest's id is the hash of this and the dataset."""
+
+    design: str = "random"
+    """Which cells are held out: none, random or systematic."""
+    unit: str = "pair"
+    """What random draws: pair (cells) or leaf (all cells of a leaf, as S1 did)."""
+    ratio: float = 1.0
+    """Share of the cells held out, 0 to 1. 0 for design none; derived for systematic."""
+    n_held_out_hypernyms: int | None = None
+    """For systematic: how many hypernyms lose all their cells."""
+    closure: str = "none"
+    """For systematic: none (the paper) or down (their descendants too)."""
+    mentions: str = "drop_all"
+    """drop_all, keep, drop_positives, drop_words or rebalance."""
+    negatives: str = "matched"
+    """Hypernym No: matched (another image, same hypernym) or image (S1: same image)."""
+    shuffle: str = "none"
+    """none, within, across, across_s1 or swap."""
+    seed: int = 42
+    """Seed of the ablation, and of the shuffle unless shuffle_seed is given."""
+    shuffle_seed: int | None = None
+    """Seed of the shuffle; None means the same as seed."""
+    train_leaf_negatives: int = 1
+    """Leaf No questions a training image; validation and test always have one."""
+
+    def __post_init__(self) -> None:
+        one_of("design", self.design, ("none", "random", "systematic"))
+        one_of("unit", self.unit, ("pair", "leaf"))
+        one_of("closure", self.closure, ("none", "down"))
+        one_of(
+            "mentions",
+            self.mentions,
+            ("drop_all", "keep", "drop_positives", "drop_words", "rebalance"),
+        )
+        one_of("negatives", self.negatives, ("matched", "image"))
+        one_of("shuffle", self.shuffle, ("none", "within", "across", "across_s1", "swap"))
+        if not 0.0 <= self.ratio <= 1.0:
+            raise ConfigError(f"ratio must be in [0, 1], got {self.ratio}")
+        if (self.n_held_out_hypernyms is not None) != (self.design == "systematic"):
+            raise ConfigError(
+                "n_held_out_hypernyms goes with design systematic and only with it, got "
+                f"design {self.design!r} and n_held_out_hypernyms {self.n_held_out_hypernyms}"
+            )
+        if self.train_leaf_negatives < 1:
+            raise ConfigError(
+                f"train_leaf_negatives must be at least 1, got {self.train_leaf_negatives}"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting by name, for the hash and the store."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """One design applied to one dataset: what training may see and what is asked.
+
+    Tables follow taxonomy.tables (CELL, LABEL, EXAMPLE).
+    """
+
+    manifest_id: str
+    dataset_id: str
+    config: ManifestConfig
+    shuffle_id: str
+    """Hash of the shuffle's kind and seed; "none" when there is none."""
+    cells: pa.Table
+    labels: pa.Table
+    examples: pa.Table
+    rows_sha256: str
+    """Hash of the rows of the three tables, canonical order."""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    """Nominal and realised ratios, exclusion and shortfall counts."""
+
+
+def manifest_id(dataset_id: str, config: ManifestConfig) -> str:
+    """The id of the manifest of a config over a dataset."""
+    return content_id({"dataset": dataset_id, **config.as_dict()})

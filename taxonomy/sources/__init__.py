@@ -1,0 +1,1 @@
+"""Readers of concept and image lists."""

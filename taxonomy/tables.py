@@ -1,0 +1,92 @@
+"""Arrow schemas of everything the taxonomy layer hands to the store."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+CONCEPT = pa.schema(
+    [
+        pa.field("concept_id", pa.int32(), nullable=False),
+        # unique in a dataset: "leaf/parrot", "inner/dog", "hypernym/bird", "synset/bird.n.01"
+        pa.field("key", pa.string(), nullable=False),
+        # the surface form that questions use, lower case: "parrot"
+        pa.field("name", pa.string(), nullable=False),
+        # the asked form: "a parrot", "clothing", "a piece of jewelry"
+        pa.field("phrase", pa.string(), nullable=False),
+        pa.field("synset", pa.string()),
+        pa.field("wn_offset", pa.int32()),
+        pa.field("gloss", pa.string()),
+        # leaf | inner | hypernym | synset
+        pa.field("role", pa.string(), nullable=False),
+        # hypernyms under --min-leaves are kept here, flagged, and in no question
+        pa.field("dropped", pa.bool_(), nullable=False),
+        # shortest hypernym path to the root in WordNet, edges
+        pa.field("depth", pa.int32()),
+    ]
+)
+
+EDGE = pa.schema(
+    [
+        pa.field("hyponym_id", pa.int32(), nullable=False),
+        pa.field("hypernym_id", pa.int32(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),  # wordnet | everyday | csv
+    ]
+)
+
+LEAF_HYPERNYM = pa.schema(
+    [
+        pa.field("leaf_id", pa.int32(), nullable=False),
+        pa.field("hypernym_id", pa.int32(), nullable=False),
+        # what each source says; NULL = the source does not speak of this pair
+        pa.field("strict", pa.bool_()),
+        pa.field("everyday", pa.bool_()),
+        # true: a Yes of this dataset. false: claimed by some source only, so neither Yes nor No
+        pa.field("used", pa.bool_(), nullable=False),
+    ]
+)
+
+IMAGE = pa.schema(
+    [
+        pa.field("image_id", pa.int32(), nullable=False),
+        pa.field("concept_id", pa.int32(), nullable=False),
+        # train | validation | test; NULL for pictures of inner nodes
+        pa.field("split", pa.string()),
+        pa.field("style", pa.string()),  # artwork style or source folder
+        pa.field("family", pa.string()),  # group that must not cross splits
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),  # "bundle:<row>" or a file path
+    ]
+)
+
+CELL = pa.schema(
+    [
+        pa.field("leaf_id", pa.int32(), nullable=False),  # the label leaf
+        pa.field("hypernym_id", pa.int32(), nullable=False),
+        pa.field("answer", pa.bool_(), nullable=False),
+        pa.field("held_out", pa.bool_(), nullable=False),
+    ]
+)
+
+LABEL = pa.schema(
+    [
+        pa.field("image_leaf_id", pa.int32(), nullable=False),
+        pa.field("label_leaf_id", pa.int32()),  # NULL: the leaf is in no question
+        pa.field("status", pa.string(), nullable=False),  # identity | moved | stayed | dropped
+    ]
+)
+
+EXAMPLE = pa.schema(
+    [
+        pa.field("example_id", pa.int64(), nullable=False),
+        pa.field("image_id", pa.int32(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("label_leaf_id", pa.int32(), nullable=False),
+        pa.field("asked_id", pa.int32(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # leaf | hypernym
+        pa.field("answer", pa.bool_(), nullable=False),
+        pa.field("held_out", pa.bool_()),  # NULL for leaf questions
+        pa.field("question_set", pa.string(), nullable=False),  # leaf|held_out|seen|unasked
+        # split = 'train' and left in by the ablation and the mentions policy
+        pa.field("in_training", pa.bool_(), nullable=False),
+    ]
+)

@@ -1,0 +1,1 @@
+"""What is run: store, bundle, features, training, reports."""

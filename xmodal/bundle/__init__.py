@@ -1,0 +1,1 @@
+"""The embedded default: pictures, WordNet nouns and the small LM."""

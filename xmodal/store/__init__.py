@@ -1,0 +1,1 @@
+"""The DuckDB experiment store; the only package that imports duckdb."""

@@ -1,0 +1,1 @@
+"""Projector training between a frozen image encoder and a frozen LM."""
