@@ -1,0 +1,284 @@
+"""WordNet's nouns, read through NLTK from a folder that the user names."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import nltk
+from nltk.corpus.reader.wordnet import WordNetCorpusReader, WordNetError
+
+from taxonomy.errors import DataError, unknown
+
+OLDEST = 3.0
+_NOUN = re.compile(r"(?P<lemma>.+)\.n\.(?P<sense>\d+)", re.IGNORECASE)
+_VERSION = re.compile(r"wordnet\D{0,12}(\d+(?:\.\d+)?)", re.IGNORECASE)
+_NOUN_LEXNAMES = [
+    "Tops",
+    "act",
+    "animal",
+    "artifact",
+    "attribute",
+    "body",
+    "cognition",
+    "communication",
+    "event",
+    "feeling",
+    "food",
+    "group",
+    "location",
+    "motive",
+    "object",
+    "person",
+    "phenomenon",
+    "plant",
+    "possession",
+    "process",
+    "quantity",
+    "relation",
+    "shape",
+    "state",
+    "substance",
+    "time",
+]
+_VERB_LEXNAMES = [
+    "body",
+    "change",
+    "cognition",
+    "communication",
+    "competition",
+    "consumption",
+    "contact",
+    "creation",
+    "emotion",
+    "motion",
+    "perception",
+    "possession",
+    "social",
+    "stative",
+    "weather",
+]
+
+
+def _lexnames() -> str:
+    """The lexnames file in NLTK's format; Debian's package has none."""
+    names = ["adj.all", "adj.pert", "adv.all"]
+    names += [f"noun.{name}" for name in _NOUN_LEXNAMES]
+    names += [f"verb.{name}" for name in _VERB_LEXNAMES] + ["adj.ppl"]
+    return "".join(f"{i:02d}\t{name}\t0\n" for i, name in enumerate(names))
+
+
+class _NounReader(WordNetCorpusReader):  # type: ignore[misc]
+    """NLTK's reader, kept to the two files that nouns need: any layout is then the same."""
+
+    def __init__(self, folder: Path) -> None:
+        # NLTK refuses a folder outside its data path; allow this one for the moment it asks.
+        allowed = str(folder.parent)
+        nltk.data.path.append(allowed)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # "multilingual functions are not available"
+                super().__init__(str(folder), None)
+        finally:
+            nltk.data.path.remove(allowed)
+
+    def open(self, file: str) -> Any:
+        if file in ("data.noun", "index.noun"):
+            # newline="\n" keeps the byte offsets of the index valid
+            path = Path(str(self._root)) / file
+            return path.open(encoding="utf-8", errors="replace", newline="\n")
+        return io.StringIO(_lexnames() if file == "lexnames" else "")
+
+    def map_wn(self, version: str = "wordnet") -> None:
+        """No mapping to another version: that needs the sense index."""
+
+
+def find_folder(folder: Path) -> Path:
+    """The folder with data.noun and index.noun at or below a folder in a known layout.
+
+    Args:
+        folder: The noun files themselves (Debian, Princeton's dict), or a folder above
+            them (nltk_data, WordNet-3.0).
+
+    Returns:
+        The folder that holds both files.
+
+    Raises:
+        DataError: Nothing is there, or what is there is not WordNet.
+    """
+    if not folder.exists():
+        raise DataError(f"WordNet folder {folder} does not exist; name one with data.noun in it")
+    below = (".", "dict", "wordnet", "corpora/wordnet")
+    for candidate in (folder / part for part in below):
+        if (candidate / "data.noun").is_file() and (candidate / "index.noun").is_file():
+            return candidate.resolve()
+    for candidate in (folder / part for part in ("wordnet.zip", "corpora/wordnet.zip")):
+        if candidate.is_file():
+            raise DataError(f"{candidate} is packed; unzip it and name the folder it makes")
+    raise DataError(
+        f"{folder} is not a WordNet folder: it must hold data.noun and index.noun, at its top "
+        "or in dict, wordnet or corpora/wordnet"
+    )
+
+
+def _version(folder: Path) -> str:
+    """The version that data.noun states in its header; DataError if none or too old."""
+    head = (folder / "data.noun").open("rb").read(4096).decode("utf-8", "replace")
+    notice = " ".join(line for line in head.splitlines() if line.startswith("  "))
+    found = _VERSION.search(notice)
+    if found is None:
+        raise DataError(f"{folder}/data.noun has no WordNet notice at its top; it must be WordNet")
+    if float(found[1]) < OLDEST:
+        raise DataError(f"{folder} holds WordNet {found[1]}; it must be {OLDEST} or later")
+    return found[1]
+
+
+class WordNet:
+    """Noun synsets by NLTK's names ("parrot.n.01"), and the hypernym graph over them."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the index; synsets are read when asked for. Use WordNet.open."""
+        self.folder = folder
+        self.version = _version(folder)
+        try:
+            self._reader = _NounReader(folder)
+            root = self._reader.synset("entity.n.01")
+        except (WordNetError, ValueError, IndexError, StopIteration, OSError) as error:
+            raise DataError(f"{folder} cannot be read as WordNet: {error}") from error
+        if root is None:
+            raise DataError(
+                f"index.noun and data.noun in {folder} do not fit each other "
+                "(other version, or line ends changed); copy both anew from one release"
+            )
+        self._synsets: dict[str, Any] = {}
+        self._parents: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def open(cls, folder: Path) -> WordNet:
+        """Open a folder in Debian or NLTK layout, version 3.0 or later.
+
+        The same unchanged folder is read once in a process.
+
+        Raises:
+            DataError: The folder is missing, foreign, damaged or too old.
+        """
+        found = find_folder(Path(folder))
+        stamp = tuple((found / name).stat().st_mtime_ns for name in ("data.noun", "index.noun"))
+        return _open_cached(found, stamp)
+
+    def synset(self, name: str) -> Any:
+        """NLTK's Synset of a name; DataError with the nearest names if there is none."""
+        if name not in self._synsets:
+            found = self._find(name)
+            if found is None:
+                raise DataError(self._unknown(name))
+            self._synsets[name] = found
+        return self._synsets[name]
+
+    def exists(self, name: str) -> bool:
+        """Whether the name is a noun synset, by its first lemma or another one."""
+        return name in self._synsets or self._find(name) is not None
+
+    def name(self, name: str) -> str:
+        """The canonical name: "elk.n.01" and "moose.n.01" are one synset."""
+        return str(self.synset(name).name())
+
+    def senses(self, lemma: str) -> list[str]:
+        """Canonical names of a noun's senses, most frequent first; empty if unknown."""
+        lemma = lemma.strip().lower().replace(" ", "_")
+        count = len(self._offsets(lemma))
+        return [self.name(f"{lemma}.n.{i:02d}") for i in range(1, count + 1)]
+
+    def offset(self, name: str) -> int:
+        """Byte offset of the synset in data.noun."""
+        return int(self.synset(name).offset())
+
+    def gloss(self, name: str) -> str:
+        """The definition, without examples."""
+        return str(self.synset(name).definition())
+
+    def lemmas(self, name: str) -> list[str]:
+        """The words of the synset, spaces for underscores, in WordNet's order."""
+        return [str(lemma).replace("_", " ") for lemma in self.synset(name).lemma_names()]
+
+    def depth(self, name: str) -> int:
+        """Edges of the shortest hypernym path to the root."""
+        return int(self.synset(name).min_depth())
+
+    def parents(self, name: str) -> tuple[str, ...]:
+        """Direct hypernyms, instance hypernyms included, sorted."""
+        if name not in self._parents:
+            synset = self.synset(name)
+            above = synset.hypernyms() + synset.instance_hypernyms()
+            self._parents[name] = tuple(sorted({str(parent.name()) for parent in above}))
+        return self._parents[name]
+
+    def ancestors(self, name: str) -> set[str]:
+        """Strict closure: every synset above this one, itself left out."""
+        return _reach(self.name(name), self.parents)
+
+    def hyponym_closure(self, name: str) -> set[str]:
+        """Every synset below this one, instances included, itself left out."""
+
+        def children(above: str) -> Iterator[str]:
+            synset = self.synset(above)
+            return (str(child.name()) for child in synset.hyponyms() + synset.instance_hyponyms())
+
+        return _reach(self.name(name), children)
+
+    def graph(self, names: Iterable[str]) -> nx.DiGraph:
+        """The names and all their ancestors, with hyponym -> hypernym edges."""
+        graph = nx.DiGraph()
+        for name in sorted({self.name(name) for name in names}):
+            graph.add_node(name)
+            for node in sorted({name} | self.ancestors(name)):
+                graph.add_edges_from((node, parent) for parent in self.parents(node))
+        return graph
+
+    def _offsets(self, lemma: str) -> list[int]:
+        known = self._reader._lemma_pos_offset_map
+        return list(known[lemma].get("n", ())) if lemma in known else []
+
+    def _find(self, name: str) -> Any | None:
+        match = _NOUN.fullmatch(name)
+        if match is None:
+            return None
+        if not 1 <= int(match["sense"]) <= len(self._offsets(match["lemma"].lower())):
+            return None
+        return self._reader.synset(name)
+
+    def _unknown(self, name: str) -> str:
+        """One line that offers the nearest synsets instead of an unknown one."""
+        match = _NOUN.fullmatch(name)
+        lemma = (match["lemma"] if match else name.split(".")[0]).lower().replace(" ", "_")
+        near = self.senses(lemma)
+        if not near:
+            alike = (word for word in self._reader._lemma_pos_offset_map if word[:2] == lemma[:2])
+            near = [f"{word}.n.01" for word in difflib.get_close_matches(lemma, alike, n=5)]
+        if not near:
+            return f"unknown synset {name!r}; WordNet {self.version} has no noun like it"
+        return unknown("synset", name, near)
+
+
+@lru_cache(maxsize=4)
+def _open_cached(folder: Path, stamp: tuple[int, ...]) -> WordNet:
+    return WordNet(folder)
+
+
+def _reach(start: str, step: Any) -> set[str]:
+    """All nodes reachable from start by step, start itself left out."""
+    seen: set[str] = set()
+    stack = list(step(start))
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(step(node))
+    return seen - {start}
