@@ -1,0 +1,1 @@
+"""Draw the emoji pictures of the bundle. See README.md in this folder."""
