@@ -1,0 +1,46 @@
+-- One row per run, image_mode, question_set and hypernym: F1 over its test questions.
+-- hypernym_id and hypernym are NULL for question_set leaf, which is one group.
+-- Grain: run_id, image_mode, question_set, hypernym_id. Units: macro_f1, blind_f1 in [0, 1].
+-- A group whose answers are all Yes or all No has NULL macro_f1 and blind_f1.
+-- macro_f1 = mean of F1(Yes) = 2tp / (2tp + fp + fn) and F1(No) = 2tn / (2tn + fp + fn).
+-- blind_f1 = the better of answering Yes always and No always.
+CREATE OR REPLACE VIEW hypernym_score AS
+WITH answered AS (
+    SELECT
+        prediction.run_id,
+        prediction.image_mode,
+        run.dataset_id,
+        example.question_set,
+        CASE WHEN example.kind = 'hypernym' THEN example.asked_id END AS hypernym_id,
+        count(*) FILTER (example.answer AND prediction.predicted) AS tp,
+        count(*) FILTER (NOT example.answer AND prediction.predicted) AS fp,
+        count(*) FILTER (example.answer AND NOT prediction.predicted) AS fn,
+        count(*) FILTER (NOT example.answer AND NOT prediction.predicted) AS tn
+    FROM prediction
+    JOIN run USING (run_id)
+    JOIN example USING (manifest_id, example_id)
+    WHERE example.split = 'test'
+    GROUP BY ALL
+)
+SELECT
+    answered.run_id,
+    answered.image_mode,
+    answered.question_set,
+    answered.hypernym_id,
+    concept.name AS hypernym,
+    tp + fn AS n_yes,
+    tn + fp AS n_no,
+    tp,
+    fp,
+    fn,
+    tn,
+    CASE WHEN n_yes > 0 AND n_no > 0 THEN
+        (2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2
+    END AS macro_f1,
+    CASE WHEN n_yes > 0 AND n_no > 0 THEN
+        greatest(2 * n_yes / (2 * n_yes + n_no), 2 * n_no / (2 * n_no + n_yes)) / 2
+    END AS blind_f1
+FROM answered
+LEFT JOIN concept
+    ON concept.dataset_id = answered.dataset_id
+    AND concept.concept_id = answered.hypernym_id;

@@ -1,0 +1,61 @@
+"""Named analyses: one SQL file each, its header saying grain, units and parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sql
+from taxonomy.errors import StoreError, unknown
+
+_PARAM = re.compile(r"\$([a-z_]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """One statement of sql/analyses."""
+
+    name: str
+    """File name without .sql, asked for as @name."""
+    title: str
+    """First line of the header: what it answers."""
+    text: str
+    """The file: comments and one SELECT."""
+    params: frozenset[str]
+    """Names of its $parameters; each may be left out, which means NULL."""
+
+    @classmethod
+    def load(cls, name: str) -> Analysis:
+        """Read one analysis.
+
+        Raises:
+            StoreError: No such analysis; the valid names are listed.
+        """
+        if name not in sql.names("analyses"):
+            raise StoreError(unknown("analysis", name, sql.names("analyses")))
+        text = sql.read("analyses", name)
+        return cls(
+            name=name,
+            title=text.splitlines()[0].removeprefix("-- "),
+            text=text,
+            params=frozenset(_PARAM.findall(text)),
+        )
+
+    def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A value for every parameter of the statement.
+
+        Raises:
+            StoreError: A name that is no parameter of this analysis.
+        """
+        for name in given:
+            if name not in self.params:
+                known = ", ".join(sorted(self.params)) or "none"
+                raise StoreError(f"@{self.name} has no parameter {name!r}; it takes: {known}")
+        return {name: given.get(name) for name in self.params}
+
+
+def all_analyses() -> list[Analysis]:
+    """Every analysis, by name."""
+    return [Analysis.load(name) for name in sql.names("analyses")]

@@ -1,0 +1,106 @@
+"""Opening the DuckDB file: the only place that connects, and where foreign files stop.
+
+DuckDB lets one process write or many read. While one process has the file open for
+writing, every other is refused, readers too, so an opener waits a little and then says who
+holds it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import duckdb
+
+from taxonomy.errors import StoreError
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # else `from rows` in SQL would read a Python variable of that name
+    "python_enable_replacements": False,
+    "python_scan_all_frames": False,
+    # else opening an SQLite file would fetch an extension from the network
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+}
+LOCKED_DOWN = CONFIG | {"enable_external_access": False, "lock_configuration": True}
+
+_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_RETRY_S = 0.05
+
+
+def connect_memory() -> duckdb.DuckDBPyConnection:
+    """A private database that ends with its connection."""
+    return duckdb.connect(":memory:", config=CONFIG)
+
+
+def connect_file(
+    path: Path, *, read_only: bool, wait_s: float, locked_down: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file, waiting for another process's lock.
+
+    Args:
+        path: The file; made with its folder when missing and not read_only.
+        read_only: Many processes may read at once; none while one writes.
+        wait_s: Seconds to wait while another process holds the file.
+        locked_down: No access to other files, and no way to switch that back on.
+
+    Raises:
+        StoreError: The file is missing, foreign, damaged or in use.
+    """
+    if read_only and not path.exists():
+        raise StoreError(
+            f"no store at {path}: `xmodal demo` or `xmodal taxonomy build --store {path}` makes one"
+        )
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder, and a store is one file: give a file name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return _connect(path, read_only, locked_down)
+        except duckdb.IOException as error:
+            holder = _HOLDER.search(str(error))
+            if holder is None:
+                raise StoreError(_refusal(path, error)) from error
+            if time.monotonic() >= deadline:
+                program = Path(holder["program"]).name
+                raise StoreError(
+                    f"{path} is in use by process {holder['pid']} ({program}); waited "
+                    f"{wait_s:g} s: try again when it is done"
+                ) from error
+            time.sleep(_RETRY_S)
+
+
+def _connect(path: Path, read_only: bool, locked_down: bool) -> duckdb.DuckDBPyConnection:
+    # The file is never opened from Python first, say to look at its header: closing such a
+    # handle would drop the lock that DuckDB may hold on the file in this same process.
+    config = LOCKED_DOWN if locked_down else CONFIG
+    try:
+        con = duckdb.connect(str(path.absolute()), read_only=read_only, config=config)
+    except duckdb.IOException:
+        raise
+    except duckdb.ConnectionException as error:
+        raise StoreError(
+            f"{path} is already open in this process in another mode: close it first"
+        ) from error
+    except duckdb.Error as error:
+        raise StoreError(_refusal(path, error)) from error
+    # DuckDB takes a CSV or Parquet file for data and opens an in-memory database over it
+    if con.execute("SELECT path FROM duckdb_databases() WHERE NOT internal").fetchone() in (
+        None,
+        (None,),
+    ):
+        con.close()
+        raise StoreError(f"{path} is not a DuckDB file: give another --store")
+    return con
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    reason = str(error).splitlines()[0]
+    if "not a valid DuckDB" in reason or "Extension" in reason or "in-memory" in reason:
+        return f"{path} is not a DuckDB file: give another --store"
+    return f"{path} cannot be opened: {reason}"

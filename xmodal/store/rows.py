@@ -1,0 +1,125 @@
+"""Typed rows of the small tables: what goes in and comes out one at a time.
+
+`table=False` on purpose: SQLModel checks values only then. Field order and types are those
+of sql/schema; a test holds them together. Every field must be given, even where it may be
+None, and nothing else may be.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sqlmodel import SQLModel
+
+
+class Row(SQLModel):
+    """A strict row: no unknown field, no silent conversion, no NaN."""
+
+    model_config = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
+
+    @classmethod
+    def columns(cls) -> list[str]:
+        """Names of the columns in the order of the table."""
+        return list(cls.model_fields)
+
+    def values(self) -> dict[str, Any]:
+        """Column name to value, in the order of the table."""
+        return self.model_dump()
+
+
+class DatasetRow(Row):
+    """One taxonomy build."""
+
+    dataset_id: str
+    source: str
+    version: str
+    pairs: str
+    min_leaves: int
+    seed: int
+    config_json: str
+    notes_json: str
+    created_at: str
+
+
+class ManifestRow(Row):
+    """One design over one dataset; every knob of ManifestConfig is a column."""
+
+    manifest_id: str
+    dataset_id: str
+    relation: str
+    shuffle_id: str
+    design: str
+    unit: str
+    ratio: float
+    n_held_out_hypernyms: int | None
+    closure: str
+    mentions: str
+    negatives: str
+    shuffle: str
+    seed: int
+    shuffle_seed: int | None
+    train_leaf_negatives: int
+    ratio_realised_cells: float | None
+    ratio_realised_questions: float | None
+    summary_json: str
+    rows_sha256: str
+    created_at: str
+
+
+class FeatureSetRow(Row):
+    """One file of image features."""
+
+    feature_set_id: str
+    dataset_id: str
+    encoder: str
+    revision: str
+    layer: str
+    pooling: str
+    n_tokens: int
+    width: int
+    n_views: int
+    dtype: str
+    sha256: str
+    path: str
+
+
+class RunRecord(Row):
+    """`run.json` of a run folder: every column of run but the content hash."""
+
+    run_id: str
+    experiment: str
+    dataset_id: str
+    manifest_id: str
+    source: str
+    lm: str
+    lm_revision: str | None
+    lm_hash: str
+    lm_init: str
+    feature_set_id: str | None
+    encoder: str
+    prompt: str
+    recipe: str
+    recipe_json: str
+    projector: str
+    n_prefix_tokens: int
+    co_train_group: str | None
+    seed_init: int
+    seed_order: int
+    n_steps: int
+    batch_size: int
+    n_train_questions: int
+    n_params: int
+    flops: float | None
+    seconds: float
+    device: str
+    status: Literal["running", "finished"]
+    versions_json: str
+    command: str
+    git_commit: str | None
+    started_at: str
+
+
+class RunRow(RunRecord):
+    """One finished run, as stored."""
+
+    content_hash: str

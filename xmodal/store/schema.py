@@ -1,0 +1,90 @@
+"""Bringing a store's schema up to this version, and refusing what is not an xmodal store."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import sql
+from taxonomy.errors import StoreError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_STEP_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_step (
+    name VARCHAR PRIMARY KEY, sha256 VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL
+)
+"""
+_RECORD = "INSERT OR REPLACE INTO schema_step VALUES ($name, $sha256, now()::TIMESTAMP)"
+_TABLES = "SELECT table_name FROM information_schema.tables"
+_VIEWS = "views"
+_FOREIGN = "{path} is a DuckDB file but not an xmodal store: give another --store"
+
+
+def migrate(con: duckdb.DuckDBPyConnection, path: str) -> None:
+    """Apply the missing schema files, each in a transaction, and refresh the views.
+
+    Raises:
+        StoreError: A foreign DuckDB file, or a store made by a newer version.
+    """
+    done = _applied(con, path)
+    for name in sql.names("schema"):
+        if name not in done:
+            _apply(con, name, sql.read("schema", name))
+    views = _views()
+    if done.get(_VIEWS) != _digest(views):
+        _apply(con, _VIEWS, views)
+
+
+def check(con: duckdb.DuckDBPyConnection, path: str) -> None:
+    """Refuse to read a store whose schema is not this version's.
+
+    Raises:
+        StoreError: A foreign DuckDB file, or a store made by a newer or older version.
+    """
+    done = _applied(con, path)
+    if not done:
+        raise StoreError(_FOREIGN.format(path=path))
+    current = set(sql.names("schema")) <= set(done) and done.get(_VIEWS) == _digest(_views())
+    if not current:
+        raise StoreError(
+            f"{path} was made by an older xmodal: `xmodal store sync --store {path}` updates it"
+        )
+
+
+def _applied(con: duckdb.DuckDBPyConnection, path: str) -> dict[str, str]:
+    tables = {name for (name,) in con.execute(_TABLES).fetchall()}
+    if "schema_step" not in tables:
+        if tables:
+            raise StoreError(_FOREIGN.format(path=path))
+        return {}
+    done = dict(con.execute("SELECT name, sha256 FROM schema_step").fetchall())
+    newer = sorted(set(done) - set(sql.names("schema")) - {_VIEWS})
+    if newer:
+        known = sql.names("schema")[-1]
+        raise StoreError(
+            f"{path} was made by a newer xmodal (schema {newer[-1]}, this version knows up to "
+            f"{known}): upgrade xmodal or give another --store"
+        )
+    return done
+
+
+def _apply(con: duckdb.DuckDBPyConnection, name: str, text: str) -> None:
+    con.begin()
+    try:
+        con.execute(_STEP_TABLE)
+        con.execute(text)
+        con.execute(_RECORD, {"name": name, "sha256": _digest(text)})
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()
+
+
+def _views() -> str:
+    return "\n".join(sql.read("views", name) for name in sql.names("views"))
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

@@ -1,0 +1,369 @@
+"""The experiment store: one DuckDB file, opened for as short as needed and passed in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from taxonomy.errors import StoreError, unknown
+from taxonomy.hashing import canonical_json
+from taxonomy.model import Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
+from taxonomy.tables import CELL, CONCEPT, EDGE, EXAMPLE, IMAGE, LABEL, LEAF_HYPERNYM
+from xmodal.store import schema
+from xmodal.store.analyses import Analysis
+from xmodal.store.connection import connect_file, connect_memory
+from xmodal.store.rows import DatasetRow, FeatureSetRow, ManifestRow, Row, RunRow
+from xmodal.store.sync import SyncReport, sync_runs
+
+if TYPE_CHECKING:
+    import duckdb
+
+LM_PAIR = pa.schema(
+    [
+        pa.field("leaf", pa.string(), nullable=False),
+        pa.field("hypernym", pa.string(), nullable=False),
+        pa.field("answer", pa.bool_(), nullable=False),
+    ]
+)
+
+# One statement a table: identifiers cannot be parameters. rowid keeps the order of arrival.
+_DATASET_TABLES = {
+    "concept": (CONCEPT, "SELECT * FROM concept WHERE dataset_id = $id ORDER BY rowid"),
+    "edge": (EDGE, "SELECT * FROM edge WHERE dataset_id = $id ORDER BY rowid"),
+    "leaf_hypernym": (
+        LEAF_HYPERNYM,
+        "SELECT * FROM leaf_hypernym WHERE dataset_id = $id ORDER BY rowid",
+    ),
+    "image": (IMAGE, "SELECT * FROM image WHERE dataset_id = $id ORDER BY rowid"),
+}
+_MANIFEST_TABLES = {
+    "manifest_cell": (CELL, "SELECT * FROM manifest_cell WHERE manifest_id = $id ORDER BY rowid"),
+    "manifest_label": (
+        LABEL,
+        "SELECT * FROM manifest_label WHERE manifest_id = $id ORDER BY rowid",
+    ),
+    "example": (EXAMPLE, "SELECT * FROM example WHERE manifest_id = $id ORDER BY rowid"),
+}
+
+
+class Store:
+    """Taxonomies, manifests, runs and predictions in one DuckDB file.
+
+    Use it as a context manager: while it is open for writing no other process can read.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, path: str) -> None:
+        self._con = con
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path | str, *, read_only: bool = False, wait_s: float = 10.0) -> Store:
+        """Open a store; when writing, make it if missing and bring its schema up to date.
+
+        Args:
+            path: The DuckDB file.
+            read_only: Several processes may read at once; none while one writes.
+            wait_s: Seconds to wait for another process's lock.
+
+        Raises:
+            StoreError: Missing (read_only), foreign, newer, or in use by another process.
+        """
+        con = connect_file(Path(path), read_only=read_only, wait_s=wait_s)
+        try:
+            (schema.check if read_only else schema.migrate)(con, str(path))
+        except BaseException:
+            con.close()
+            raise
+        return cls(con, str(path))
+
+    @classmethod
+    def in_memory(cls) -> Store:
+        """An empty store that ends with the object."""
+        con = connect_memory()
+        schema.migrate(con, ":memory:")
+        return cls(con, ":memory:")
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back to other processes."""
+        self._con.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Never nest, and never catch duckdb.Error inside.
+
+        DuckDB aborts a transaction at its first error; a later commit would return normally
+        and drop every row, so a probe before it raises if an error was swallowed.
+        """
+        self._con.begin()
+        try:
+            yield
+            self._con.execute("SELECT 1")
+        except BaseException:
+            self._con.rollback()
+            raise
+        self._con.commit()
+
+    def query(self, text: str, params: Mapping[str, Any] | None = None) -> pa.Table:
+        """Result of one trusted SELECT, as Arrow. For a user's text see sandbox.py."""
+        return self._con.sql(text, params=dict(params or {})).to_arrow_table()
+
+    def analysis(self, name: str, **params: Any) -> pa.Table:
+        """Result of a named analysis of sql/analyses; parameters left out are NULL.
+
+        Raises:
+            StoreError: No such analysis or parameter.
+        """
+        analysis = Analysis.load(name)
+        return self.query(analysis.text, analysis.bind(params))
+
+    # -- datasets ---------------------------------------------------------------------------
+
+    def add_taxonomy(self, taxonomy: Taxonomy) -> None:
+        """Store a dataset; nothing happens when it is there already."""
+        if taxonomy.dataset_id in self._ids("SELECT dataset_id FROM dataset"):
+            return
+        row = DatasetRow(
+            dataset_id=taxonomy.dataset_id,
+            source=taxonomy.config.source,
+            version=str(taxonomy.notes.get("version", "")),
+            pairs=taxonomy.config.pairs,
+            min_leaves=taxonomy.config.min_leaves,
+            seed=taxonomy.config.seed,
+            config_json=canonical_json(
+                {f.name: getattr(taxonomy.config, f.name) for f in fields(TaxonomyConfig)}
+            ),
+            notes_json=canonical_json(dict(taxonomy.notes)),
+            created_at=_now(),
+        )
+        owner = {"dataset_id": taxonomy.dataset_id}
+        with self.transaction():
+            self._insert_row("dataset", row)
+            self._insert("concept", taxonomy.concepts, CONCEPT, owner)
+            self._insert("edge", taxonomy.edges, EDGE, owner)
+            self._insert("leaf_hypernym", taxonomy.leaf_hypernym, LEAF_HYPERNYM, owner)
+            self._insert("image", taxonomy.images, IMAGE, owner)
+
+    def load_taxonomy(self, dataset_id: str | None = None) -> Taxonomy:
+        """A stored dataset by id or unique prefix; the latest one when None.
+
+        Raises:
+            StoreError: No dataset yet, or an id that is unknown or ambiguous.
+        """
+        ids = self._ids("SELECT dataset_id FROM dataset ORDER BY created_at")
+        if not ids:
+            raise StoreError(
+                f"{self.path} holds no dataset: "
+                f"`xmodal taxonomy build --store {self.path}` adds one"
+            )
+        found = ids[-1] if dataset_id is None else _resolve("dataset", dataset_id, ids)
+        row = self._row("SELECT * FROM dataset WHERE dataset_id = $id", found)
+        tables = self._tables(_DATASET_TABLES, found)
+        return Taxonomy(
+            dataset_id=found,
+            config=TaxonomyConfig(**json.loads(row["config_json"])),
+            concepts=tables["concept"],
+            edges=tables["edge"],
+            leaf_hypernym=tables["leaf_hypernym"],
+            images=tables["image"],
+            notes=json.loads(row["notes_json"]),
+        )
+
+    def datasets(self) -> pa.Table:
+        """One row per dataset, oldest first."""
+        return self.query("SELECT * FROM dataset ORDER BY created_at")
+
+    # -- manifests --------------------------------------------------------------------------
+
+    def add_manifest(self, manifest: Manifest) -> None:
+        """Store a manifest; nothing happens when the same rows are there already.
+
+        Raises:
+            StoreError: Its dataset is not stored, its example ids collide, or the id is
+                stored with other rows.
+        """
+        known = self._ids("SELECT dataset_id FROM dataset")
+        if manifest.dataset_id not in known:
+            raise StoreError(unknown("dataset", manifest.dataset_id, known))
+        stored = dict(self._con.execute("SELECT manifest_id, rows_sha256 FROM manifest").fetchall())
+        if manifest.manifest_id in stored:
+            if stored[manifest.manifest_id] != manifest.rows_sha256:
+                raise StoreError(
+                    f"manifest {manifest.manifest_id} is stored with other rows than this "
+                    "version of xmodal draws: give another --store"
+                )
+            return
+        n_ids = manifest.examples["example_id"].unique()
+        if len(n_ids) != manifest.examples.num_rows:
+            raise StoreError(
+                f"manifest {manifest.manifest_id} has {manifest.examples.num_rows} examples "
+                f"but {len(n_ids)} example ids: they must be unique"
+            )
+        row = ManifestRow(
+            manifest_id=manifest.manifest_id,
+            dataset_id=manifest.dataset_id,
+            relation="hypernym",
+            shuffle_id=manifest.shuffle_id,
+            **manifest.config.as_dict(),
+            ratio_realised_cells=manifest.summary.get("ratio_realised_cells"),
+            ratio_realised_questions=manifest.summary.get("ratio_realised_questions"),
+            summary_json=canonical_json(dict(manifest.summary)),
+            rows_sha256=manifest.rows_sha256,
+            created_at=_now(),
+        )
+        owner = {"manifest_id": manifest.manifest_id}
+        with self.transaction():
+            self._insert_row("manifest", row)
+            self._insert("manifest_cell", manifest.cells, CELL, owner)
+            self._insert("manifest_label", manifest.labels, LABEL, owner)
+            self._insert("example", manifest.examples, EXAMPLE, owner)
+
+    def load_manifest(self, manifest_id: str) -> Manifest:
+        """A stored manifest by id or unique prefix.
+
+        Raises:
+            StoreError: An id that is unknown or ambiguous.
+        """
+        ids = self._ids("SELECT manifest_id FROM manifest ORDER BY created_at")
+        found = _resolve("manifest", manifest_id, ids)
+        row = self._row("SELECT * FROM manifest WHERE manifest_id = $id", found)
+        tables = self._tables(_MANIFEST_TABLES, found)
+        return Manifest(
+            manifest_id=found,
+            dataset_id=row["dataset_id"],
+            config=ManifestConfig(**{f.name: row[f.name] for f in fields(ManifestConfig)}),
+            shuffle_id=row["shuffle_id"],
+            cells=tables["manifest_cell"],
+            labels=tables["manifest_label"],
+            examples=tables["example"],
+            rows_sha256=row["rows_sha256"],
+            summary=json.loads(row["summary_json"]),
+        )
+
+    def manifests(self) -> pa.Table:
+        """One row per manifest, oldest first."""
+        return self.query("SELECT * FROM manifest ORDER BY created_at")
+
+    def example_ids(self, manifest_id: str) -> pa.ChunkedArray:
+        """The int64 ids of a manifest's examples."""
+        text = "SELECT example_id FROM example WHERE manifest_id = $id"
+        return self.query(text, {"id": manifest_id})["example_id"]
+
+    # -- what runs need and leave behind ----------------------------------------------------
+
+    def add_feature_set(self, row: FeatureSetRow) -> None:
+        """Store where a file of features lies; a set that has moved gets its new path."""
+        with self.transaction():
+            self._con.execute(
+                "DELETE FROM feature_set WHERE feature_set_id = $id", {"id": row.feature_set_id}
+            )
+            self._insert_row("feature_set", row)
+
+    def add_lm_pairs(self, lm_hash: str, pairs: pa.Table) -> None:
+        """Store the (leaf, hypernym, answer) triples that an LM was taught in text.
+
+        Args:
+            lm_hash: Hash of the LM's weights, as in run.lm_hash.
+            pairs: Columns of LM_PAIR: names of leaf and hypernym, and the taught answer.
+                Replaces what is stored for this LM.
+        """
+        with self.transaction():
+            self._con.execute("DELETE FROM lm_pair WHERE lm_hash = $id", {"id": lm_hash})
+            self._insert("lm_pair", pairs, LM_PAIR, {"lm_hash": lm_hash})
+
+    def sync(self, runs_dir: Path | str) -> SyncReport:
+        """Bring finished run folders in; safe at any time, and a no-op when nothing changed.
+
+        A folder that cannot be used is reported and skipped, the others come in.
+
+        Raises:
+            StoreError: runs_dir is not a folder.
+        """
+        return sync_runs(self, Path(runs_dir))
+
+    def replace_run(self, row: RunRow, metrics: pa.Table, predictions: pa.Table) -> None:
+        """Write one run's rows over any earlier ones of that run. Call in a transaction."""
+        run = {"id": row.run_id}
+        self._con.execute("DELETE FROM run WHERE run_id = $id", run)
+        self._con.execute("DELETE FROM metric WHERE run_id = $id", run)
+        self._con.execute("DELETE FROM prediction WHERE run_id = $id", run)
+        owner = {"run_id": row.run_id}
+        self._insert_row("run", row)
+        self._insert("metric", metrics, metrics.schema, owner)
+        self._insert("prediction", predictions, predictions.schema, owner)
+
+    def runs(self) -> pa.Table:
+        """One row per finished run, oldest first."""
+        return self.query("SELECT * FROM run ORDER BY started_at, run_id")
+
+    def load_run(self, run_id: str) -> dict[str, Any]:
+        """All columns of one run by id or unique prefix.
+
+        Raises:
+            StoreError: An id that is unknown or ambiguous.
+        """
+        found = _resolve("run", run_id, self._ids("SELECT run_id FROM run"))
+        return self._row("SELECT * FROM run WHERE run_id = $id", found)
+
+    # -- helpers ----------------------------------------------------------------------------
+
+    def _ids(self, text: str) -> list[str]:
+        return [row[0] for row in self._con.execute(text).fetchall()]
+
+    def _row(self, text: str, key: str) -> dict[str, Any]:
+        (row,) = self.query(text, {"id": key}).to_pylist()
+        return dict(row)
+
+    def _tables(self, wanted: Mapping[str, tuple[pa.Schema, str]], key: str) -> dict[str, pa.Table]:
+        return {
+            name: self.query(text, {"id": key}).select(rows.names).cast(rows)
+            for name, (rows, text) in wanted.items()
+        }
+
+    def _insert_row(self, table: str, row: Row) -> None:
+        # from Arrow, so that column names come from the table and no SQL text is put together
+        columns = {name: pa.array([value]) for name, value in row.values().items()}
+        rows = pa.table(columns).select(self._con.table(table).columns)
+        self._con.from_arrow(rows).insert_into(table)
+
+    def _insert(
+        self, table: str, rows: pa.Table, row_schema: pa.Schema, owner: Mapping[str, str]
+    ) -> None:
+        checked = rows.select(row_schema.names).cast(row_schema)
+        for name, value in owner.items():
+            column = pa.repeat(pa.scalar(value), checked.num_rows).dictionary_encode()
+            checked = checked.append_column(name, column)
+        self._con.from_arrow(checked.select(self._con.table(table).columns)).insert_into(table)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def _resolve(kind: str, given: str, ids: list[str]) -> str:
+    matches = [given] if given in ids else [name for name in ids if name.startswith(given)]
+    if not ids:
+        raise StoreError(f"no {kind} {given!r}: the store holds none yet")
+    if not matches or not given:
+        raise StoreError(unknown(kind, given, ids))
+    if len(matches) > 1:
+        raise StoreError(f"{kind} {given!r} is ambiguous: {', '.join(sorted(matches)[:5])}")
+    return matches[0]
