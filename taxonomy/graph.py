@@ -1,0 +1,121 @@
+"""The hypernym graph: edges run from hyponym to hypernym, and never in a circle."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import networkx as nx
+
+from taxonomy.errors import DataError
+from taxonomy.model import Taxonomy
+from taxonomy.sources.source import Source
+from taxonomy.wordnet import WordNet
+
+
+def check_acyclic(graph: nx.DiGraph, where: str) -> None:
+    """Raise DataError with one cycle spelt out, if the graph has any.
+
+    Args:
+        graph: Nodes are keys such as "hypernym/bird".
+        where: What the graph was made from, for the message.
+    """
+    if nx.is_directed_acyclic_graph(graph):
+        return
+    nodes = [edge[0] for edge in nx.find_cycle(graph)]
+    first = nodes.index(min(nodes))
+    names = [str(node).partition("/")[2] for node in nodes[first:] + nodes[:first]]
+    circle = " -> ".join([*names, names[0]])
+    raise DataError(f"{where}: hypernyms must not form a cycle, got {circle}; take out one of them")
+
+
+def hypernym_graph(source: Source, wordnet: WordNet) -> nx.DiGraph:
+    """The graph over pictured concepts, hypernyms and the synsets between and above them.
+
+    A hypernym stands for its synset, else the one concept that has it; a concept that
+    does not stand for its own synset is a hyponym of what does. Edges of the list that
+    WordNet implies already are not repeated.
+
+    Args:
+        source: Concepts, hypernyms and the list.
+        wordnet: The closure above every synset.
+
+    Returns:
+        Nodes "concept/<name>", "hypernym/<word>" and "synset/<name>"; edges with
+        attribute source.
+
+    Raises:
+        DataError: The list and WordNet together have a cycle.
+    """
+    stands = _stand_ins(source)
+    graph = nx.DiGraph()
+    graph.add_nodes_from(f"hypernym/{word}" for word in source.hypernyms)
+    graph.add_nodes_from(f"concept/{name}" for name in source.concepts)
+    synsets = [s for s in (*source.concepts.values(), *source.hypernyms.values()) if s]
+    for below, above in wordnet.graph(synsets).edges:
+        ends = (stands.get(s, f"synset/{s}") for s in (below, above))
+        graph.add_edge(*ends, source="wordnet")
+    for name, synset in source.concepts.items():
+        if synset is not None and stands.get(synset) != f"concept/{name}":
+            graph.add_edge(
+                f"concept/{name}", stands.get(synset, f"synset/{synset}"), source="wordnet"
+            )
+    _add_list(graph, source)
+    check_acyclic(graph, f"{source.list_name} list with WordNet {wordnet.version}")
+    return graph
+
+
+def _stand_ins(source: Source) -> dict[str, str]:
+    """The node that takes a synset's place, for synsets where one does."""
+    names = defaultdict(list)
+    for name, synset in source.concepts.items():
+        names[synset].append(f"concept/{name}")
+    stands = {s: nodes[0] for s, nodes in names.items() if s is not None and len(nodes) == 1}
+    stands |= {s: f"hypernym/{word}" for word, s in source.hypernyms.items() if s is not None}
+    return stands
+
+
+def _add_list(graph: nx.DiGraph, source: Source) -> None:
+    """Add the list's edges that no path says yet, and tie a word to its namesake concept."""
+    implied = {node: nx.descendants(graph, node) for node in graph if not _is_synset(node)}
+    namesakes = [(name, name) for name in source.concepts if name in source.hypernyms]
+    for hyponym, hypernym in [*source.edges, *namesakes]:
+        as_word = hyponym in source.hypernyms and hyponym != hypernym
+        below = f"hypernym/{hyponym}" if as_word else f"concept/{hyponym}"
+        above = f"hypernym/{hypernym}"
+        if above not in implied[below]:
+            graph.add_edge(below, above, source=source.list_name)
+
+
+def _is_synset(node: str) -> bool:
+    return node.startswith("synset/")
+
+
+def inner_concepts(graph: nx.DiGraph, source: Source, wordnet: WordNet) -> set[str]:
+    """Pictured concepts that are above other pictured ones, by synset, path or the source."""
+    above: set[str] = set()
+    paths: set[str] = set()
+    for name, synset in source.concepts.items():
+        if synset is not None:
+            above |= wordnet.ancestors(synset)
+        paths |= nx.descendants(graph, f"concept/{name}")
+    return {
+        name
+        for name, synset in source.concepts.items()
+        if synset in above or f"concept/{name}" in paths or name in source.inner
+    }
+
+
+def leaves_under(graph: nx.DiGraph, node: str, leaves: Iterable[str]) -> list[str]:
+    """The leaves from which a path leads to the node, sorted; the node itself left out."""
+    return sorted(nx.ancestors(graph, node) & set(leaves))
+
+
+def taxonomy_graph(taxonomy: Taxonomy) -> nx.DiGraph:
+    """The graph of a built taxonomy: nodes are concept keys, edges carry their source."""
+    keys = taxonomy.concepts["key"].to_pylist()
+    graph = nx.DiGraph()
+    graph.add_nodes_from(keys)
+    for edge in taxonomy.edges.to_pylist():
+        graph.add_edge(keys[edge["hyponym_id"]], keys[edge["hypernym_id"]], source=edge["source"])
+    return graph
