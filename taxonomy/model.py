@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 PAIRS = ("agreed", "strict", "everyday")
+SHUFFLES = ("none", "within", "across", "across_s1", "swap", "swap_control")
 
 
 def one_of(name: str, got: str, valid: tuple[str, ...]) -> None:
@@ -80,7 +81,7 @@ class ManifestConfig:
     negatives: str = "matched"
     """Hypernym No: matched (another image, same hypernym) or image (S1: same image)."""
     shuffle: str = "none"
-    """none, within, across, across_s1 or swap."""
+    """none, within, across, across_s1, swap, or swap_control: the leaves of swap as they are."""
     seed: int = 42
     """Seed of the ablation, and of the shuffle unless shuffle_seed is given."""
     shuffle_seed: int | None = None
@@ -98,7 +99,7 @@ class ManifestConfig:
             ("drop_all", "keep", "drop_positives", "drop_words", "rebalance"),
         )
         one_of("negatives", self.negatives, ("matched", "image"))
-        one_of("shuffle", self.shuffle, ("none", "within", "across", "across_s1", "swap"))
+        one_of("shuffle", self.shuffle, SHUFFLES)
         if not 0.0 <= self.ratio <= 1.0:
             raise ConfigError(f"ratio must be in [0, 1], got {self.ratio}")
         if (self.n_held_out_hypernyms is not None) != (self.design == "systematic"):

@@ -1,1 +1,17 @@
 """Manifests: which evidence training may see, and every question asked."""
+
+from __future__ import annotations
+
+from taxonomy.manifest.build import ManifestBuilder, build_manifest, build_manifests
+from taxonomy.manifest.exposure import exposure
+from taxonomy.manifest.grid import grid
+from taxonomy.manifest.rows import rows_sha256
+
+__all__ = [
+    "ManifestBuilder",
+    "build_manifest",
+    "build_manifests",
+    "exposure",
+    "grid",
+    "rows_sha256",
+]

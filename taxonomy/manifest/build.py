@@ -1,0 +1,171 @@
+"""One design applied to one dataset: questions first, ablation second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from taxonomy.manifest.ablation import held_out_cells, resolve
+from taxonomy.manifest.check import check
+from taxonomy.manifest.draws import Bools
+from taxonomy.manifest.mentions import (
+    Training,
+    hypernyms_with_yes,
+    question_held_out,
+    training_set,
+)
+from taxonomy.manifest.questions import TRAIN, NegativeOrder, Questions, draw_questions
+from taxonomy.manifest.rows import (
+    cell_table,
+    example_table,
+    label_table,
+    rows_sha256,
+    with_added,
+)
+from taxonomy.manifest.shuffle import DROPPED, MOVED, STAYED, Labels, draw_labels
+from taxonomy.manifest.world import World, read_world
+from taxonomy.model import SPLITS, Manifest, ManifestConfig, Taxonomy, manifest_id
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class ManifestBuilder:
+    """Builds manifests of one taxonomy; what several of them share is drawn once."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self.world = read_world(taxonomy)
+        self._labels: dict[tuple[str, int | None], Labels] = {}
+        self._orders: dict[str, NegativeOrder] = {}
+        self._questions: dict[tuple[str, str, int], Questions] = {}
+
+    def resolve(self, config: ManifestConfig) -> ManifestConfig:
+        """The config as it will stand in the manifest, unused knobs at fixed values."""
+        return resolve(config, len(self.world.hypernyms))
+
+    def build(self, config: ManifestConfig) -> Manifest:
+        """Build and check one manifest.
+
+        Raises:
+            ManifestError: The design asks for more hypernyms than there are.
+        """
+        config = self.resolve(config)
+        world, labels = self.world, self._draw_labels(config)
+        order = _cached(self._orders, labels.draw_id, lambda: NegativeOrder(world, labels.draw_id))
+        questions = self._draw_questions(config, labels, order)
+        held = held_out_cells(world, config)
+        training = training_set(world, questions, labels.label_of, held, config.mentions, order)
+        added = training.added_image, training.added_asked
+        everything = with_added(world, labels, questions, *added)
+        in_cell = question_held_out(everything, held)
+        in_training = np.isin(
+            everything.example_id, questions.example_id[~training.in_training], invert=True
+        )
+        taught = hypernyms_with_yes(world, everything, in_training)
+        cells, label_rows = cell_table(world, held), label_table(world, labels)
+        examples = example_table(world, everything, in_cell, in_training, taught)
+        check(world, config, labels, held, everything, in_training)
+        return Manifest(
+            manifest_id=manifest_id(world.dataset_id, config),
+            dataset_id=world.dataset_id,
+            config=config,
+            shuffle_id=labels.shuffle_id,
+            cells=cells,
+            labels=label_rows,
+            examples=examples,
+            rows_sha256=rows_sha256(cells, label_rows, examples),
+            summary=_summary(world, config, labels, held, questions, training),
+        )
+
+    def _draw_labels(self, config: ManifestConfig) -> Labels:
+        key = (config.shuffle, config.shuffle_seed)
+        return _cached(self._labels, key, lambda: draw_labels(self.world, config))
+
+    def _draw_questions(
+        self, config: ManifestConfig, labels: Labels, order: NegativeOrder
+    ) -> Questions:
+        negatives, n_leaf_no = config.negatives, config.train_leaf_negatives
+        return _cached(
+            self._questions,
+            (labels.shuffle_id, negatives, n_leaf_no),
+            lambda: draw_questions(
+                self.world, labels, order, negatives=negatives, train_leaf_negatives=n_leaf_no
+            ),
+        )
+
+
+def build_manifest(taxonomy: Taxonomy, config: ManifestConfig) -> Manifest:
+    """Build one manifest of a taxonomy.
+
+    Raises:
+        ManifestError: The design asks for more hypernyms than there are.
+    """
+    return ManifestBuilder(taxonomy).build(config)
+
+
+def build_manifests(taxonomy: Taxonomy, configs: Iterable[ManifestConfig]) -> Iterator[Manifest]:
+    """Build several manifests of a taxonomy, drawing shared questions once."""
+    builder = ManifestBuilder(taxonomy)
+    return (builder.build(config) for config in configs)
+
+
+def _cached(store: dict[K, V], key: K, make: Callable[[], V]) -> V:
+    if key not in store:
+        store[key] = make()
+    return store[key]
+
+
+def _ratio(part: Bools, whole: Bools) -> float:
+    return float(part.sum()) / max(1, int(whole.sum()))
+
+
+def _summary(
+    world: World,
+    config: ManifestConfig,
+    labels: Labels,
+    held: Bools,
+    questions: Questions,
+    training: Training,
+) -> dict[str, Any]:
+    """Counts for the reader. Shares of questions are of the drawn ones, none added."""
+    about, split = questions.about_hypernym, world.image_split[questions.image]
+    in_cell = question_held_out(questions, held)
+    dropped = (split == TRAIN) & ~about & ~training.in_training
+    labelled = labels.label_of >= 0
+    truth = world.used[labels.label_of[labelled]]
+    common = truth & world.claimed[labelled]
+    return {
+        "ratio_nominal": config.ratio,
+        "ratio_realised_cells": _ratio(held, world.cells),
+        "ratio_realised_true_cells": _ratio(held & world.used, world.used),
+        "ratio_realised_false_cells": _ratio(held & world.false, world.false),
+        "ratio_realised_questions": _ratio(in_cell, about),
+        "ratio_realised_questions_by_split": {
+            name: _ratio(in_cell & (split == row), about & (split == row))
+            for row, name in enumerate(SPLITS)
+        },
+        "n_true_cells": int(world.used.sum()),
+        "n_false_cells": int(world.false.sum()),
+        "n_excluded_cells": dict(world.n_excluded_cells),
+        "n_excluded_leaf_pairs": world.n_excluded_leaf_pairs,
+        "n_missing_negatives": dict(questions.shortfall),
+        "n_questions": {name: int((split == row).sum()) for row, name in enumerate(SPLITS)},
+        "n_training_questions": int(training.in_training.sum()) + len(training.added_image),
+        "n_training_leaf_questions_dropped": int(dropped.sum()),
+        "n_rebalance_added": len(training.added_image),
+        "n_rebalance_missing": training.missing,
+        "n_leaves_moved": int((labels.status == MOVED).sum()),
+        "n_leaves_stayed": int((labels.status == STAYED).sum()),
+        "n_leaves_dropped": int((labels.status == DROPPED).sum()),
+        "n_moved_leaves_sharing_a_hypernym": int(
+            (
+                (world.claimed[labelled] & world.claimed[labels.label_of[labelled]]).any(axis=1)
+                & (labels.status[labelled] == MOVED)
+            ).sum()
+        ),
+        # share of the label leaves' true pairs that also hold of the leaf in the picture
+        "label_overlap_ratio": _ratio(common, truth),
+        "exchanged_categories": [list(pair) for pair in labels.exchanged],
+    }

@@ -1,0 +1,85 @@
+"""What training sees of each hypernym."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+
+from taxonomy.manifest.mentions import n_occurrences
+from taxonomy.model import Manifest, Taxonomy
+
+EXPOSURE = pa.schema(
+    [
+        pa.field("hypernym_id", pa.int32(), nullable=False),
+        pa.field("hypernym", pa.string(), nullable=False),
+        # training questions that ask it, by answer
+        pa.field("n_yes", pa.int64(), nullable=False),
+        pa.field("n_no", pa.int64(), nullable=False),
+        # whole-word occurrences of the word in the asked forms of all training questions
+        pa.field("n_word", pa.int64(), nullable=False),
+        # true and false cells, and the share of them that is held out
+        pa.field("n_cells", pa.int64(), nullable=False),
+        pa.field("ratio_nominal", pa.float64(), nullable=False),
+        pa.field("ratio_cells", pa.float64()),
+        # the same over the questions of all splits
+        pa.field("n_questions", pa.int64(), nullable=False),
+        pa.field("ratio_questions", pa.float64()),
+        # its test questions of the set are there, but have one answer only
+        pa.field("held_out_single_class", pa.bool_(), nullable=False),
+        pa.field("seen_single_class", pa.bool_(), nullable=False),
+    ]
+)
+
+
+def _counts(table: pa.Table, keys: list[str]) -> Counter[Any]:
+    grouped = table.group_by(keys).aggregate([([], "count_all")]).to_pydict()
+    columns = [grouped[key] for key in keys]
+    return Counter(dict(zip(zip(*columns, strict=True), grouped["count_all"], strict=True)))
+
+
+def exposure(taxonomy: Taxonomy, manifest: Manifest) -> pa.Table:
+    """One row for each hypernym of the dataset that is asked about, by its word.
+
+    Returns:
+        A table of schema EXPOSURE. A ratio is NULL where its whole is empty.
+    """
+    concepts = {row["concept_id"]: row for row in taxonomy.concepts.to_pylist()}
+    hypernyms = [c for c in concepts.values() if c["role"] == "hypernym" and not c["dropped"]]
+    examples, about = manifest.examples, ["asked_id", "kind", "answer"]
+    trained = _counts(examples.filter(examples["in_training"]), about)
+    asked = _counts(examples, ["asked_id", "kind", "held_out"])
+    tested = _counts(examples, ["asked_id", "split", "question_set", "answer"])
+    cells = _counts(manifest.cells, ["hypernym_id", "held_out"])
+    by_phrase: Counter[str] = Counter()
+    for (concept, _, _), n in trained.items():
+        by_phrase[concepts[concept]["phrase"]] += n
+    rows = []
+    for concept in sorted(hypernyms, key=lambda row: str(row["name"])):
+        key, word = concept["concept_id"], concept["name"]
+        n_cells = cells[key, True] + cells[key, False]
+        n_questions = asked[key, "hypernym", True] + asked[key, "hypernym", False]
+        single = {
+            name: (tested[key, "test", name, True] > 0) != (tested[key, "test", name, False] > 0)
+            for name in ("held_out", "seen")
+        }
+        rows.append(
+            {
+                "hypernym_id": key,
+                "hypernym": word,
+                "n_yes": trained[key, "hypernym", True],
+                "n_no": trained[key, "hypernym", False],
+                "n_word": sum(n * n_occurrences(word, text) for text, n in by_phrase.items()),
+                "n_cells": n_cells,
+                "ratio_nominal": manifest.config.ratio,
+                "ratio_cells": cells[key, True] / n_cells if n_cells else None,
+                "n_questions": n_questions,
+                "ratio_questions": (
+                    asked[key, "hypernym", True] / n_questions if n_questions else None
+                ),
+                "held_out_single_class": single["held_out"],
+                "seen_single_class": single["seen"],
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=EXPOSURE)
