@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from cli.taxonomy import app as taxonomy_app
+
 app = typer.Typer(
     name="xmodal",
     help="What does a frozen language model already know about things it has never seen?",
@@ -11,6 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(taxonomy_app, name="taxonomy")
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import networkx as nx
 
@@ -91,19 +91,22 @@ def _is_synset(node: str) -> bool:
     return node.startswith("synset/")
 
 
-def inner_concepts(graph: nx.DiGraph, source: Source, wordnet: WordNet) -> set[str]:
-    """Pictured concepts that are above other pictured ones, by synset, path or the source."""
+def inner_by_synset(concepts: Mapping[str, str | None], wordnet: WordNet) -> set[str]:
+    """Concepts whose synset is above that of another concept."""
     above: set[str] = set()
-    paths: set[str] = set()
-    for name, synset in source.concepts.items():
+    for synset in concepts.values():
         if synset is not None:
             above |= wordnet.ancestors(synset)
-        paths |= nx.descendants(graph, f"concept/{name}")
-    return {
-        name
-        for name, synset in source.concepts.items()
-        if synset in above or f"concept/{name}" in paths or name in source.inner
-    }
+    return {name for name, synset in concepts.items() if synset in above}
+
+
+def inner_concepts(graph: nx.DiGraph, source: Source, wordnet: WordNet) -> set[str]:
+    """Pictured concepts that are above other pictured ones, by synset, path or the source."""
+    by_path: set[str] = set()
+    for name in source.concepts:
+        by_path |= nx.descendants(graph, f"concept/{name}")
+    inner = {name for name in source.concepts if f"concept/{name}" in by_path}
+    return inner | source.inner | inner_by_synset(source.concepts, wordnet)
 
 
 def leaves_under(graph: nx.DiGraph, node: str, leaves: Iterable[str]) -> list[str]:

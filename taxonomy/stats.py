@@ -1,0 +1,132 @@
+"""Counts of a built taxonomy, for the reader."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from taxonomy.model import SPLITS, Taxonomy
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """What a taxonomy holds."""
+
+    n_leaves: int
+    n_inner: int
+    n_images: Mapping[str, int]
+    """By split, in the order of the splits, and "inner" for pictures of inner nodes."""
+    n_pairs: int
+    """(leaf, hypernym) pairs that are a Yes."""
+    n_pairs_unused: int
+    """Pairs that some source holds true but that are neither Yes nor No."""
+    n_leaves_with_hypernym: int
+    leaves_of: Mapping[str, int]
+    """Number of Yes leaves of each hypernym that is kept, largest first."""
+    dropped: Mapping[str, int]
+    """Hypernyms with too few leaves, and how many they have."""
+    without_validation: tuple[str, ...]
+    """Leaves with no validation image."""
+
+
+def stats(taxonomy: Taxonomy) -> Stats:
+    """Count everything from the taxonomy's tables."""
+    concepts = {row["concept_id"]: row for row in taxonomy.concepts.to_pylist()}
+    roles = Counter(row["role"] for row in concepts.values())
+    images = Counter(split or "inner" for split in taxonomy.images["split"].to_pylist())
+    pairs = taxonomy.leaf_hypernym.to_pylist()
+    used = [pair for pair in pairs if pair["used"]]
+    leaves_of = Counter(concepts[pair["hypernym_id"]]["name"] for pair in used)
+    validated = {
+        image["concept_id"]
+        for image in taxonomy.images.select(["concept_id", "split"]).to_pylist()
+        if image["split"] == "validation"
+    }
+    return Stats(
+        n_leaves=roles["leaf"],
+        n_inner=roles["inner"],
+        n_images={name: images[name] for name in (*SPLITS, "inner")},
+        n_pairs=len(used),
+        n_pairs_unused=len(pairs) - len(used),
+        n_leaves_with_hypernym=len({pair["leaf_id"] for pair in used}),
+        leaves_of=dict(sorted(leaves_of.items(), key=lambda item: (-item[1], item[0]))),
+        dropped=dict(taxonomy.notes["dropped"]),
+        without_validation=tuple(
+            sorted(
+                row["name"]
+                for key, row in concepts.items()
+                if row["role"] == "leaf" and key not in validated
+            )
+        ),
+    )
+
+
+def summary(taxonomy: Taxonomy) -> str:
+    """Several lines that say what was built."""
+    found = stats(taxonomy)
+    config = taxonomy.config
+    images = ", ".join(f"{n} {name}" for name, n in found.n_images.items() if n)
+    lines = [
+        f"dataset {taxonomy.dataset_id}: source {config.source}, pairs {config.pairs}, "
+        f"WordNet {taxonomy.notes['wordnet_version']}",
+        f"{found.n_leaves} leaves and {found.n_inner} inner nodes (in no question), "
+        f"{sum(found.n_images.values())} images: {images}",
+        f"{len(found.leaves_of)} hypernyms, {found.n_pairs} (leaf, hypernym) pairs, "
+        f"{found.n_leaves_with_hypernym} leaves with a hypernym; "
+        f"{found.n_pairs_unused} pairs are neither Yes nor No",
+        f"dropped, fewer than {config.min_leaves} leaves: {_counted(found.dropped) or 'none'}",
+    ]
+    ignored = taxonomy.notes.get("ignored_columns")
+    if ignored:
+        lines.append(f"columns not used: {', '.join(ignored)}")
+    return "\n".join(lines)
+
+
+def report(taxonomy: Taxonomy) -> str:
+    """The summary, and the hypernyms, leaves without validation and near-duplicates."""
+    found = stats(taxonomy)
+    lines = [summary(taxonomy), f"leaves of each hypernym: {_counted(found.leaves_of)}"]
+    missing = found.without_validation
+    lines.append(f"{len(missing)} leaves have no validation image: {_first(missing) or 'none'}")
+    lines += _near_duplicates(taxonomy)
+    return "\n".join(lines)
+
+
+def _near_duplicates(taxonomy: Taxonomy) -> list[str]:
+    """One line for the count and one for each of the nearest pairs."""
+    pairs: list[list[int]] | None = taxonomy.notes.get("near_duplicates")
+    if pairs is None:
+        return ["near-duplicates across splits: not searched, the source has no perceptual hashes"]
+    names = dict(
+        zip(
+            taxonomy.concepts["concept_id"].to_pylist(),
+            taxonomy.concepts["name"].to_pylist(),
+            strict=True,
+        )
+    )
+    images = {row["image_id"]: row for row in taxonomy.images.to_pylist()}
+
+    def named(image_id: int) -> str:
+        image: dict[str, Any] = images[image_id]
+        return f"{names[image['concept_id']]} ({image['style']}, {image['split']})"
+
+    lines = [
+        f"{len(pairs)} pairs of near-duplicates across splits (perceptual hash, nearest first)"
+    ]
+    lines += [f"  {n} bits: {named(i)} and {named(j)}" for i, j, n in pairs[:_SHOWN]]
+    if len(pairs) > _SHOWN:
+        lines.append(f"  and {len(pairs) - _SHOWN} more")
+    return lines
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
+
+
+def _first(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,49 @@
+"""Taxonomies of the bundled pictures or of a user's table, with the bundle filled in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from taxonomy.build import build_csv, build_emoji
+from taxonomy.errors import ConfigError
+from taxonomy.model import Taxonomy, TaxonomyConfig
+from taxonomy.wordnet import WordNet
+from xmodal.bundle import wordnet_files
+from xmodal.bundle.pictures import data_file, load_pictures
+
+
+def build_taxonomy(
+    config: TaxonomyConfig,
+    *,
+    wordnet_dir: Path | None = None,
+    csv: Path | None = None,
+    edges: Path | None = None,
+) -> Taxonomy:
+    """Build a taxonomy from the source that the config names.
+
+    Args:
+        config: Source, pairs, min_leaves and seed.
+        wordnet_dir: The user's own WordNet folder; the bundled nouns if None.
+        csv: The user's table; goes with source csv and only with it.
+        edges: A further table of hyponym, hypernym rows for source csv.
+
+    Returns:
+        The taxonomy.
+
+    Raises:
+        ConfigError: A table without source csv, or the other way round.
+        DataError: Something in the user's folder or table cannot be used.
+    """
+    if (csv is not None) != (config.source == "csv"):
+        raise ConfigError(
+            "source csv needs a table and no other source takes one, "
+            f"got source {config.source!r} and table {str(csv) if csv else None!r}"
+        )
+    if edges is not None and csv is None:
+        raise ConfigError(f"edges go with a csv table, got {str(edges)!r} without one")
+    nouns = WordNet.open(wordnet_dir or wordnet_files.wordnet_dir())
+    if csv is not None:
+        return build_csv(config, nouns, csv, edges_path=edges)
+    return build_emoji(
+        config, nouns, data_file("spec.txt"), data_file("hypernyms.json"), load_pictures()
+    )
