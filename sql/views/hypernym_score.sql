@@ -1,9 +1,9 @@
--- One row per run, image_mode, question_set and hypernym: F1 over its test questions.
--- hypernym_id and hypernym are NULL for question_set leaf, which is one group.
--- Grain: run_id, image_mode, question_set, hypernym_id. Units: macro_f1, blind_f1 in [0, 1].
--- A group whose answers are all Yes or all No has NULL macro_f1 and blind_f1.
+-- F1 of each run on its test questions, hypernym by hypernym; leaf questions are one group.
+-- Grain: run_id, image_mode, question_set, hypernym_id (NULL for question_set leaf).
+-- Units: macro_f1 and blind_f1 in [0, 1]; n_, tp, fp, fn, tn count test questions.
 -- macro_f1 = mean of F1(Yes) = 2tp / (2tp + fp + fn) and F1(No) = 2tn / (2tn + fp + fn).
 -- blind_f1 = the better of answering Yes always and No always.
+-- Both are NULL where the true answers are all Yes or all No.
 CREATE OR REPLACE VIEW hypernym_score AS
 WITH answered AS (
     SELECT
@@ -21,26 +21,32 @@ WITH answered AS (
     JOIN example USING (manifest_id, example_id)
     WHERE example.split = 'test'
     GROUP BY ALL
+),
+
+counted AS (
+    SELECT *, tp + fn AS n_yes, tn + fp AS n_no
+    FROM answered
 )
+
 SELECT
-    answered.run_id,
-    answered.image_mode,
-    answered.question_set,
-    answered.hypernym_id,
+    counted.run_id,
+    counted.image_mode,
+    counted.question_set,
+    counted.hypernym_id,
     concept.name AS hypernym,
-    tp + fn AS n_yes,
-    tn + fp AS n_no,
-    tp,
-    fp,
-    fn,
-    tn,
+    counted.n_yes,
+    counted.n_no,
+    counted.tp,
+    counted.fp,
+    counted.fn,
+    counted.tn,
     CASE WHEN n_yes > 0 AND n_no > 0 THEN
         (2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2
     END AS macro_f1,
     CASE WHEN n_yes > 0 AND n_no > 0 THEN
         greatest(2 * n_yes / (2 * n_yes + n_no), 2 * n_no / (2 * n_no + n_yes)) / 2
     END AS blind_f1
-FROM answered
+FROM counted
 LEFT JOIN concept
-    ON concept.dataset_id = answered.dataset_id
-    AND concept.concept_id = answered.hypernym_id;
+    ON concept.dataset_id = counted.dataset_id
+    AND concept.concept_id = counted.hypernym_id;

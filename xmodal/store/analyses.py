@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 import sql
 from taxonomy.errors import StoreError, unknown
 
@@ -59,3 +61,15 @@ class Analysis:
 def all_analyses() -> list[Analysis]:
     """Every analysis, by name."""
     return [Analysis.load(name) for name in sql.names("analyses")]
+
+
+def analyses_table() -> pa.Table:
+    """Name, parameters and title of every analysis."""
+    found = all_analyses()
+    return pa.table(
+        {
+            "analysis": [f"@{analysis.name}" for analysis in found],
+            "params": [", ".join(sorted(analysis.params)) for analysis in found],
+            "title": [analysis.title for analysis in found],
+        }
+    )

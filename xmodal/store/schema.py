@@ -49,7 +49,8 @@ def check(con: duckdb.DuckDBPyConnection, path: str) -> None:
     current = set(sql.names("schema")) <= set(done) and done.get(_VIEWS) == _digest(_views())
     if not current:
         raise StoreError(
-            f"{path} was made by an older xmodal: `xmodal store sync --store {path}` updates it"
+            f"{path} was made by an older xmodal: "
+            f"`xmodal store upgrade --store {path}` brings it up to date"
         )
 
 

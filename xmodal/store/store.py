@@ -315,13 +315,26 @@ class Store:
         return self.query("SELECT * FROM run ORDER BY started_at, run_id")
 
     def load_run(self, run_id: str) -> dict[str, Any]:
-        """All columns of one run by id or unique prefix.
+        """All columns of one run, by id or unique prefix, and its `last_metrics` by name.
 
         Raises:
             StoreError: An id that is unknown or ambiguous.
         """
         found = _resolve("run", run_id, self._ids("SELECT run_id FROM run"))
-        return self._row("SELECT * FROM run WHERE run_id = $id", found)
+        row = self._row("SELECT * FROM run WHERE run_id = $id", found)
+        last = self.query(
+            "SELECT name, arg_max(value, step) AS value FROM metric WHERE run_id = $id "
+            "GROUP BY name ORDER BY name",
+            {"id": found},
+        )
+        return row | {"last_metrics": {m["name"]: m["value"] for m in last.to_pylist()}}
+
+    def table_sizes(self) -> pa.Table:
+        """Name and number of rows of every table."""
+        names = self._ids("SELECT table_name FROM duckdb_tables() ORDER BY table_name")
+        count = "SELECT count(*) FROM query_table($name)"
+        sizes = [self._con.execute(count, {"name": name}).fetchall()[0][0] for name in names]
+        return pa.table({"table": names, "n_rows": sizes})
 
     # -- helpers ----------------------------------------------------------------------------
 

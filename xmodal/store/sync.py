@@ -54,6 +54,17 @@ class SyncReport:
     rejected: tuple[tuple[str, str], ...]
     """(folder name, reason), by name."""
 
+    def summary(self) -> str:
+        """The counts in one line."""
+        return (
+            f"{self.n_ingested} runs brought in, {self.n_unchanged} unchanged, "
+            f"{self.n_running} still running, {len(self.rejected)} rejected"
+        )
+
+    def problems(self) -> list[str]:
+        """One line a rejected folder."""
+        return [f"rejected {name}: {reason}" for name, reason in self.rejected]
+
 
 def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
     """Bring every finished run folder under runs_dir into the store.

@@ -1,0 +1,39 @@
+"""xmodal runs: what was trained."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.errors import user_errors
+from cli.options import DEFAULT_STORE, StorePath
+
+app = typer.Typer(help="List finished runs, or show one.", invoke_without_command=True)
+
+
+@app.callback()
+@user_errors
+def runs(context: typer.Context, store: StorePath = DEFAULT_STORE) -> None:
+    """List finished runs with design, seeds, held-out macro-F1 and seconds."""
+    if context.invoked_subcommand is not None:
+        return
+    from xmodal.store import Store
+    from xmodal.store.render import emit
+
+    with Store.open(store, read_only=True) as opened:
+        emit(opened.analysis("runs-overview"))
+
+
+@app.command("show")
+@user_errors
+def show(
+    run_id: Annotated[str, typer.Argument(help="A run id or the beginning of one.")],
+    store: StorePath = DEFAULT_STORE,
+) -> None:
+    """Show everything stored about one run, its recipe and last metrics included."""
+    from xmodal.store import Store
+    from xmodal.store.render import as_record
+
+    with Store.open(store, read_only=True) as opened:
+        typer.echo(as_record(opened.load_run(run_id)), nl=False)

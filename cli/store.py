@@ -1,0 +1,62 @@
+"""xmodal store: the DuckDB file itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.errors import user_errors
+from cli.options import DEFAULT_STORE, StorePath
+
+app = typer.Typer(help="The DuckDB experiment store.", no_args_is_help=True)
+
+
+@app.command("info")
+@user_errors
+def info(store: StorePath = DEFAULT_STORE) -> None:
+    """Count the rows of every table."""
+    from xmodal.store import Store
+    from xmodal.store.render import emit
+
+    with Store.open(store, read_only=True) as opened:
+        emit(opened.table_sizes())
+
+
+@app.command("path")
+@user_errors
+def path(store: StorePath = DEFAULT_STORE) -> None:
+    """Print the absolute path of the store, for other tools."""
+    typer.echo(store.absolute())
+
+
+@app.command("sync")
+@user_errors
+def sync(
+    store: StorePath = DEFAULT_STORE,
+    runs: Annotated[
+        Path | None,
+        typer.Option("--runs", help="Folder of run folders; `runs` beside the store if left out."),
+    ] = None,
+) -> None:
+    """Bring finished run folders in; safe at any time, a no-op when nothing changed."""
+    from xmodal.store import Store
+
+    with Store.open(store) as opened:
+        report = opened.sync(runs or store.parent / "runs")
+    typer.echo(report.summary())
+    for line in report.problems():
+        typer.echo(line, err=True)
+    if report.rejected:
+        raise typer.Exit(1)
+
+
+@app.command("upgrade")
+@user_errors
+def upgrade(store: StorePath = DEFAULT_STORE) -> None:
+    """Bring a store made by an older xmodal up to date; every command that writes does so too."""
+    from xmodal.store import Store
+
+    with Store.open(store) as opened:
+        typer.echo(f"{opened.path} is up to date")
