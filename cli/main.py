@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from cli.query import query
+from cli.runs import app as runs_app
+from cli.store import app as store_app
 from cli.taxonomy import app as taxonomy_app
 
 app = typer.Typer(
@@ -13,6 +16,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("query")(query)
+app.add_typer(runs_app, name="runs")
+app.add_typer(store_app, name="store")
 app.add_typer(taxonomy_app, name="taxonomy")
 
 
