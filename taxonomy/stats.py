@@ -73,7 +73,7 @@ def summary(taxonomy: Taxonomy) -> str:
     lines = [
         f"dataset {taxonomy.dataset_id}: source {config.source}, pairs {config.pairs}, "
         f"WordNet {taxonomy.notes['wordnet_version']}",
-        f"{found.n_leaves} leaves and {found.n_inner} inner nodes (in no question), "
+        f"{found.n_leaves} leaves, {found.n_inner} inner (in no question), "
         f"{sum(found.n_images.values())} images: {images}",
         f"{len(found.leaves_of)} hypernyms, {found.n_pairs} (leaf, hypernym) pairs, "
         f"{found.n_leaves_with_hypernym} leaves with a hypernym; "
@@ -81,6 +81,12 @@ def summary(taxonomy: Taxonomy) -> str:
         f"dropped, fewer than {config.min_leaves} leaves: {_counted(found.dropped) or 'none'}",
     ]
     ignored = taxonomy.notes.get("ignored_columns")
+    moved = taxonomy.notes.get("moved")
+    if moved:
+        lines.append(
+            f"{len(moved)} pairs are otherwise than in WordNet 3.0, for which the emoji list was "
+            f"made; look at them: {_first(tuple(moved))}"
+        )
     if ignored:
         lines.append(f"columns not used: {', '.join(ignored)}")
     return "\n".join(lines)

@@ -25,6 +25,9 @@ _VERSION = re.compile(r"wordnet\D{0,12}(\d+(?:\.\d+)?)", re.IGNORECASE)
 _LEXNAMES = "".join(f"{i:02d}\tlexname.{i:02d}\t0\n" for i in range(45))
 
 
+_DAMAGE = (WordNetError, ValueError, LookupError, StopIteration, AssertionError)
+
+
 class _NounReader(WordNetCorpusReader):  # type: ignore[misc]
     """NLTK's reader, kept to the two files that nouns need: any layout is then the same."""
 
@@ -45,6 +48,21 @@ class _NounReader(WordNetCorpusReader):  # type: ignore[misc]
             path = Path(str(self._root)) / file
             return path.open(encoding="utf-8", errors="replace", newline="\n")
         return io.StringIO(_LEXNAMES if file == "lexnames" else "")
+
+    def synset_from_pos_and_offset(self, pos: str, offset: int) -> Any:
+        """NLTK's, but a damaged line is an error instead of a warning and None."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                synset = super().synset_from_pos_and_offset(pos, offset)
+        except _DAMAGE:
+            synset = None
+        if synset is None:
+            raise DataError(
+                f"data.noun and index.noun in {self._root} do not fit each other at byte {offset} "
+                "(damaged, changed line ends or two versions); copy both anew from one release"
+            )
+        return synset
 
     def map_wn(self, version: str = "wordnet") -> None:
         """No mapping to another version: that needs the sense index."""
@@ -99,14 +117,9 @@ class WordNet:
         self.version = _version(folder)
         try:
             self._reader = _NounReader(folder)
-            root = self._reader.synset("entity.n.01")
-        except (WordNetError, ValueError, IndexError, StopIteration, OSError) as error:
-            raise DataError(f"{folder} cannot be read as WordNet: {error}") from error
-        if root is None:
-            raise DataError(
-                f"index.noun and data.noun in {folder} do not fit each other "
-                "(other version, or line ends changed); copy both anew from one release"
-            )
+        except (*_DAMAGE, OSError) as error:
+            raise DataError(f"{folder}/index.noun cannot be read as WordNet: {error}") from error
+        self._reader.synset("entity.n.01")
         self._synsets: dict[str, Any] = {}
         self._parents: dict[str, tuple[str, ...]] = {}
 

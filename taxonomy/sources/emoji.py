@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,7 +100,7 @@ def read_emoji(
         listed={concept: frozenset(words) for concept, words in listed.items()},
         edges=[(concept, word) for concept in sorted(listed) for word in sorted(listed[concept])],
         pictures=_pictures(pictures, concepts),
-        notes=_alike(pictures),
+        notes={**_alike(pictures), "moved": _moved(hypernyms, concepts, wordnet)},
     )
 
 
@@ -120,3 +120,16 @@ def _alike(table: pa.Table) -> dict[str, list[tuple[int, int, int]]]:
         return {}
     pairs = near_duplicates(table["phash"].to_numpy(), table["split"].to_pylist())
     return {"near_duplicates": pairs}
+
+
+def _moved(
+    hypernyms: Sequence[Hypernym], concepts: Mapping[str, str], wordnet: WordNet
+) -> list[str]:
+    """Pairs on which this WordNet and the list's 3.0 differ: a sense number may have moved."""
+    above = {concept: wordnet.ancestors(synset) for concept, synset in concepts.items()}
+    moved = []
+    for hypernym in hypernyms:
+        synset = wordnet.name(hypernym.synset)
+        closure = {concept for concept in concepts if synset in above[concept]}
+        moved += [f"{concept} < {hypernym.word}" for concept in closure ^ hypernym.leaves_wordnet]
+    return sorted(moved)
