@@ -49,7 +49,8 @@ class ManifestBuilder:
         """Build and check one manifest.
 
         Raises:
-            ManifestError: The design asks for more hypernyms than there are.
+            ManifestError: The design asks for more hypernyms than there are, or the shuffle
+                finds nothing to exchange.
         """
         config = self.resolve(config)
         world, labels = self.world, self._draw_labels(config)
@@ -100,7 +101,8 @@ def build_manifest(taxonomy: Taxonomy, config: ManifestConfig) -> Manifest:
     """Build one manifest of a taxonomy.
 
     Raises:
-        ManifestError: The design asks for more hypernyms than there are.
+        ManifestError: The design asks for more hypernyms than there are, or the shuffle
+            finds nothing to exchange.
     """
     return ManifestBuilder(taxonomy).build(config)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from taxonomy.errors import ManifestError
 from taxonomy.hashing import content_id, hash_key
 from taxonomy.manifest.draws import Bools, Ints, keys64
 from taxonomy.manifest.matching import as_swaps, match
@@ -35,7 +36,11 @@ class Labels:
 
 
 def draw_labels(world: World, config: ManifestConfig) -> Labels:
-    """Draw the shuffle of a resolved config."""
+    """Draw the shuffle of a resolved config.
+
+    Raises:
+        ManifestError: The dataset has no two leaves, or categories, that can be exchanged.
+    """
     kind, seed = config.shuffle, config.shuffle_seed
     own = np.arange(len(world.leaves), dtype=np.int64)
     if kind == "none":
@@ -56,6 +61,12 @@ def draw_labels(world: World, config: ManifestConfig) -> Labels:
         label_of, exchanged = _swap(world, seed)
         if kind == "swap_control":
             label_of = np.where(label_of >= 0, own, -1)
+    if (label_of < 0).all():
+        raise ManifestError(
+            f"shuffle {kind} finds no labels for any of the {len(own)} leaves: "
+            "every two of them share a hypernym, or no two hypernyms of similar size are "
+            "without a common leaf; choose another shuffle"
+        )
     status = np.where(label_of < 0, DROPPED, np.where(label_of == own, STAYED, MOVED))
     return Labels(
         shuffle_id=shuffle_id,
