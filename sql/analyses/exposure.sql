@@ -1,62 +1,74 @@
 -- What training shows of every hypernym under a manifest
--- Grain: one row per manifest and hypernym that is asked.
--- n_yes, n_no: training questions that ask the hypernym, by answer. n_word: training questions
---   whose text holds its word, whole, whatever they ask ("farm animal" holds "animal").
--- ratio_cells, ratio_questions: held-out share, 0 to 1, of its (leaf, hypernym) cells and of
---   its questions about training images before the ablation.
--- n_test_yes, n_test_no: held-out test questions; is_single_class: some, but of one answer only,
---   so that no F1 is defined. NULL ratio: nothing to count.
+-- Grain: one row per manifest and hypernym that is not dropped.
+-- n_yes, n_no: training questions that ask the hypernym, by answer. n_word: occurrences of its
+--   word, whole, in the asked forms of all training questions ("farm animal" holds "animal").
+-- ratio_cells: held-out share, 0 to 1, of its true and false (leaf, hypernym) cells.
+-- ratio_questions: the same of its questions in all splits. NULL ratio: nothing to count.
+-- held_out_single_class, seen_single_class: it has test questions of the set, but with one
+--   true answer only, so that no F1 is defined.
 -- Params: $manifest VARCHAR: a manifest id or its beginning; all manifests when left out.
 WITH chosen AS (
-    SELECT * FROM manifest
+    SELECT *
+    FROM manifest
     WHERE $manifest IS NULL OR starts_with(manifest_id, $manifest::VARCHAR)
 ),
 
-hypernym AS (
+word AS (
     SELECT
-        chosen.manifest_id,
-        concept.dataset_id,
-        concept.concept_id AS hypernym_id,
-        concept.name,
-        ' ' || trim(regexp_replace(lower(concept.name), '[^a-z0-9]+', ' ', 'g')) || ' ' AS word
-    FROM chosen
-    JOIN concept USING (dataset_id)
-    WHERE concept.role = 'hypernym' AND NOT concept.dropped
-),
-
-asked AS (
-    SELECT
-        example.manifest_id,
-        example.asked_id,
-        count(*) FILTER (in_training AND answer) AS n_yes,
-        count(*) FILTER (in_training AND NOT answer) AS n_no,
-        count(*) FILTER (in_training) AS n_training,
-        count(*) FILTER (split = 'train' AND kind = 'hypernym') AS n_before,
-        count(*) FILTER (split = 'train' AND held_out) AS n_before_held_out,
-        count(*) FILTER (split = 'test' AND question_set = 'held_out' AND answer) AS n_test_yes,
-        count(*) FILTER (split = 'test' AND question_set = 'held_out' AND NOT answer) AS n_test_no
-    FROM example
-    JOIN chosen USING (manifest_id)
-    GROUP BY example.manifest_id, example.asked_id
-),
-
-phrase AS (
-    SELECT
-        asked.manifest_id,
-        asked.n_training,
-        ' ' || trim(regexp_replace(lower(concept.phrase), '[^a-z0-9]+', ' ', 'g')) || ' ' AS text
-    FROM asked
-    JOIN chosen USING (manifest_id)
-    JOIN concept
-        ON concept.dataset_id = chosen.dataset_id AND concept.concept_id = asked.asked_id
+        dataset_id,
+        concept_id,
+        name,
+        role = 'hypernym' AND NOT dropped AS is_hypernym,
+        regexp_extract_all(lower(name), '[\p{L}\p{N}_]+') AS name_words,
+        regexp_extract_all(lower(phrase), '[\p{L}\p{N}_]+') AS phrase_words
+    FROM concept
+    WHERE dataset_id IN (SELECT dataset_id FROM chosen)
 ),
 
 mention AS (
-    SELECT hypernym.manifest_id, hypernym.hypernym_id, sum(phrase.n_training)::BIGINT AS n_word
-    FROM hypernym
-    JOIN phrase
-        ON phrase.manifest_id = hypernym.manifest_id AND contains(phrase.text, hypernym.word)
-    GROUP BY hypernym.manifest_id, hypernym.hypernym_id
+    SELECT
+        hypernym.dataset_id,
+        hypernym.concept_id AS hypernym_id,
+        asked.concept_id AS asked_id,
+        len(list_filter(
+            range(1, len(asked.phrase_words) - len(hypernym.name_words) + 2),
+            lambda i: asked.phrase_words[i : i + len(hypernym.name_words) - 1]
+                = hypernym.name_words
+        )) AS n_in_phrase
+    FROM word AS hypernym
+    JOIN word AS asked USING (dataset_id)
+    WHERE hypernym.is_hypernym AND len(hypernym.name_words) > 0 AND n_in_phrase > 0
+),
+
+question AS (
+    SELECT
+        manifest_id,
+        example.asked_id,
+        count(*) FILTER (in_training) AS n_training,
+        count(*) FILTER (in_training AND kind = 'hypernym' AND answer) AS n_yes,
+        count(*) FILTER (in_training AND kind = 'hypernym' AND NOT answer) AS n_no,
+        count(*) FILTER (kind = 'hypernym') AS n_questions,
+        count(*) FILTER (held_out) AS n_held_out,
+        count(*) FILTER (split = 'test' AND question_set = 'held_out' AND answer) AS held_out_yes,
+        count(*) FILTER (split = 'test' AND question_set = 'held_out' AND NOT answer)
+            AS held_out_no,
+        count(*) FILTER (split = 'test' AND question_set = 'seen' AND answer) AS seen_yes,
+        count(*) FILTER (split = 'test' AND question_set = 'seen' AND NOT answer) AS seen_no
+    FROM example
+    JOIN chosen USING (manifest_id)
+    GROUP BY ALL
+),
+
+mentioned AS (
+    SELECT
+        chosen.manifest_id,
+        mention.hypernym_id,
+        sum(mention.n_in_phrase * question.n_training)::BIGINT AS n_word
+    FROM mention
+    JOIN chosen USING (dataset_id)
+    JOIN question
+        ON question.manifest_id = chosen.manifest_id AND question.asked_id = mention.asked_id
+    GROUP BY ALL
 ),
 
 cell AS (
@@ -64,34 +76,34 @@ cell AS (
         manifest_id,
         hypernym_id,
         count(*) AS n_cells,
-        count(*) FILTER (held_out) / count(*) AS ratio_cells
+        count(*) FILTER (held_out) AS n_held_out
     FROM manifest_cell
     JOIN chosen USING (manifest_id)
-    GROUP BY manifest_id, hypernym_id
+    GROUP BY ALL
 )
 
 SELECT
-    hypernym.manifest_id,
+    chosen.manifest_id,
     chosen.design,
-    chosen.ratio,
     chosen.shuffle,
     hypernym.name AS hypernym,
-    coalesce(asked.n_yes, 0) AS n_yes,
-    coalesce(asked.n_no, 0) AS n_no,
-    coalesce(mention.n_word, 0) AS n_word,
+    coalesce(question.n_yes, 0) AS n_yes,
+    coalesce(question.n_no, 0) AS n_no,
+    coalesce(mentioned.n_word, 0) AS n_word,
     coalesce(cell.n_cells, 0) AS n_cells,
-    cell.ratio_cells,
-    asked.n_before_held_out / nullif(asked.n_before, 0) AS ratio_questions,
-    coalesce(asked.n_test_yes, 0) AS n_test_yes,
-    coalesce(asked.n_test_no, 0) AS n_test_no,
-    (coalesce(asked.n_test_yes, 0) = 0) <> (coalesce(asked.n_test_no, 0) = 0) AS is_single_class
-FROM hypernym
-JOIN chosen USING (manifest_id)
-LEFT JOIN asked
-    ON asked.manifest_id = hypernym.manifest_id AND asked.asked_id = hypernym.hypernym_id
-LEFT JOIN mention
-    ON mention.manifest_id = hypernym.manifest_id
-    AND mention.hypernym_id = hypernym.hypernym_id
+    chosen.ratio AS ratio_nominal,
+    cell.n_held_out / nullif(cell.n_cells, 0) AS ratio_cells,
+    coalesce(question.n_questions, 0) AS n_questions,
+    question.n_held_out / nullif(question.n_questions, 0) AS ratio_questions,
+    coalesce((held_out_yes > 0) <> (held_out_no > 0), false) AS held_out_single_class,
+    coalesce((seen_yes > 0) <> (seen_no > 0), false) AS seen_single_class
+FROM chosen
+JOIN word AS hypernym ON hypernym.dataset_id = chosen.dataset_id AND hypernym.is_hypernym
+LEFT JOIN question
+    ON question.manifest_id = chosen.manifest_id AND question.asked_id = hypernym.concept_id
+LEFT JOIN mentioned
+    ON mentioned.manifest_id = chosen.manifest_id
+    AND mentioned.hypernym_id = hypernym.concept_id
 LEFT JOIN cell
-    ON cell.manifest_id = hypernym.manifest_id AND cell.hypernym_id = hypernym.hypernym_id
-ORDER BY hypernym.manifest_id, hypernym.name;
+    ON cell.manifest_id = chosen.manifest_id AND cell.hypernym_id = hypernym.concept_id
+ORDER BY chosen.manifest_id, hypernym.name;

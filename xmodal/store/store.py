@@ -126,7 +126,7 @@ class Store:
         """Result of one trusted SELECT, as Arrow. For a user's text see sandbox.py."""
         return self._con.sql(text, params=dict(params or {})).to_arrow_table()
 
-    def analysis(self, name: str, **params: Any) -> pa.Table:
+    def analysis(self, name: str, /, **params: Any) -> pa.Table:
         """Result of a named analysis of sql/analyses; parameters left out are NULL.
 
         Raises:
