@@ -59,7 +59,7 @@ def read_pictures(
                 sha256=file.sha256,
                 uri=file.path.as_posix(),
                 split=splits.get(file.group),
-                style=file.path.parent.name,
+                style=Path(file.row.image).parent.name or None,
                 family=file.group,
             )
             for file in sorted(files, key=lambda file: (file.sha256, file.row.image))

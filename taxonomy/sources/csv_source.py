@@ -144,13 +144,13 @@ def _found_above(
         for above in wordnet.ancestors(synset):
             below.setdefault(above, set()).add(name)
     by_leaves: dict[frozenset[str], str] = {}
-    for synset in sorted(below, key=lambda s: (-wordnet.depth(s), s)):
+    for synset in sorted(below, key=lambda s: (-len(wordnet.ancestors(s)), s)):
         if min_leaves <= len(below[synset]) < len(leaves):
             by_leaves.setdefault(frozenset(below[synset]), synset)
     named: dict[str, str | None] = {}
     for synset in sorted(by_leaves.values(), key=lambda s: (-len(below[s]), s)):
         words = (lemma.lower() for lemma in wordnet.lemmas(synset))
-        word = next((w for w in words if w not in named and w not in concepts), None)
+        word = next((w for w in words if w not in named and w not in leaves), None)
         if word is not None:
             named[word] = synset
     return named

@@ -101,7 +101,9 @@ def read_edges(path: Path) -> list[tuple[str, str]]:
     """
     header, records = _records(path)
     if not {"hyponym", "hypernym"} <= set(header):
-        raise DataError(f"{path} must have the columns hyponym and hypernym, got {header}")
+        raise DataError(
+            f"{path} must have the columns hyponym and hypernym, got {', '.join(header)}"
+        )
     below, above = header.index("hyponym"), header.index("hypernym")
     edges = [(n_line, clean(cells[below]), clean(cells[above])) for n_line, cells in records]
     for n_line, hyponym, hypernym in edges:
