@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cli.manifest import app as manifest_app
 from cli.query import query
 from cli.runs import app as runs_app
 from cli.store import app as store_app
@@ -17,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("query")(query)
+app.add_typer(manifest_app, name="manifest")
 app.add_typer(runs_app, name="runs")
 app.add_typer(store_app, name="store")
 app.add_typer(taxonomy_app, name="taxonomy")

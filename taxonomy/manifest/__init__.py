@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taxonomy.manifest.build import ManifestBuilder, build_manifest, build_manifests
-from taxonomy.manifest.exposure import exposure
+from taxonomy.manifest.exposure import exposure, headline
 from taxonomy.manifest.grid import grid
 from taxonomy.manifest.rows import rows_sha256
 
@@ -13,5 +13,6 @@ __all__ = [
     "build_manifests",
     "exposure",
     "grid",
+    "headline",
     "rows_sha256",
 ]

@@ -53,7 +53,7 @@ class ManifestBuilder:
                 finds nothing to exchange.
         """
         config = self.resolve(config)
-        world, labels = self.world, self._draw_labels(config)
+        world, labels = self.world, self.labels(config)
         order = _cached(self._orders, labels.draw_id, lambda: NegativeOrder(world, labels.draw_id))
         questions = self._draw_questions(config, labels, order)
         held = held_out_cells(world, config)
@@ -80,7 +80,12 @@ class ManifestBuilder:
             summary=_summary(world, config, labels, held, questions, training),
         )
 
-    def _draw_labels(self, config: ManifestConfig) -> Labels:
+    def labels(self, config: ManifestConfig) -> Labels:
+        """The shuffle of a resolved config.
+
+        Raises:
+            ManifestError: It finds nothing to exchange.
+        """
         key = (config.shuffle, config.shuffle_seed)
         return _cached(self._labels, key, lambda: draw_labels(self.world, config))
 

@@ -83,3 +83,26 @@ def exposure(taxonomy: Taxonomy, manifest: Manifest) -> pa.Table:
             }
         )
     return pa.Table.from_pylist(rows, schema=EXPOSURE)
+
+
+def headline(manifest: Manifest) -> str:
+    """Three lines about a manifest: what is held out, what is left, what could not be had."""
+    config, n = manifest.config, manifest.summary
+    hidden = (
+        f"{config.design} design, shuffle {config.shuffle}: held out "
+        f"{n['ratio_realised_cells']:.4f} of {n['n_true_cells'] + n['n_false_cells']} cells and "
+        f"{n['ratio_realised_questions']:.4f} of the hypernym questions (nominal "
+        f"{config.ratio:.4f})"
+    )
+    left = (
+        f"training keeps {n['n_training_questions']} questions of {n['n_questions']['train']} "
+        f"drawn, {n['n_rebalance_added']} of them added by rebalance; "
+        f"{n['n_training_leaf_questions_dropped']} leaf questions left it"
+    )
+    missing = sum(n["n_missing_negatives"].values()) + n["n_rebalance_missing"]
+    rest = (
+        f"leaves moved {n['n_leaves_moved']}, stayed {n['n_leaves_stayed']}, dropped "
+        f"{n['n_leaves_dropped']}; negatives that could not be had {missing}; cells of no "
+        f"clear answer {sum(n['n_excluded_cells'].values())}"
+    )
+    return f"{hidden}\n{left}\n{rest}"
