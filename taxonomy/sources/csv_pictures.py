@@ -109,6 +109,8 @@ def _checked_hash(path: Path, row: Row) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
+                image.verify()  # checksums; ends the use of this opening
+            with Image.open(path) as image:
                 image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning) as error:
         raise DataError(
