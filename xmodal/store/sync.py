@@ -178,7 +178,7 @@ def _check_predictions(predictions: pa.Table) -> None:
             f"{', '.join(sorted(modes - set(IMAGE_MODES)))}"
         )
     for name in ("logit_yes", "logit_no"):
-        n_bad = predictions.num_rows - pc.sum(pc.is_finite(predictions[name])).as_py()
+        n_bad = _count(pc.invert(pc.is_finite(predictions[name])))
         if n_bad:
             raise _FolderError(f"{name} must be finite, got {n_bad} NaN or infinite values")
     keys = predictions.select(["image_mode", "example_id"])
@@ -197,9 +197,13 @@ def _check_references(store: Store, row: RunRow, predictions: pa.Table) -> None:
             f"got {row.dataset_id!r}"
         )
     known = store.example_ids(row.manifest_id)
-    n_dangling = pc.sum(pc.invert(pc.is_in(predictions["example_id"], value_set=known))).as_py()
+    n_dangling = _count(pc.invert(pc.is_in(predictions["example_id"], value_set=known)))
     if n_dangling:
         raise _FolderError(
             f"{n_dangling} of {predictions.num_rows} predictions are of no example of "
             f"manifest {row.manifest_id!r}"
         )
+
+
+def _count(flags: pa.ChunkedArray) -> int:
+    return int(pc.sum(flags, min_count=0).as_py())
