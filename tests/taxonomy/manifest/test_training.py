@@ -157,6 +157,14 @@ def test_exposure_counts_what_training_shows(taxonomy: Taxonomy, config: Manifes
             assert row[f"{name}_single_class"] == (len(tested) == 1)
 
 
+@given(taxonomies(), configs(mentions="drop_words"))
+def test_drop_words_leaves_no_trace_of_an_untaught_word(
+    taxonomy: Taxonomy, config: ManifestConfig
+) -> None:
+    table = exposure(taxonomy, build(taxonomy, config)).to_pylist()
+    assert all(row["n_word"] == 0 for row in table if row["n_yes"] == 0)
+
+
 @given(taxonomies(), configs())
 def test_summary_counts_what_is_there(taxonomy: Taxonomy, config: ManifestConfig) -> None:
     if config.mentions == "rebalance":
