@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 NAMES_PACKAGE = "unicode-emoji-json@0.9.0"
 
@@ -17,8 +18,14 @@ class Style:
     """Styles of one family are redrawings of one design and never cross splits."""
     package: str
     """npm package@version, or deb:package=version."""
-    reader: str
-    """How its drawings are found: iconify, fluent, woff2 or ttf."""
+    reader: str = "iconify"
+    """How its drawings are found: iconify (one JSON file), folder (SVG files) or font."""
+    files: str = "package/icons.json"
+    """Where they are in the unpacked package, a glob pattern."""
+    old_names: bool = False
+    """True if its drawings also go by the names of the Unicode characters."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Names in spec.txt to the set's own names, where no rule leads there."""
     license: str
     """SPDX identifier, or LicenseRef-Symbola."""
     attribution: str
@@ -34,7 +41,6 @@ STYLES = (
         name="noto",
         family="noto",
         package="@iconify-json/noto@1.2.9",
-        reader="iconify",
         license="Apache-2.0",
         attribution=_GOOGLE,
     ),
@@ -42,7 +48,7 @@ STYLES = (
         name="noto-blob",
         family="noto-blob",
         package="@iconify-json/noto-v1@1.2.5",
-        reader="iconify",
+        old_names=True,
         license="Apache-2.0",
         attribution=f"{_GOOGLE} (version 1)",
     ),
@@ -50,7 +56,6 @@ STYLES = (
         name="twemoji",
         family="twemoji",
         package="@iconify-json/twemoji@1.2.5",
-        reader="iconify",
         license="CC-BY-4.0",
         attribution="Twemoji, copyright Twitter, Inc. and other contributors; rendered at 64 px",
     ),
@@ -58,7 +63,8 @@ STYLES = (
         name="fluent",
         family="fluent",
         package="fluentui-emoji@1.3.0",
-        reader="fluent",
+        reader="folder",
+        files="package/icons/modern/*.svg",
         license="MIT",
         attribution=_FLUENT,
     ),
@@ -66,7 +72,6 @@ STYLES = (
         name="fluent-flat",
         family="fluent",
         package="@iconify-json/fluent-emoji-flat@1.2.6",
-        reader="iconify",
         license="MIT",
         attribution=f"{_FLUENT} (flat)",
     ),
@@ -74,7 +79,6 @@ STYLES = (
         name="fluent-hc",
         family="fluent",
         package="@iconify-json/fluent-emoji-high-contrast@1.2.6",
-        reader="iconify",
         license="MIT",
         attribution=f"{_FLUENT} (high contrast)",
     ),
@@ -82,7 +86,7 @@ STYLES = (
         name="emojione2",
         family="emojione2",
         package="@iconify-json/emojione@1.2.3",
-        reader="iconify",
+        old_names=True,
         license="CC-BY-4.0",
         attribution=_EMOJIONE,
     ),
@@ -90,7 +94,7 @@ STYLES = (
         name="emojione-mono",
         family="emojione2",
         package="@iconify-json/emojione-monotone@1.2.1",
-        reader="iconify",
+        old_names=True,
         license="CC-BY-4.0",
         attribution=f"{_EMOJIONE} (monotone)",
     ),
@@ -98,7 +102,8 @@ STYLES = (
         name="fxemoji",
         family="fxemoji",
         package="@iconify-json/fxemoji@1.2.2",
-        reader="iconify",
+        old_names=True,
+        renamed={"raised hand": "hand"},
         license="Apache-2.0",
         attribution="FxEmojis (Firefox OS Emoji), copyright Mozilla Foundation",
     ),
@@ -106,7 +111,6 @@ STYLES = (
         name="streamline",
         family="streamline",
         package="@iconify-json/streamline-emojis@1.2.4",
-        reader="iconify",
         license="CC-BY-4.0",
         attribution="Streamline Emojis, copyright Streamline; rendered at 64 px",
     ),
@@ -114,7 +118,8 @@ STYLES = (
         name="noto-mono",
         family="noto",
         package="@fontsource/noto-emoji@5.3.2",
-        reader="woff2",
+        reader="font",
+        files="noto-emoji-[0-9]*-400-normal.woff",
         license="OFL-1.1",
         attribution="Noto Emoji font (monochrome), copyright The Noto Emoji Project Authors",
     ),
@@ -122,7 +127,8 @@ STYLES = (
         name="symbola",
         family="symbola",
         package="deb:fonts-symbola=2.60-1.1",
-        reader="ttf",
+        reader="font",
+        files="Symbola_hint.ttf",
         license="LicenseRef-Symbola",
         attribution="Symbola, copyright 2007-2015 George Douros",
     ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scripts.build_pictures.concepts import Concept
+from scripts.build_pictures.near_duplicates import Pair
 from scripts.build_pictures.phash import phash
 from scripts.build_pictures.sources import STYLES
 from scripts.build_pictures.splits import split_families
@@ -45,19 +46,27 @@ class Picture:
     png: bytes
 
 
-def make_table(pictures: Iterable[Picture], concepts: Iterable[Concept]) -> pa.Table:
-    """All columns of the bundle, rows sorted by concept, style and glyph."""
+def in_order(pictures: Iterable[Picture]) -> list[Picture]:
+    """By concept, style and glyph: the position is the image id."""
+    return sorted(pictures, key=lambda p: (p.concept, p.style, p.glyph))
+
+
+def make_table(
+    ordered: Sequence[Picture], concepts: Iterable[Concept], pairs: Iterable[Pair]
+) -> pa.Table:
+    """All columns of the bundle.
+
+    Args:
+        ordered: The pictures, from in_order.
+        concepts: What the pictures show.
+        pairs: Near-duplicates among the pictures, by position.
+
+    Returns:
+        A table with SCHEMA.
+    """
     styles = {style.name: style for style in STYLES}
     by_name = {concept.name: concept for concept in concepts}
-    ordered = sorted(pictures, key=lambda p: (p.concept, p.style, p.glyph))
-    families = defaultdict(set)
-    for picture in ordered:
-        families[picture.concept].add(styles[picture.style].family)
-    splits = {
-        name: split_families(name, [(family,) for family in found])
-        for name, found in families.items()
-        if not by_name[name].inner
-    }
+    splits = _splits(ordered, [c.name for c in by_name.values() if not c.inner], pairs)
     rows = []
     for image_id, picture in enumerate(ordered):
         style, concept = styles[picture.style], by_name[picture.concept]
@@ -79,6 +88,22 @@ def make_table(pictures: Iterable[Picture], concepts: Iterable[Concept]) -> pa.T
             }
         )
     return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _splits(
+    ordered: Sequence[Picture], leaves: Iterable[str], pairs: Iterable[Pair]
+) -> dict[str, dict[str, str]]:
+    """Leaf to family to split."""
+    family = {style.name: style.family for style in STYLES}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for picture in ordered:
+        counts[picture.concept][family[picture.style]] += 1
+    lookalikes = defaultdict(list)
+    for pair in sorted(pairs, key=lambda p: (-p.closeness, p.first, p.second)):
+        a, b = ordered[pair.first], ordered[pair.second]
+        if a.concept == b.concept and family[a.style] != family[b.style]:
+            lookalikes[a.concept].append((family[a.style], family[b.style]))
+    return {leaf: split_families(leaf, counts[leaf], lookalikes[leaf]) for leaf in leaves}
 
 
 def write_table(table: pa.Table, path: Path) -> None:
