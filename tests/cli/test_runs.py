@@ -1,0 +1,55 @@
+"""xmodal runs, end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from tests.xmodal.store import world
+from tests.xmodal.store.world import BIRD, PARROT, RUBY
+from xmodal.store import Store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "s.duckdb"
+    of = world.manifest([(1, PARROT, BIRD, True, "held_out"), (2, RUBY, BIRD, False, "held_out")])
+    for name in ("run-a", "run-b"):
+        world.run_folder(tmp_path / "runs", name, of, [(1, True), (2, name == "run-b")])
+    with Store.open(path) as store:
+        store.add_taxonomy(world.taxonomy())
+        store.add_manifest(of)
+        store.sync(tmp_path / "runs")
+    return path
+
+
+def test_runs_lists_each_with_its_score(path: Path) -> None:
+    done = CliRunner().invoke(app, ["runs", "--store", str(path)])
+    assert (done.exit_code, done.stderr) == (0, "")
+    head, _, *rows = [
+        [cell.strip() for cell in line.replace("┃", "│").split("│")]
+        for line in done.stdout.splitlines()
+    ]
+    # run-a has both right; run-b says Yes twice: (2/3 + 0) / 2
+    assert [row[head.index("held_out_f1")] for row in rows] == ["1.0000", "0.3333"]
+    assert [row[head.index("status")] for row in rows] == ["finished", "finished"]
+
+
+def test_show_prints_everything(path: Path) -> None:
+    done = CliRunner().invoke(app, ["runs", "show", "run-a", "--store", str(path)])
+    assert (done.exit_code, done.stderr) == (0, "")
+    shown = dict(line.strip().split(None, 1) for line in done.stdout.splitlines() if "  " in line)
+    want = {"run_id": "run-a", "lr": "0.01", "loss": "0.5", "lm_revision": "NULL"}
+    assert want.items() <= shown.items()
+    assert "recipe_json\n" in done.stdout
+
+
+def test_show_of_an_unknown_or_ambiguous_run(path: Path) -> None:
+    done = CliRunner().invoke(app, ["runs", "show", "run-c", "--store", str(path)])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: unknown run 'run-c'; valid: run-")
+    done = CliRunner().invoke(app, ["runs", "show", "run", "--store", str(path)])
+    assert done.stderr == "error: run 'run' is ambiguous: run-a, run-b\n"
