@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from cli.bundle import app as bundle_app
+from cli.features import app as features_app
 from cli.manifest import app as manifest_app
 from cli.query import query
 from cli.runs import app as runs_app
 from cli.store import app as store_app
 from cli.taxonomy import app as taxonomy_app
+from cli.train import train
 
 app = typer.Typer(
     name="xmodal",
@@ -18,6 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("query")(query)
+app.command("train")(train)
+app.add_typer(bundle_app, name="bundle")
+app.add_typer(features_app, name="features")
 app.add_typer(manifest_app, name="manifest")
 app.add_typer(runs_app, name="runs")
 app.add_typer(store_app, name="store")

@@ -7,14 +7,10 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, StorePath
+from cli.options import DEFAULT_STORE, Dataset, StorePath
 
 app = typer.Typer(help="Designs: what training may see, and every question.", no_args_is_help=True)
 
-Dataset = Annotated[
-    str | None,
-    typer.Option("--dataset", help="Id of a dataset, or its beginning; the latest if not given."),
-]
 ManifestId = Annotated[str, typer.Argument(help="Id of a manifest, or its beginning.")]
 Unit = Annotated[
     str, typer.Option(help="What is held out: pair (cells) or leaf (all cells of a leaf).")

@@ -14,3 +14,7 @@ StorePath = Annotated[
     ),
 ]
 DEFAULT_STORE = Path("xmodal.duckdb")
+Dataset = Annotated[
+    str | None,
+    typer.Option("--dataset", help="Id of a dataset, or its beginning; the latest if not given."),
+]

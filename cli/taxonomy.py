@@ -8,14 +8,9 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, StorePath
+from cli.options import DEFAULT_STORE, Dataset, StorePath
 
 app = typer.Typer(help="What is asked: concepts, hypernyms, images.", no_args_is_help=True)
-
-Dataset = Annotated[
-    str | None,
-    typer.Option("--dataset", help="Id of a dataset, or its beginning; the latest if not given."),
-]
 
 
 @app.command("build")

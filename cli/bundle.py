@@ -1,0 +1,35 @@
+"""`xmodal bundle`: how the embedded default was made, as commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.errors import user_errors
+
+app = typer.Typer(help="Make the parts of the embedded default anew.", no_args_is_help=True)
+
+
+@app.command("train-lm")
+@user_errors
+def train_lm(
+    output: Annotated[Path, typer.Option(help="Folder to make; must not exist.")],
+    scrambled: Annotated[
+        bool, typer.Option("--scrambled", help="Give each leaf another leaf's hypernyms.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of weights, corpus and what is withheld.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of ours.")] = None,
+    wordnet: Annotated[
+        Path | None, typer.Option(help="Your WordNet folder; the bundled nouns if not given.")
+    ] = None,
+) -> None:
+    """Pretrain the embedded LM on WordNet-made text, and examine it."""
+    from xmodal.bundle.lm.command import pretrain_bundle
+
+    lines = pretrain_bundle(
+        output, scrambled=scrambled, seed=seed, n_steps=steps, wordnet_dir=wordnet
+    )
+    for line in lines:
+        typer.echo(line)

@@ -1,0 +1,1 @@
+"""The embedded LM: its text corpus, pretraining and text-only examination."""

@@ -1,0 +1,187 @@
+"""Which nouns the embedded LM reads about, and what is true of them.
+
+The pictured leaves come from the embedded taxonomy. Beside them stand WordNet leaves that no
+picture shows: some are asked about in the corpus, others only stated, so that the text-only
+examination has nouns whose question form the LM never read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from taxonomy.hashing import keyed_order, unit_interval
+from taxonomy.model import Taxonomy
+from taxonomy.wordnet import WordNet
+from xmodal.bundle.lm.corpus import Bools, Lexicon
+
+_PLAIN_NOUN = re.compile(r"[a-z]{3,12}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LexiconConfig:
+    """What is withheld from the question form, and how many nouns have no picture."""
+
+    seed: int = 0
+    withheld_ratio: float = 0.2
+    """Share of the (leaf, hypernym) pairs, true and false, without question form."""
+    n_extra: int = 480
+    """WordNet leaves that no picture shows."""
+    n_stated: int = 240
+    """Of these, how many are in no hypernym question at all."""
+    scrambled: bool = False
+    """Give each pictured leaf the hypernyms of another one (a hash-drawn permutation)."""
+
+
+@dataclass(frozen=True)
+class _Nouns:
+    """The pictured nouns of a taxonomy in plain arrays."""
+
+    leaves: tuple[str, ...]
+    synsets: tuple[str | None, ...]
+    hypernyms: tuple[str, ...]
+    hypernym_synsets: tuple[str, ...]
+    true: Bools
+    claimed: Bools
+    narrowed: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    """[H] the everyday list denies some of WordNet's leaves."""
+
+
+def _nouns(taxonomy: Taxonomy) -> _Nouns:
+    rows = taxonomy.concepts.to_pylist()
+    leaves = [row for row in rows if row["role"] == "leaf"]
+    hypernyms = [row for row in rows if row["role"] == "hypernym"]
+    at_leaf = {row["concept_id"]: i for i, row in enumerate(leaves)}
+    at_hypernym = {row["concept_id"]: i for i, row in enumerate(hypernyms)}
+    true = np.zeros((len(leaves), len(hypernyms)), dtype=bool)
+    claimed = np.zeros_like(true)
+    narrowed = np.zeros(len(hypernyms), dtype=bool)
+    for pair in taxonomy.leaf_hypernym.to_pylist():
+        at = at_leaf[pair["leaf_id"]], at_hypernym[pair["hypernym_id"]]
+        said = [pair[source] for source in ("strict", "everyday") if pair[source] is not None]
+        true[at] = all(said)
+        claimed[at] = any(said)
+        narrowed[at[1]] |= pair["strict"] is True and pair["everyday"] is False
+    return _Nouns(
+        leaves=tuple(row["name"] for row in leaves),
+        synsets=tuple(row["synset"] for row in leaves),
+        hypernyms=tuple(row["name"] for row in hypernyms),
+        hypernym_synsets=tuple(row["synset"] for row in hypernyms),
+        true=true,
+        claimed=claimed,
+        narrowed=narrowed,
+    )
+
+
+def _extra_synsets(
+    nouns: _Nouns, wordnet: WordNet, taken: set[str], n: int, seed: int
+) -> list[str]:
+    """Hash-drawn WordNet leaves under the hypernyms, as many from each as there are.
+
+    A noun qualifies if its first lemma is one plain word in its first sense, and it is no
+    relative of a pictured leaf.
+    """
+    pictured = {synset for synset in nouns.synsets if synset}
+    above = pictured.union(*(wordnet.ancestors(synset) for synset in pictured))
+    queues = []
+    for hypernym in nouns.hypernym_synsets:
+        fit = [
+            synset
+            for synset in wordnet.hyponym_closure(hypernym)
+            if synset.endswith(".n.01")
+            and _PLAIN_NOUN.fullmatch(synset.split(".")[0])
+            and synset.split(".")[0] not in taken
+            and synset not in above
+            and not wordnet.synset(synset).hyponyms()
+            and not (wordnet.ancestors(synset) & pictured)
+        ]
+        queues.append(keyed_order(sorted(fit), seed, f"extra|{hypernym}"))
+    chosen: list[str] = []
+    while len(chosen) < n and any(queues):
+        for queue in queues:
+            while queue:
+                synset = queue.pop(0)
+                if synset not in chosen:
+                    chosen.append(synset)
+                    break
+    return chosen[:n]
+
+
+def build_lexicon(taxonomy: Taxonomy, wordnet: WordNet, config: LexiconConfig) -> Lexicon:
+    """The lexicon of a taxonomy and a config; the same in every process.
+
+    Args:
+        taxonomy: The embedded taxonomy, all hypernyms (min_leaves 1 or more).
+        wordnet: Noun synsets, for glosses and for the nouns that no picture shows.
+        config: Seed and sizes.
+    """
+    nouns = _nouns(taxonomy)
+    words = {row["name"] for row in taxonomy.concepts.to_pylist() if row["role"] != "synset"}
+    extra = _extra_synsets(nouns, wordnet, words, config.n_extra, config.seed)
+    strict = np.array(
+        [[synset in wordnet.ancestors(x) for synset in nouns.hypernym_synsets] for x in extra],
+        dtype=bool,
+    ).reshape(len(extra), len(nouns.hypernyms))
+    true, claimed = nouns.true, nouns.claimed
+    if config.scrambled:
+        order = _scramble(true, nouns.leaves, config.seed)
+        true, claimed = true[order], claimed[order]
+    # Where the everyday list takes pictured leaves out (a taxi is no container), WordNet alone
+    # is not trusted on others either: the corpus is silent there.
+    true = np.vstack([true, strict & ~nouns.narrowed])
+    false = np.vstack([~claimed, ~strict])
+    leaves = nouns.leaves + tuple(synset.split(".")[0] for synset in extra)
+    synsets = nouns.synsets + tuple(extra)
+    lexicon = Lexicon(
+        leaves=leaves,
+        n_pictured=len(nouns.leaves),
+        hypernyms=nouns.hypernyms,
+        glosses=tuple(wordnet.gloss(synset) if synset else "" for synset in synsets),
+        true=true,
+        false=false,
+        withheld=np.zeros_like(true),
+        related=_related(leaves, synsets, wordnet),
+    )
+    return replace(lexicon, withheld=_withheld(lexicon, config))
+
+
+def _withheld(lexicon: Lexicon, config: LexiconConfig) -> Bools:
+    """Pairs without question form: a hashed share of all, and all of the stated leaves."""
+    withheld = np.array(
+        [
+            [
+                unit_interval(config.seed, "withheld", leaf, hypernym) < config.withheld_ratio
+                for hypernym in lexicon.hypernyms
+            ]
+            for leaf in lexicon.leaves
+        ],
+        dtype=bool,
+    )
+    extra = lexicon.leaves[lexicon.n_pictured :]
+    stated = set(keyed_order(extra, config.seed, "stated")[: config.n_stated])
+    withheld[[leaf in stated for leaf in lexicon.leaves]] = True
+    return withheld
+
+
+def _scramble(true: Bools, leaves: tuple[str, ...], seed: int) -> list[int]:
+    """For each leaf the leaf whose hypernyms it gets: one hash-drawn permutation."""
+    order = keyed_order(range(len(leaves)), seed, "scramble")
+    to = dict(zip(order, order[1:] + order[:1], strict=True))
+    return [to[i] for i in range(len(leaves))]
+
+
+def _related(leaves: tuple[str, ...], synsets: tuple[str | None, ...], wordnet: WordNet) -> Bools:
+    """[L, L] same surface form, same synset, or one above the other."""
+    n = len(leaves)
+    at: dict[str, list[int]] = {}
+    for i, synset in enumerate(synsets):
+        if synset:
+            at.setdefault(synset, []).append(i)
+    related = np.array([[a == b for b in leaves] for a in leaves], dtype=bool).reshape(n, n)
+    for i, synset in enumerate(synsets):
+        for other in (wordnet.ancestors(synset) | {synset}) if synset else ():
+            for j in at.get(other, ()):
+                related[i, j] = related[j, i] = True
+    return related

@@ -1,0 +1,191 @@
+"""Pretrain the embedded LM on the corpus: a Qwen3 decoder from scratch, text only."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from taxonomy.phrases import phrase
+from xmodal.bundle.lm.corpus import Corpus, Lexicon, Mixture, gloss_line
+
+PAD, UNKNOWN = "<pad>", "<unk>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig:
+    """Shape and optimisation of the embedded LM."""
+
+    seed: int = 0
+    width: int = 64
+    n_layers: int = 3
+    n_heads: int = 4
+    mlp_width: int = 192
+    n_steps: int = 2000
+    batch_size: int = 256
+    """Lines a step."""
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.3
+    embedding_dropout: float = 0.15
+    """Share of the embedding's dimensions set to zero in training, each step anew."""
+    answer_weight: float = 3.0
+    """Weight of an answer token's loss relative to any other token's."""
+    min_count: int = 3
+    """Gloss words rarer than this over all glosses become unknown."""
+
+
+def concept_names(lexicon: Lexicon) -> list[str]:
+    """Every name that is one token, in a fixed order."""
+    return list(dict.fromkeys([*lexicon.leaves, *lexicon.hypernyms]))
+
+
+def build_tokenizer(lexicon: Lexicon, min_count: int) -> Any:
+    """A fast word-level tokenizer: lower case, each concept name one token.
+
+    Args:
+        lexicon: What the corpus speaks of.
+        min_count: Gloss words rarer than this become the unknown token.
+
+    Returns:
+        A transformers PreTrainedTokenizerFast.
+    """
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    counts: Counter[str] = Counter()
+    for name, gloss in zip(lexicon.leaves, lexicon.glosses, strict=True):
+        counts.update(gloss_line(name, gloss).completion.split())
+    frame = (
+        "yes no is are not there in the image this shows picture of a an kind pair piece serving"
+    )
+    words = [PAD, UNKNOWN, ".", "?", ":", *frame.split()]
+    names = concept_names(lexicon)
+    words += [word for name in names for word in name.split() if " " not in name]
+    words += [word for text in map(phrase, names) for word in text.split() if len(text.split()) > 1]
+    words += sorted(word for word, n in counts.items() if n >= min_count)
+    words = [word for word in dict.fromkeys(words) if " " not in word]
+    split = re.compile(r"^[a-z]+$")
+    vocabulary = {word: i for i, word in enumerate(words)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    whole = [name for name in names if not split.match(name)]
+    tokenizer.add_tokens([AddedToken(name, single_word=True, normalized=True) for name in whole])
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN
+    )
+
+
+def build_model(config: PretrainConfig, vocabulary_size: int) -> Any:
+    """A Qwen3ForCausalLM with random weights drawn from the config's seed."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(config.seed)
+    shape = Qwen3Config(
+        vocab_size=vocabulary_size,
+        hidden_size=config.width,
+        intermediate_size=config.mlp_width,
+        num_hidden_layers=config.n_layers,
+        num_attention_heads=config.n_heads,
+        num_key_value_heads=config.n_heads,
+        head_dim=config.width // config.n_heads,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    return Qwen3ForCausalLM(shape)
+
+
+def _batch(encoded: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
+    """Token ids [B, T], right-padded with 0, and where the loss counts [B, T]."""
+    longest = max(len(prompt) + len(completion) for prompt, completion in encoded)
+    ids = np.zeros((len(encoded), longest), dtype=np.int64)
+    counts = np.zeros((len(encoded), longest), dtype=bool)
+    for row, counted, (prompt, completion) in zip(ids, counts, encoded, strict=True):
+        end = len(prompt) + len(completion)
+        row[:end] = prompt + completion
+        counted[len(prompt) : end] = True
+    return torch.from_numpy(ids), torch.from_numpy(counts)
+
+
+def _loss(
+    model: Any, ids: Tensor, counts: Tensor, config: PretrainConfig, answers: Tensor
+) -> Tensor:
+    """Next-token loss over the completions; the head is evaluated nowhere else.
+
+    Args:
+        model: The LM.
+        ids: int64 [B, T].
+        counts: bool [B, T], the tokens of the completions.
+        config: Dropout and weights.
+        answers: int64, ids of yes and no.
+    """
+    embedded = nn.functional.dropout(
+        model.get_input_embeddings()(ids), config.embedding_dropout, training=True
+    )
+    hidden = model.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+    at = counts[:, 1:]
+    target = ids[:, 1:][at]
+    each = nn.functional.cross_entropy(model.lm_head(hidden[:, :-1][at]), target, reduction="none")
+    weight = torch.where(torch.isin(target, answers), config.answer_weight, 1.0)
+    return (each * weight).sum() / weight.sum()
+
+
+def pretrain(
+    lexicon: Lexicon,
+    config: PretrainConfig,
+    mixture: Mixture | None = None,
+    progress: Callable[[int, float], None] | None = None,
+) -> tuple[Any, Any]:
+    """Train the LM from scratch.
+
+    Args:
+        lexicon: What the corpus speaks of.
+        config: Shape and optimisation.
+        mixture: Shares of the kinds of line.
+        progress: Called with (step, loss) after each step.
+
+    Returns:
+        The model in eval mode and its tokenizer.
+    """
+    tokenizer = build_tokenizer(lexicon, config.min_count)
+    model = build_model(config, len(tokenizer))
+    corpus = Corpus(lexicon, mixture)
+    rng = np.random.default_rng(config.seed)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=config.n_steps, pct_start=0.05
+    )
+    answers = torch.tensor(tokenizer.convert_tokens_to_ids(["yes", "no"]))
+    encode = functools.cache(lambda text: tokenizer(text)["input_ids"])
+    model.train()
+    for step in range(config.n_steps):
+        lines = [corpus.line(rng) for _ in range(config.batch_size)]
+        encoded = [(encode(line.prompt), encode(line.completion)) for line in lines]
+        loss = _loss(model, *_batch(encoded), config, answers)
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        if progress is not None:
+            progress(step, float(loss.detach()))
+    return model.eval(), tokenizer

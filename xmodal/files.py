@@ -1,0 +1,28 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let write fill a temporary file beside path, fsync it and rename it to path.
+
+    Args:
+        path: Where the file ends up; its folder must exist.
+        write: Fills the file at the path it is given.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    made = Path(name)
+    try:
+        write(made)
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
+        made.chmod(0o644)
+        os.replace(made, path)
+    finally:
+        made.unlink(missing_ok=True)

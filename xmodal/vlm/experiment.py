@@ -1,0 +1,263 @@
+"""One run from manifest to run folder: train, evaluate, record; reuse or resume what is there."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from taxonomy.hashing import content_id
+from taxonomy.model import Manifest, Taxonomy
+from xmodal.features.extract import FeatureSet
+from xmodal.vlm.evaluate import score
+from xmodal.vlm.forward import Questions, tokenise
+from xmodal.vlm.lm import LanguageModel
+from xmodal.vlm.prompts import prompt_template
+from xmodal.vlm.recipes import Recipe
+from xmodal.vlm.run_folder import RunFolder
+from xmodal.vlm.trainer import Trainer, TrainState, steps_of
+from xmodal.vlm.trainset import Examples, Groups, full_size, group_by_image, read_examples
+
+SAVE_EVERY_S = 20.0
+"""Seconds between two saved states of a run."""
+
+OnStep = Callable[[int, int, float], None]
+"""Called with (step, steps in all, loss)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """What makes a run the run it is."""
+
+    taxonomy: Taxonomy
+    manifest: Manifest
+    lm: LanguageModel
+    features: FeatureSet
+    recipe: Recipe
+    prompt: str = "default"
+    seed_init: int = 42
+    seed_order: int = 42
+    splits: tuple[str, ...] = ("test",)
+    """Splits that are scored at the end."""
+    image_modes: tuple[str, ...] = ("real", "mean")
+    """Ways the pictures are shown at the end."""
+
+    @property
+    def run_id(self) -> str:
+        """Hash of everything that decides the result."""
+        return content_id(
+            {
+                "experiment": "s1",
+                "manifest": self.manifest.manifest_id,
+                "rows": self.manifest.rows_sha256,
+                "lm": self.lm.sha256,
+                "lm_init": self.lm.init,
+                "features": self.features.sha256,
+                "recipe": self.recipe.as_dict(),
+                "prompt": self.prompt,
+                "seeds": [self.seed_init, self.seed_order],
+                "scored": [self.splits, self.image_modes],
+            }
+        )
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where a run lies and whether it was trained now."""
+
+    run_id: str
+    path: Path
+    trained: bool
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("xmodal", "torch", "transformers", "numpy", "duckdb", "nltk"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _git_commit() -> str | None:
+    """Commit of the checkout this package runs from; None outside one."""
+    here = Path(__file__).resolve().parent
+    try:
+        said = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return said.stdout.strip() or None
+
+
+def run(spec: RunSpec, runs_dir: Path, on_step: OnStep | None = None) -> RunResult:
+    """Train and evaluate, unless the run folder already holds the finished run.
+
+    A run that was stopped goes on from its last saved state, with the same bits on CPU.
+
+    Args:
+        spec: What to run.
+        runs_dir: Folder of run folders.
+        on_step: Called after each step.
+
+    Raises:
+        DataError: A file of the run folder is damaged.
+    """
+    folder = RunFolder(runs_dir / spec.run_id)
+    record = folder.record()
+    if record is not None and record.get("status") == "finished":
+        return RunResult(spec.run_id, folder.path, trained=False)
+    examples = read_examples(spec.taxonomy, spec.manifest)
+    groups = group_by_image(examples, spec.recipe.balance)
+    questions = tokenise(spec.lm, prompt_template(spec.prompt), examples.phrases)
+    trainer = _trainer(spec, examples, groups, questions)
+    fresh = trainer.start()
+    record = _record(spec, trainer, fresh, record)
+    folder.write_record(record)
+    state = folder.load_state(fresh)
+    seconds = _train(trainer, state, folder, on_step)
+    predictions = _predict(spec, state, examples, groups, questions)
+    folder.write_predictions(predictions)
+    folder.write_metrics(state.metrics)
+    folder.save_projector(state, {"run_id": spec.run_id, "lm_hash": spec.lm.sha256})
+    record["seconds"] = round(record["seconds"] + seconds, 3)
+    record["status"] = "finished"
+    folder.write_record(record)
+    folder.drop_state()
+    return RunResult(spec.run_id, folder.path, trained=True)
+
+
+def _trainer(spec: RunSpec, examples: Examples, groups: Groups, questions: Questions) -> Trainer:
+    unit = spec.recipe.batch_unit
+    own = len(groups.images) if unit == "images" else len(groups.examples)
+    return Trainer(
+        lm=spec.lm,
+        features=spec.features,
+        questions=questions,
+        groups=groups,
+        recipe=spec.recipe,
+        n_steps=steps_of(spec.recipe, own, full_size(examples, unit)),
+        seed_init=spec.seed_init,
+        seed_order=spec.seed_order,
+    )
+
+
+def _train(trainer: Trainer, state: TrainState, folder: RunFolder, on_step: OnStep | None) -> float:
+    """Train to the end, saving the state now and then; returns the seconds it took."""
+    started = saved = time.monotonic()
+
+    def after(state: TrainState, loss: float) -> None:
+        nonlocal saved
+        if on_step is not None:
+            on_step(state.step, trainer.n_steps, loss)
+        if time.monotonic() - saved >= SAVE_EVERY_S and state.step < trainer.n_steps:
+            folder.save_state(state)
+            saved = time.monotonic()
+
+    trainer.run(state, on_step=after)
+    return time.monotonic() - started
+
+
+def _predict(
+    spec: RunSpec, state: TrainState, examples: Examples, groups: Groups, questions: Questions
+) -> pa.Table:
+    """Logits of every question of the scored splits, in every image mode."""
+    asked = examples.take(np.flatnonzero(np.isin(examples.split, spec.splits)))
+    tables = []
+    for mode in spec.image_modes:
+        scores = score(
+            spec.lm,
+            state.projector,
+            spec.features,
+            questions,
+            asked,
+            image_mode=mode,
+            train_images=groups.images,
+            seed=spec.seed_order,
+        )
+        tables.append(
+            pa.table(
+                {
+                    "image_mode": pa.array([mode] * len(asked), pa.string()),
+                    "example_id": pa.array(asked.example_id, pa.int64()),
+                    "logit_yes": pa.array(scores.logit_yes, pa.float32()),
+                    "logit_no": pa.array(scores.logit_no, pa.float32()),
+                    "predicted": pa.array(scores.predicted, pa.bool_()),
+                }
+            )
+        )
+    return pa.concat_tables(tables)
+
+
+def _record(
+    spec: RunSpec, trainer: Trainer, state: TrainState, earlier: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Every column of run; xmodal.store holds the same names."""
+    recipe = {
+        **spec.recipe.as_dict(),
+        "answer_ids": [trainer.questions.yes_id, trainer.questions.no_id],
+        "features": spec.features.config.as_dict(),
+        "image_modes": spec.image_modes,
+        "splits": spec.splits,
+        "threads": _threads(),
+    }
+    n_patches = spec.features.open().shape[1]
+    return {
+        "run_id": spec.run_id,
+        "experiment": "s1",
+        "dataset_id": spec.taxonomy.dataset_id,
+        "manifest_id": spec.manifest.manifest_id,
+        "source": "own",
+        "lm": spec.lm.name,
+        "lm_revision": spec.lm.revision,
+        "lm_hash": spec.lm.sha256,
+        "lm_init": spec.lm.init,
+        "feature_set_id": spec.features.feature_set_id,
+        "encoder": spec.features.config.encoder,
+        "prompt": spec.prompt,
+        "recipe": spec.recipe.name,
+        "recipe_json": json.dumps(recipe, sort_keys=True),
+        "projector": spec.recipe.projector.kind,
+        "n_prefix_tokens": n_patches * spec.recipe.projector.n_tokens,
+        "co_train_group": None,
+        "seed_init": spec.seed_init,
+        "seed_order": spec.seed_order,
+        "n_steps": trainer.n_steps,
+        "batch_size": spec.recipe.batch_size,
+        "n_train_questions": len(trainer.groups.examples),
+        "n_params": sum(p.numel() for p in state.projector.parameters()),
+        "flops": None,
+        "seconds": float(earlier["seconds"]) if earlier else 0.0,
+        "device": str(spec.lm.device),
+        "status": "running",
+        "versions_json": json.dumps(_versions(), sort_keys=True),
+        "command": shlex.join(["xmodal", *sys.argv[1:]]),
+        "git_commit": _git_commit(),
+        "started_at": (
+            earlier["started_at"] if earlier else datetime.now(UTC).isoformat(timespec="seconds")
+        ),
+    }
+
+
+def _threads() -> int:
+    import torch
+
+    return int(torch.get_num_threads())

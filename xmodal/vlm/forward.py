@@ -1,0 +1,126 @@
+"""From prefix tokens and questions to the logits of the answer token.
+
+Two layouts with equal results: one sequence a question (plain), or all questions of an image
+behind one copy of its prefix (packed). Packed saves the prefix's recomputation, plain saves
+the mask; with few prefix tokens plain is faster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from xmodal.vlm.lm import LanguageModel
+from xmodal.vlm.prompts import PromptTemplate
+
+PACK_FROM = 16
+"""Prefix tokens from which packing is used when the layout is left to xmodal."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Tokenised questions, one row for each asked concept. T text tokens."""
+
+    tokens: Tensor
+    """int64 [N, T], right-padded with 0."""
+    lengths: Tensor
+    """int64 [N]."""
+    yes_id: int
+    no_id: int
+
+
+def tokenise(lm: LanguageModel, prompt: PromptTemplate, phrases: list[str]) -> Questions:
+    """Tokenise one question for each phrase."""
+    ids = [lm.token_ids(prompt.question.format(phrase=phrase)) for phrase in phrases]
+    tokens = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.int64)
+    for row, found in zip(tokens, ids, strict=True):
+        row[: len(found)] = torch.tensor(found)
+    lengths = torch.tensor([len(found) for found in ids])
+    return Questions(tokens, lengths, lm.answer_id(prompt.yes), lm.answer_id(prompt.no))
+
+
+def answer_logits(
+    lm: LanguageModel,
+    prefix: Tensor,
+    questions: Questions,
+    image: Tensor,
+    asked: Tensor,
+    packed: bool | None = None,
+) -> Tensor:
+    """Logits at the answer position over the whole vocabulary.
+
+    Args:
+        lm: The frozen LM.
+        prefix: [B, K, Dl] prefix tokens, one row an image.
+        questions: Tokenised questions.
+        image: int64 [Q], ascending, the row of prefix each question is about.
+        asked: int64 [Q], the row of questions it asks.
+        packed: One prefix for all questions of an image; None chooses by K.
+
+    Returns:
+        float32 [Q, vocabulary].
+    """
+    if packed is None:
+        packed = prefix.shape[1] >= PACK_FROM
+    lengths = questions.lengths[asked]
+    tokens = questions.tokens[asked][:, : int(lengths.max())].to(prefix.device)
+    start = _start(lm, prefix.to(lm.dtype))
+    layout = _packed if packed else _plain
+    hidden = layout(lm, start, tokens, lengths.to(prefix.device), image.to(prefix.device))
+    logits: Tensor = lm.model.get_output_embeddings()(hidden)
+    return logits.float()
+
+
+def _start(lm: LanguageModel, prefix: Tensor) -> Tensor:
+    """The prefix, behind the beginning-of-text token where the tokenizer uses one."""
+    bos = lm.tokenizer.bos_token_id
+    if bos is None or not getattr(lm.tokenizer, "add_bos_token", False):
+        return prefix
+    first = lm.embed(torch.tensor([[bos]], device=prefix.device)).to(prefix.dtype)
+    return torch.cat([first.expand(len(prefix), -1, -1), prefix], dim=1)
+
+
+def _plain(
+    lm: LanguageModel, prefix: Tensor, tokens: Tensor, lengths: Tensor, image: Tensor
+) -> Tensor:
+    """One sequence a question; returns the hidden state [Q, Dl] before the answer."""
+    sequence = torch.cat([prefix[image], lm.embed(tokens)], dim=1)
+    hidden: Tensor = lm.model.base_model(inputs_embeds=sequence, use_cache=False).last_hidden_state
+    last = prefix.shape[1] + lengths - 1
+    return hidden[torch.arange(len(last), device=last.device), last]
+
+
+def _packed(
+    lm: LanguageModel, prefix: Tensor, tokens: Tensor, lengths: Tensor, image: Tensor
+) -> Tensor:
+    """All questions of an image behind one prefix; returns [Q, Dl].
+
+    Each question attends to the prefix and to itself; its positions restart after the prefix.
+    """
+    n_images, n_prefix, _ = prefix.shape
+    n_questions, n_text = tokens.shape
+    device = prefix.device
+    first = torch.searchsorted(image, torch.arange(n_images, device=device))
+    slot = torch.arange(n_questions, device=device) - first[image]
+    n_slots = int(slot.max()) + 1
+    grid = torch.zeros(n_images, n_slots, n_text, dtype=tokens.dtype, device=device)
+    grid[image, slot] = tokens
+    sequence = torch.cat([prefix, lm.embed(grid.flatten(1))], dim=1)
+    text = torch.arange(n_slots * n_text, device=device)
+    positions = torch.cat([torch.arange(n_prefix, device=device), n_prefix + text % n_text])
+    block = torch.cat([torch.full((n_prefix,), -1, device=device), text // n_text])
+    order = torch.arange(len(block), device=device)
+    seen = (block[None] == block[:, None]) | (block[None] == -1)
+    allowed = seen & (order[None] <= order[:, None])
+    mask = torch.zeros(allowed.shape, dtype=sequence.dtype, device=device)
+    mask = mask.masked_fill(~allowed, torch.finfo(sequence.dtype).min)
+    hidden: Tensor = lm.model.base_model(
+        inputs_embeds=sequence,
+        attention_mask=mask[None, None].expand(n_images, 1, -1, -1),
+        position_ids=positions[None].expand(n_images, -1),
+        use_cache=False,
+    ).last_hidden_state
+    last = n_prefix + slot * n_text + lengths - 1
+    return hidden[image, last]

@@ -1,0 +1,145 @@
+"""Frozen language models, loaded through transformers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from taxonomy.errors import ConfigError, DataError
+from taxonomy.model import one_of
+
+INITS = ("pretrained", "random", "scrambled")
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A frozen decoder and its tokenizer."""
+
+    name: str
+    init: str
+    revision: str | None
+    model: Any
+    tokenizer: Any
+    sha256: str
+    """Hash of all weights by name, of the weights as they are used."""
+
+    @property
+    def width(self) -> int:
+        """Dl, the width of the token embeddings."""
+        return int(self.model.get_input_embeddings().weight.shape[1])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.model.get_input_embeddings().weight.device
+        return device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights: fp32 on cpu, bf16 elsewhere."""
+        dtype: torch.dtype = self.model.get_input_embeddings().weight.dtype
+        return dtype
+
+    @property
+    def embedding_rms(self) -> float:
+        """Root mean square of the token embeddings."""
+        return float(self.model.get_input_embeddings().weight.float().pow(2).mean().sqrt())
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token embeddings; int64 [...] to [..., Dl]."""
+        embedded: Tensor = self.model.get_input_embeddings()(ids)
+        return embedded
+
+    def token_ids(self, text: str) -> list[int]:
+        """Ids of a text, without special tokens."""
+        return [int(i) for i in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+    def answer_id(self, text: str) -> int:
+        """The single token that stands for an answer.
+
+        Raises:
+            ConfigError: The tokenizer makes no or several tokens of it.
+        """
+        ids = self.token_ids(text)
+        if len(ids) != 1:
+            raise ConfigError(
+                f"the answer {text!r} must be one token of {self.name}, got {len(ids)}; "
+                "choose another prompt"
+            )
+        return ids[0]
+
+
+def weights_sha256(model: Any) -> str:
+    """Hash of a model's weights: names, shapes, dtypes and bytes, in the order of the names."""
+    digest = sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name}|{list(value.shape)}|{value.dtype}|".encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _folder(name: str, init: str) -> str:
+    """Where the weights are: a folder of the bundle, or the name as it was given."""
+    if name != EMBEDDED:
+        if init == "scrambled":
+            raise ConfigError(f"lm_init scrambled goes with the lm {EMBEDDED!r} only, got {name!r}")
+        return name
+    from xmodal.bundle.files import data_file
+
+    which = "scrambled" if init == "scrambled" else "pretrained"
+    return str(data_file(f"lm/{which}/config.json").parent)
+
+
+def load_lm(
+    name: str,
+    *,
+    init: str = "pretrained",
+    revision: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> LanguageModel:
+    """Load a frozen LM.
+
+    Args:
+        name: "embedded", a local folder, or a name on the model hub.
+        init: pretrained; random (same architecture, weights drawn from the seed); scrambled
+            (embedded only: pretrained on a taxonomy with permuted hypernyms).
+        revision: Of a hub model.
+        seed: For init random.
+        device: Where the weights go; fp32 on cpu, bf16 elsewhere.
+
+    Raises:
+        ConfigError: An init that does not exist, or not for this LM.
+        DataError: The model cannot be found or read.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    one_of("lm_init", init, INITS)
+    where = _folder(name, init)
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where, revision=revision)
+        if init == "random":
+            config = AutoConfig.from_pretrained(where, revision=revision)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+                    config, dtype=dtype
+                )
+        else:
+            model = AutoModelForCausalLM.from_pretrained(
+                where, revision=revision, dtype=dtype, use_safetensors=True
+            )
+    except (OSError, ValueError, ImportError) as error:
+        kind = "folder" if Path(where).exists() else "local folder or hub model"
+        raise DataError(f"lm {name!r} cannot be loaded as a {kind}: {error}") from error
+    model = model.to(device).eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return LanguageModel(name, init, revision, model, tokenizer, weights_sha256(model))

@@ -1,0 +1,85 @@
+"""Recipes: every setting of a projector's training, as data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from taxonomy.errors import ConfigError, unknown
+from taxonomy.model import one_of
+from xmodal.vlm.projector import ProjectorConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a projector is trained."""
+
+    name: str
+    projector: ProjectorConfig = field(default_factory=ProjectorConfig)
+    batch_unit: str = "images"
+    """images: all training questions of batch_size images a step; questions: batch_size
+    questions a step."""
+    batch_size: int = 64
+    epochs: float = 12.0
+    """Passes over the training set of the unablated manifest (match steps) or over the
+    manifest's own (match epochs)."""
+    match: str = "steps"
+    """steps: every condition takes the steps of the full set; epochs: of its own set."""
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.0
+    warmup_ratio: float = 0.03
+    """Share of the steps with linearly rising learning rate; cosine to zero after."""
+    clip: float = 1.0
+    """Largest gradient norm."""
+    feature_noise: float = 0.0
+    """Standard deviation of Gaussian noise on the features, in units of their spread."""
+    balance: bool = False
+    """Weigh Yes and No of a kind of question so that both count the same in the loss."""
+
+    def __post_init__(self) -> None:
+        one_of("batch_unit", self.batch_unit, ("images", "questions"))
+        one_of("match", self.match, ("steps", "epochs"))
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}")
+        if not self.epochs > 0:
+            raise ConfigError(f"epochs must be above 0, got {self.epochs}")
+        if not self.learning_rate > 0:
+            raise ConfigError(f"learning_rate must be above 0, got {self.learning_rate}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting by name, nested."""
+        return asdict(self)
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="embedded",
+            projector=ProjectorConfig(hidden=256, n_tokens=2, dropout=0.2, match_rms=True),
+            feature_noise=0.3,
+            balance=True,
+        ),
+        # PROTOCOLS.md S1, "optimisation" and "projector"
+        Recipe(
+            name="s1",
+            batch_unit="questions",
+            batch_size=16,
+            epochs=5.0,
+            match="epochs",
+            learning_rate=1e-3,
+        ),
+    )
+}
+
+
+def named_recipe(name: str, **changes: Any) -> Recipe:
+    """A recipe by name, with some settings changed.
+
+    Raises:
+        ConfigError: No such recipe, or a value out of range.
+    """
+    if name not in RECIPES:
+        raise ConfigError(unknown("recipe", name, RECIPES))
+    given = {key: value for key, value in changes.items() if value is not None}
+    return replace(RECIPES[name], **given) if given else RECIPES[name]

@@ -1,0 +1,168 @@
+"""Train a projector between frozen image features and a frozen LM."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from taxonomy.hashing import hash63
+from xmodal.features.extract import FeatureSet
+from xmodal.vlm.forward import Questions, answer_logits
+from xmodal.vlm.lm import LanguageModel
+from xmodal.vlm.projector import Projector
+from xmodal.vlm.recipes import Recipe
+from xmodal.vlm.trainset import Groups, Ints
+
+Metrics = list[tuple[int, str, float]]
+"""(step, name, value)."""
+
+
+@dataclass
+class TrainState:
+    """What a run needs to go on where it stopped."""
+
+    projector: Projector
+    optimiser: torch.optim.AdamW
+    step: int = 0
+    metrics: Metrics = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """One run's fixed parts. Order, dropout and noise are functions of (seed, step)."""
+
+    lm: LanguageModel
+    features: FeatureSet
+    questions: Questions
+    groups: Groups
+    recipe: Recipe
+    n_steps: int
+    seed_init: int
+    seed_order: int
+    log_every: int = 25
+
+    def start(self) -> TrainState:
+        """A fresh projector, drawn from seed_init, and its optimiser."""
+        width = self.features.open().shape[-1]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed_init)
+            projector = Projector(
+                self.recipe.projector, width, self.lm.width, self.lm.embedding_rms
+            ).to(self.lm.device)
+        optimiser = torch.optim.AdamW(
+            projector.parameters(),
+            lr=self.recipe.learning_rate,
+            weight_decay=self.recipe.weight_decay,
+        )
+        return TrainState(projector, optimiser)
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up, then cosine to zero."""
+        warmup = max(1, math.ceil(self.recipe.warmup_ratio * self.n_steps))
+        if step < warmup:
+            return self.recipe.learning_rate * (step + 1) / warmup
+        done = (step - warmup) / max(1, self.n_steps - warmup)
+        return self.recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def run(
+        self,
+        state: TrainState,
+        until: int | None = None,
+        on_step: Callable[[TrainState, float], None] | None = None,
+    ) -> TrainState:
+        """Train from the state's step to the end.
+
+        Args:
+            state: From start(), or read back from a run folder; changed in place.
+            until: Stop after this many steps in all; None trains to the end.
+            on_step: Called after each step with the state and the step's loss.
+        """
+        array = self.features.open()
+        state.projector.train()
+        with torch.random.fork_rng(devices=[]):
+            while state.step < min(self.n_steps, until or self.n_steps):
+                loss = self._step(state, array)
+                state.step += 1
+                if state.step % self.log_every == 0 or state.step == self.n_steps:
+                    state.metrics.append((state.step, "train_loss", loss))
+                if on_step is not None:
+                    on_step(state, loss)
+        state.projector.eval()
+        return state
+
+    def _step(self, state: TrainState, array: np.ndarray[Any, Any]) -> float:
+        """One optimiser step; returns its loss."""
+        rows = self._batch(state.step)
+        torch.manual_seed(hash63(self.seed_order, "step", state.step))
+        chosen = self.groups.examples
+        images, image = np.unique(chosen.image[rows], return_inverse=True)
+        views = torch.randint(self.features.config.n_views, (len(images),)).numpy()
+        features = torch.from_numpy(array[self.features.rows(images, views)])
+        if self.recipe.feature_noise:
+            features = features + self.recipe.feature_noise * torch.randn_like(features)
+        logits = answer_logits(
+            self.lm,
+            state.projector(features.to(self.lm.device)),
+            self.questions,
+            torch.from_numpy(image),
+            torch.from_numpy(chosen.asked[rows]),
+        )
+        answers = torch.from_numpy(chosen.answer[rows])
+        target = torch.where(answers, self.questions.yes_id, self.questions.no_id)
+        weight = torch.from_numpy(self.groups.weights[rows])
+        loss = weighted_loss(logits, target.to(logits.device), weight.to(logits.device))
+        for group in state.optimiser.param_groups:
+            group["lr"] = self.learning_rate(state.step)
+        state.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(state.projector.parameters(), self.recipe.clip)
+        state.optimiser.step()
+        return float(loss.detach())
+
+    def _batch(self, step: int) -> Ints:
+        """Rows of the step's questions, grouped by image."""
+        by_image = self.recipe.batch_unit == "images"
+        n = len(self.groups.images) if by_image else len(self.groups.examples)
+        size = min(self.recipe.batch_size, n)
+        a_pass = math.ceil(n / size)
+        epoch, at = divmod(step, a_pass)
+        order = np.random.default_rng([self.seed_order, epoch]).permutation(n)
+        units = np.sort(order[at * size : (at + 1) * size])
+        if not by_image:
+            return units
+        offsets = self.groups.offsets
+        rows = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in units])
+        return rows
+
+
+def weighted_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean cross-entropy at the answer position.
+
+    Args:
+        logits: float32 [Q, vocabulary].
+        target: int64 [Q], the answer's token id.
+        weight: float32 [Q].
+
+    Returns:
+        A scalar.
+    """
+    each = nn.functional.cross_entropy(logits, target, reduction="none")
+    return (each * weight).sum() / weight.sum()
+
+
+def steps_of(recipe: Recipe, own_size: int, unablated_size: int) -> int:
+    """Optimiser steps of a run.
+
+    Args:
+        recipe: Batch size, epochs and what they are counted over.
+        own_size: Units (images or questions) in the manifest's training set.
+        unablated_size: Units in the training set without ablation.
+    """
+    size = unablated_size if recipe.match == "steps" else own_size
+    return max(1, round(recipe.epochs * math.ceil(size / min(recipe.batch_size, size))))

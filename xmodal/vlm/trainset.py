@@ -1,0 +1,127 @@
+"""A manifest's questions as arrays, in the order training and evaluation use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from taxonomy.errors import ManifestError
+from taxonomy.model import Manifest, Taxonomy
+
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Floats = np.ndarray[tuple[int], np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Questions in ascending order of image, then example; N of them."""
+
+    example_id: Ints
+    image: Ints
+    asked: Ints
+    """Row of `phrases` that each question asks."""
+    answer: Bools
+    kind: np.ndarray[tuple[int], np.dtype[np.str_]]
+    split: np.ndarray[tuple[int], np.dtype[np.str_]]
+    in_training: Bools
+    leaf: Ints
+    """Label leaf."""
+    phrases: list[str]
+
+    def __len__(self) -> int:
+        return len(self.example_id)
+
+    def take(self, rows: Ints | Bools) -> Examples:
+        """Some of the questions, in the given order."""
+        return Examples(
+            self.example_id[rows],
+            self.image[rows],
+            self.asked[rows],
+            self.answer[rows],
+            self.kind[rows],
+            self.split[rows],
+            self.in_training[rows],
+            self.leaf[rows],
+            self.phrases,
+        )
+
+
+def _column(table: Any, name: str) -> np.ndarray[Any, Any]:
+    values: np.ndarray[Any, Any] = table[name].to_numpy()
+    return values
+
+
+def read_examples(taxonomy: Taxonomy, manifest: Manifest) -> Examples:
+    """All questions of a manifest.
+
+    Raises:
+        ManifestError: The manifest belongs to another dataset.
+    """
+    if manifest.dataset_id != taxonomy.dataset_id:
+        raise ManifestError(
+            f"manifest {manifest.manifest_id} belongs to dataset {manifest.dataset_id}, "
+            f"got dataset {taxonomy.dataset_id}"
+        )
+    table = manifest.examples
+    ids, image = _column(table, "example_id"), _column(table, "image_id").astype(np.int64)
+    order = np.lexsort((ids, image))
+    asked_ids, asked = np.unique(_column(table, "asked_id"), return_inverse=True)
+    phrases = taxonomy.concepts["phrase"].to_pylist()
+    examples = Examples(
+        example_id=ids,
+        image=image,
+        asked=asked.astype(np.int64),
+        answer=_column(table, "answer").astype(bool),
+        kind=_column(table, "kind").astype(str),
+        split=_column(table, "split").astype(str),
+        in_training=_column(table, "in_training").astype(bool),
+        leaf=_column(table, "label_leaf_id").astype(np.int64),
+        phrases=[phrases[i] for i in asked_ids],
+    )
+    return examples.take(order)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Training questions grouped by image: rows offsets[i] to offsets[i + 1] are image i's."""
+
+    examples: Examples
+    images: Ints
+    offsets: Ints
+    weights: Floats
+    """Loss weight of each question, mean 1."""
+
+
+def group_by_image(examples: Examples, balance: bool) -> Groups:
+    """The questions in training, grouped.
+
+    Args:
+        examples: All questions of a manifest.
+        balance: Weigh Yes and No so that both count the same within leaf questions and
+            within hypernym questions.
+
+    Raises:
+        ManifestError: Nothing is left to train on.
+    """
+    chosen = examples.take(np.flatnonzero(examples.in_training))
+    if not len(chosen):
+        raise ManifestError("the manifest leaves no training question; lower its ratio")
+    images, first = np.unique(chosen.image, return_index=True)
+    offsets = np.append(first, len(chosen)).astype(np.int64)
+    weights = np.ones(len(chosen), dtype=np.float32)
+    for kind in ("leaf", "hypernym") if balance else ():
+        groups = [(chosen.kind == kind) & (chosen.answer == said) for said in (True, False)]
+        counts = [int(group.sum()) for group in groups]
+        if all(counts):
+            for group, count in zip(groups, counts, strict=True):
+                weights[group] = sum(counts) / 2 / count
+    return Groups(chosen, images, offsets, weights)
+
+
+def full_size(examples: Examples, batch_unit: str) -> int:
+    """Size of the unablated training set in units of a batch: its images or its questions."""
+    train = examples.split == "train"
+    return int(len(np.unique(examples.image[train])) if batch_unit == "images" else train.sum())
