@@ -222,13 +222,15 @@ def test_report_names_what_it_counts(emoji: Taxonomy) -> None:
     assert emoji.notes["moved"] == []
 
 
-def bad_build(tmp_path: Path, wordnet: WordNet, spec: str, pictures: list[dict[str, str]]) -> None:
+def small_build(
+    tmp_path: Path, wordnet: WordNet, spec: str, pictures: list[dict[str, str]]
+) -> Taxonomy:
     (tmp_path / "spec.txt").write_text(spec)
     hypernym = {"word": "bird", "synset": "bird.n.01"}
     leaves = {"leaves_wordnet": ["parrot"], "leaves_everyday": ["parrot"]}
     (tmp_path / "h.json").write_text(json.dumps([hypernym | leaves]))
     table = pa.Table.from_pylist(pictures)
-    build_emoji(
+    return build_emoji(
         TaxonomyConfig(min_leaves=1), wordnet, tmp_path / "spec.txt", tmp_path / "h.json", table
     )
 
@@ -241,6 +243,14 @@ def picture(**changes: str) -> dict[str, str]:
         "family": "f",
         "sha256": "0",
     } | changes
+
+
+def test_pictures_of_inner_nodes_are_in_no_split_whatever_the_table_says(
+    tmp_path: Path, wordnet: WordNet
+) -> None:
+    pictures = [picture(), picture(split="test"), picture(concept="bird")]
+    taxonomy = small_build(tmp_path, wordnet, "parrot=parrot#1=x\nbird=bird#1=x\n", pictures)
+    assert taxonomy.images["split"].to_pylist() == ["train", "test", None]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +274,7 @@ def test_bad_lists(
     tmp_path: Path, wordnet: WordNet, spec: str, pictures: list[dict[str, str]], message: str
 ) -> None:
     with pytest.raises(DataError) as caught:
-        bad_build(tmp_path, wordnet, spec, pictures)
+        small_build(tmp_path, wordnet, spec, pictures)
     assert message in str(caught.value)
 
 
