@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,27 +61,19 @@ def test_a_smaller_ratio_holds_out_a_subset(
 
 
 @given(taxonomies(), seeds(), st.sampled_from(["pair", "leaf"]), st.sampled_from(["none", "down"]))
-def test_fewer_hypernyms_hold_out_a_subset(
+def test_systematic_is_the_definition_and_nested(
     taxonomy: Taxonomy, seed: int, unit: str, closure: str
 ) -> None:
-    builder = ManifestBuilder(taxonomy)
-    n = len(Oracle(taxonomy).hypernyms)
-    held = [
-        held_of(
-            build(
-                builder,
-                ManifestConfig(
-                    design="systematic",
-                    n_held_out_hypernyms=k,
-                    seed=seed,
-                    unit=unit,
-                    closure=closure,
-                ),
-            )
+    oracle, builder = Oracle(taxonomy), ManifestBuilder(taxonomy)
+    smaller: set[tuple[int, int]] = set()
+    for n in range(1, len(oracle.hypernyms) + 1):
+        config = ManifestConfig(
+            design="systematic", n_held_out_hypernyms=n, seed=seed, unit=unit, closure=closure
         )
-        for k in range(1, n + 1)
-    ]
-    assert all(small <= large for small, large in itertools.pairwise(held))
+        held = held_of(build(builder, config))
+        assert held == oracle.held_out(config)
+        assert smaller <= held
+        smaller = held
 
 
 @given(taxonomies(), seeds(), st.floats(0, 1))
