@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.bundle import app as bundle_app
+from cli.demo import demo
 from cli.features import app as features_app
 from cli.manifest import app as manifest_app
 from cli.query import query
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("demo")(demo)
 app.command("query")(query)
 app.command("train")(train)
 app.add_typer(bundle_app, name="bundle")

@@ -36,6 +36,7 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     prompt: Annotated[str, typer.Option(help="Prompt template: default or s1.")] = "default",
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time, a process each.")] = 1,
 ) -> None:
     """Train a projector from each manifest and seed, score it on all test questions, sync.
 
@@ -52,6 +53,7 @@ def train(
         revision=revision,
         recipe=recipe,
         prompt=prompt,
+        workers=workers,
         changes={"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate},
     ):
         typer.echo(line)

@@ -1,25 +1,34 @@
-"""From the store to a run and back: what `xmodal features` and `xmodal train` do.
+"""From the store to runs and back: what `xmodal features` and `xmodal train` do.
 
 The store is open only to read what is needed and to write the result; training holds no lock.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from taxonomy.model import Manifest, Taxonomy
 from xmodal.bundle.lm.package import taught_pairs
-from xmodal.features.extract import FeatureConfig, FeatureSet, Progress, extract
-from xmodal.progress import bars
-from xmodal.store import Store
+from xmodal.features.extract import (
+    FeatureConfig,
+    FeatureSet,
+    Progress,
+    extract,
+    feature_set_id,
+    load_features,
+)
+from xmodal.store import Store, SyncReport
 from xmodal.store.rows import FeatureSetRow
 from xmodal.vlm.experiment import OnStep, RunResult, RunSpec, run
 from xmodal.vlm.lm import EMBEDDED, LanguageModel, load_lm
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import Recipe, named_recipe
+
+OnJob = Callable[[int, int, int, float], None]
+"""Called with (number of the job, step, steps in all, loss)."""
 
 
 def features_dir(store: Path) -> Path:
@@ -52,15 +61,8 @@ def ensure_features(
     with Store.open(store, read_only=True) as opened:
         taxonomy = opened.load_taxonomy(dataset_id)
     features, made = extract(taxonomy, config, features_dir(store), progress)
-    row = _feature_row(features)
-    with Store.open(store) as opened:
-        opened.add_feature_set(row)
-    return features, made
-
-
-def _feature_row(features: FeatureSet) -> FeatureSetRow:
-    array, config = features.open(), features.config
-    return FeatureSetRow(
+    array = features.open()
+    row = FeatureSetRow(
         feature_set_id=features.feature_set_id,
         dataset_id=features.dataset_id,
         encoder=config.encoder,
@@ -74,65 +76,59 @@ def _feature_row(features: FeatureSet) -> FeatureSetRow:
         sha256=features.sha256,
         path=str(features.path),
     )
+    with Store.open(store) as opened:
+        opened.add_feature_set(row)
+    return features, made
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainRequest:
-    """One run as a user asks for it."""
+class TrainJob:
+    """One run as it is asked for; small enough to send to another process."""
 
+    store: Path
     manifest_id: str
+    lm: str = EMBEDDED
+    lm_init: str = "pretrained"
+    revision: str | None = None
     recipe: Recipe
     prompt: str = "default"
-    seed_init: int = 42
-    seed_order: int = 42
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    seed: int = 42
+    """Of the projector's initialisation, the order, and an LM's random weights."""
 
 
-def train_all(
-    store: Path,
-    requests: Sequence[TrainRequest],
-    lm: LanguageModel,
-    features: FeatureConfig,
-    *,
-    on_step: OnStep | None = None,
-    on_run: Callable[[int, RunSpec], None] | None = None,
-) -> list[RunResult]:
-    """Train each request in turn, then bring the runs into the store.
+@functools.lru_cache(maxsize=2)
+def _lm(name: str, init: str, revision: str | None, seed: int) -> LanguageModel:
+    return load_lm(name, init=init, revision=revision, seed=seed)
 
-    Args:
-        store: The DuckDB file that holds the manifests.
-        requests: What to train.
-        lm: The frozen LM, the same for all.
-        features: Image features; extracted first where missing.
-        on_step: Called after each step.
-        on_run: Called before each run with its number and spec.
 
-    Returns:
-        One result a request, in order.
-    """
-    loaded: dict[str, tuple[Taxonomy, Manifest]] = {}
-    with Store.open(store, read_only=True) as opened:
-        for request in requests:
-            manifest = opened.load_manifest(request.manifest_id)
-            taxonomy = opened.load_taxonomy(manifest.dataset_id)
-            loaded[request.manifest_id] = (taxonomy, manifest)
-    results = []
-    for number, request in enumerate(requests):
-        taxonomy, manifest = loaded[request.manifest_id]
-        feature_set, _ = ensure_features(store, features, taxonomy.dataset_id)
-        spec = RunSpec(
-            taxonomy=taxonomy,
-            manifest=manifest,
-            lm=lm,
-            features=feature_set,
-            recipe=request.recipe,
-            prompt=request.prompt,
-            seed_init=request.seed_init,
-            seed_order=request.seed_order,
-        )
-        if on_run is not None:
-            on_run(number, spec)
-        results.append(run(spec, runs_dir(store), on_step))
-    return results
+def train_job(job: TrainJob, on_step: OnStep | None = None) -> RunResult:
+    """Train and score one run; its features must have been extracted."""
+    with Store.open(job.store, read_only=True) as opened:
+        manifest = opened.load_manifest(job.manifest_id)
+        taxonomy = opened.load_taxonomy(manifest.dataset_id)
+    made_id = feature_set_id(taxonomy.dataset_id, job.features)
+    spec = RunSpec(
+        taxonomy=taxonomy,
+        manifest=manifest,
+        lm=_lm(job.lm, job.lm_init, job.revision, job.seed if job.lm_init == "random" else 0),
+        features=load_features(features_dir(job.store) / made_id),
+        recipe=job.recipe,
+        prompt=job.prompt,
+        seed_init=job.seed,
+        seed_order=job.seed,
+    )
+    return run(spec, runs_dir(job.store), on_step)
+
+
+def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
+    """Note what the embedded LMs were taught, and bring finished runs into the store."""
+    inits = sorted({job.lm_init for job in jobs if job.lm == EMBEDDED})
+    taught = {_lm(EMBEDDED, init, None, 0).sha256: taught_pairs(init) for init in inits}
+    with Store.open(store) as opened:
+        for lm_hash, pairs in taught.items():
+            opened.add_lm_pairs(lm_hash, pairs)
+        return opened.sync(runs_dir(store))
 
 
 def train_manifests(
@@ -140,11 +136,12 @@ def train_manifests(
     manifests: Sequence[str],
     *,
     seeds: Sequence[int],
-    lm: str = "embedded",
+    lm: str = EMBEDDED,
     lm_init: str = "pretrained",
     revision: str | None = None,
     recipe: str = "embedded",
     prompt: str = "default",
+    workers: int = 1,
     changes: Mapping[str, Any] | None = None,
 ) -> Iterator[str]:
     """Train every manifest with every seed and sync; what `xmodal train` does.
@@ -158,35 +155,36 @@ def train_manifests(
         revision: Of a hub model.
         recipe: A recipe's name.
         prompt: A prompt template's name.
+        workers: Runs at a time.
         changes: Settings of the recipe to change; None values are left as they are.
 
     Yields:
         One line a run, then the sync's counts and problems.
     """
+    from xmodal.workers import train_jobs
+
     chosen = named_recipe(recipe, **(changes or {}))
     prompt_template(prompt)
     with Store.open(store, read_only=True) as opened:
-        for manifest in manifests:
-            opened.load_manifest(manifest)
-    requests = [
-        TrainRequest(
-            manifest_id=manifest, recipe=chosen, prompt=prompt, seed_init=seed, seed_order=seed
+        found = [opened.load_manifest(manifest) for manifest in manifests]
+    _lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0)
+    jobs = [
+        TrainJob(
+            store=store,
+            manifest_id=manifest.manifest_id,
+            lm=lm,
+            lm_init=lm_init,
+            revision=revision,
+            recipe=chosen,
+            prompt=prompt,
+            seed=seed,
         )
-        for manifest in manifests
+        for manifest in found
         for seed in seeds
     ]
-    loaded = load_lm(lm, init=lm_init, revision=revision)
-    with bars() as shown:
-        task = shown.add_task("training", total=None, note="")
-
-        def on_step(step: int, total: int, loss: float) -> None:
-            shown.update(task, completed=step, total=total, note=f"loss {loss:.3f}")
-
-        results = train_all(store, requests, loaded, FeatureConfig(), on_step=on_step)
-    for result in results:
+    for dataset_id in sorted({manifest.dataset_id for manifest in found}):
+        ensure_features(store, FeatureConfig(), dataset_id)
+    for result in train_jobs(jobs, workers):
         yield f"{result.run_id} {'trained' if result.trained else 'is there'}: {result.path}"
-    with Store.open(store) as opened:
-        if lm == EMBEDDED:
-            opened.add_lm_pairs(loaded.sha256, taught_pairs(lm_init))
-        report = opened.sync(runs_dir(store))
+    report = sync_store(store, jobs)
     yield from (report.summary(), *report.problems())

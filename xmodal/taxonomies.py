@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from csv import DictReader
+from dataclasses import replace
 from pathlib import Path
 
 from taxonomy.build import build_csv, build_emoji
@@ -44,6 +46,25 @@ def build_taxonomy(
     nouns = WordNet.open(wordnet_dir or wordnet_files.wordnet_dir())
     if csv is not None:
         return build_csv(config, nouns, csv, edges_path=edges)
-    return build_emoji(
+    taxonomy = build_emoji(
         config, nouns, data_file("spec.txt"), data_file("hypernyms.json"), load_pictures()
     )
+    return replace(taxonomy, notes={**taxonomy.notes, "near_duplicates": near_duplicates()})
+
+
+def near_duplicates() -> list[dict[str, int]]:
+    """Bundled pictures in different splits that look alike, as the bundle's builder found them.
+
+    Returns:
+        image_a and image_b (ids) and n_bits, in how many of 64 bits their perceptual hashes
+        differ; pictures of one leaf first, then the nearest.
+    """
+    with data_file("near_duplicates.csv").open(encoding="utf-8", newline="") as file:
+        return [
+            {
+                "image_a": int(row["image_id_a"]),
+                "image_b": int(row["image_id_b"]),
+                "n_bits": int(row["n_bits"]),
+            }
+            for row in DictReader(file)
+        ]

@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from taxonomy.errors import ConfigError, DataError
+from xmodal.files import write_whole
 
 FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet")
 MAX_TABLE_ROWS = 200
@@ -162,15 +163,9 @@ def _encode(table: pa.Table, fmt: str) -> bytes:
 
 
 def _to_file(content: bytes, output: Path) -> None:
-    partial = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(output)
+        write_whole(output, lambda path: path.write_bytes(content))
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise DataError(f"{output} cannot be written: {error.strerror}") from error
 
 

@@ -7,9 +7,21 @@ None, and nothing else may be.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import json
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator
 from sqlmodel import SQLModel
+
+
+def _parses(text: str) -> str:
+    if not isinstance(json.loads(text), dict):
+        raise ValueError("not a JSON object")
+    return text
+
+
+JsonText = Annotated[str, AfterValidator(_parses)]
+"""Text of one JSON object: views read inside it."""
 
 
 class Row(SQLModel):
@@ -36,8 +48,8 @@ class DatasetRow(Row):
     pairs: str
     min_leaves: int
     seed: int
-    config_json: str
-    notes_json: str
+    config_json: JsonText
+    notes_json: JsonText
     created_at: str
 
 
@@ -61,7 +73,7 @@ class ManifestRow(Row):
     train_leaf_negatives: int
     ratio_realised_cells: float | None
     ratio_realised_questions: float | None
-    summary_json: str
+    summary_json: JsonText
     rows_sha256: str
     created_at: str
 
@@ -99,7 +111,7 @@ class RunRecord(Row):
     encoder: str
     prompt: str
     recipe: str
-    recipe_json: str
+    recipe_json: JsonText
     projector: str
     n_prefix_tokens: int
     co_train_group: str | None
@@ -113,7 +125,7 @@ class RunRecord(Row):
     seconds: float
     device: str
     status: Literal["running", "finished"]
-    versions_json: str
+    versions_json: JsonText
     command: str
     git_commit: str | None
     started_at: str

@@ -76,10 +76,15 @@ RECIPES = {
 def named_recipe(name: str, **changes: Any) -> Recipe:
     """A recipe by name, with some settings changed.
 
+    A changed recipe is called after its changes, so that the analyses keep it apart.
+
     Raises:
         ConfigError: No such recipe, or a value out of range.
     """
     if name not in RECIPES:
         raise ConfigError(unknown("recipe", name, RECIPES))
-    given = {key: value for key, value in changes.items() if value is not None}
-    return replace(RECIPES[name], **given) if given else RECIPES[name]
+    given = {key: value for key, value in sorted(changes.items()) if value is not None}
+    if not given:
+        return RECIPES[name]
+    label = ", ".join(f"{key}={value}" for key, value in given.items())
+    return replace(RECIPES[name], name=f"{name} ({label})", **given)

@@ -27,9 +27,17 @@ from taxonomy.phrases import phrase
 Bools = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 QUESTION = "is there {} in the image ?"
-CONTEXTS = ("{} .", "{} .", "this image shows {} .", "a picture of {} .")
-"""What stands before a question; {} is the leaf's phrase. The bare form counts twice: an
-image prefix stands in the same place."""
+CONTEXTS = (
+    "{name}",
+    "{name}",
+    "{phrase} .",
+    "this image shows {phrase} .",
+    "a picture of {phrase} .",
+)
+"""What stands before a question. The bare name counts twice: an image prefix stands in the
+same place."""
+CAPTION = 3
+"""The context that reads as a caption."""
 STATEMENTS = (("{}", "is {} ."), ("{}", "is a kind of {} ."))
 DENIALS = (("{}", "is not {} ."),)
 """Subject and predicate of a statement; {} are the phrases of leaf and hypernym."""
@@ -40,6 +48,8 @@ class Line(NamedTuple):
 
     prompt: str
     completion: str
+    subject: str
+    """The leaf's name; its first occurrence in the prompt is what the line is about."""
 
     def __str__(self) -> str:
         return f"{self.prompt} {self.completion}"
@@ -75,6 +85,11 @@ class Mixture:
     leaf_questions: float = 0.2
 
 
+def context(name: str, form: int) -> str:
+    """One of CONTEXTS, about a leaf."""
+    return CONTEXTS[form].format(name=name, phrase=phrase(name))
+
+
 def statement(name: str, hypernym: str, *, denied: bool, form: int) -> Line:
     """A line that says a leaf is, or is not, a kind of a hypernym.
 
@@ -84,24 +99,24 @@ def statement(name: str, hypernym: str, *, denied: bool, form: int) -> Line:
     other = phrase(hypernym)
     if form >= len(CONTEXTS):
         prompt, said = (DENIALS if denied else STATEMENTS)[form % (1 if denied else 2)]
-        return Line(prompt.format(phrase(name)), said.format(other))
+        return Line(prompt.format(phrase(name)), said.format(other), name)
     there = "there is not" if denied else "there is"
-    return Line(CONTEXTS[form].format(phrase(name)), f"{there} {other} in the image .")
+    return Line(context(name, form), f"{there} {other} in the image .", name)
 
 
 N_STATEMENT_FORMS = 2 * len(CONTEXTS)
 
 
-def question(name: str, asked: str, answer: bool, context: int) -> Line:
+def question(name: str, asked: str, answer: bool, form: int) -> Line:
     """A line that asks about a textual context and answers."""
-    prompt = f"{CONTEXTS[context].format(phrase(name))} {QUESTION.format(phrase(asked))}"
-    return Line(prompt, "yes" if answer else "no")
+    prompt = f"{context(name, form)} {QUESTION.format(phrase(asked))}"
+    return Line(prompt, "yes" if answer else "no", name)
 
 
 def gloss_line(name: str, gloss: str) -> Line:
     """A line that gives the first clause of a leaf's WordNet gloss."""
     words = re.findall(r"[a-z]+", gloss.lower().split(";")[0])
-    return Line(f"{phrase(name)} :", f"{' '.join(words[:16])} .")
+    return Line(f"{phrase(name)} :", f"{' '.join(words[:16])} .", name)
 
 
 class Corpus:
@@ -125,10 +140,10 @@ class Corpus:
             return self._statement(rng)
         if draw < mixture.statements + mixture.glosses:
             return self._gloss(rng)
-        context = int(rng.integers(len(CONTEXTS)))
+        form = int(rng.integers(len(CONTEXTS)))
         if draw < mixture.statements + mixture.glosses + mixture.leaf_questions:
-            return self._leaf_question(rng, context)
-        return self._hypernym_question(rng, context)
+            return self._leaf_question(rng, form)
+        return self._hypernym_question(rng, form)
 
     def _statement(self, rng: np.random.Generator) -> Line:
         lexicon = self.lexicon
@@ -143,22 +158,22 @@ class Corpus:
         leaf = int(rng.integers(len(self.lexicon.leaves)))
         return gloss_line(self.lexicon.leaves[leaf], self.lexicon.glosses[leaf])
 
-    def _leaf_question(self, rng: np.random.Generator, context: int) -> Line:
+    def _leaf_question(self, rng: np.random.Generator, form: int) -> Line:
         lexicon = self.lexicon
         leaf = int(rng.integers(len(lexicon.leaves)))
         if rng.random() < 0.5:
-            return question(lexicon.leaves[leaf], lexicon.leaves[leaf], True, context)
+            return question(lexicon.leaves[leaf], lexicon.leaves[leaf], True, form)
         while True:
             other = int(rng.integers(len(lexicon.leaves)))
             if not lexicon.related[leaf, other]:
-                return question(lexicon.leaves[leaf], lexicon.leaves[other], False, context)
+                return question(lexicon.leaves[leaf], lexicon.leaves[other], False, form)
 
-    def _hypernym_question(self, rng: np.random.Generator, context: int) -> Line:
+    def _hypernym_question(self, rng: np.random.Generator, form: int) -> Line:
         hypernym = int(rng.integers(len(self.lexicon.hypernyms)))
         answer = bool(rng.random() < 0.5)
         leaf = int(rng.choice((self._yes if answer else self._no)[hypernym]))
         name = self.lexicon.leaves[leaf]
-        return question(name, self.lexicon.hypernyms[hypernym], answer, context)
+        return question(name, self.lexicon.hypernyms[hypernym], answer, form)
 
     def lines(self, n: int, seed: int) -> Iterator[Line]:
         """The first n lines of the stream of a seed."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from taxonomy.phrases import phrase
-from xmodal.bundle.lm.corpus import CONTEXTS, QUESTION, Bools, Lexicon
+from xmodal.bundle.lm.corpus import CAPTION, QUESTION, Bools, Lexicon, context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,10 @@ class Exam:
 
 @torch.no_grad()
 def yes_margins(model: Any, tokenizer: Any, names: list[str], asked: list[str]) -> torch.Tensor:
-    """Logit of yes minus logit of no for name/asked pairs, bare context; float32 [N]."""
+    """Logit of yes minus logit of no for name/asked pairs, captioned; float32 [N]."""
     yes, no = tokenizer.convert_tokens_to_ids(["yes", "no"])
     lines = [
-        f"{CONTEXTS[0].format(phrase(name))} {QUESTION.format(phrase(other))}"
+        f"{context(name, CAPTION)} {QUESTION.format(phrase(other))}"
         for name, other in zip(names, asked, strict=True)
     ]
     margins = []

@@ -1,0 +1,147 @@
+"""What the demo prints at its end: table, two sentences, figure, where to go on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from xmodal.report.figure import condition_chart, save_chart
+from xmodal.store import Store
+
+Row = Mapping[str, Any]
+
+
+def closing(
+    store: Path, conditions: Sequence[tuple[str, Mapping[str, Any]]], recipe: str
+) -> Iterator[str]:
+    """Table, reading, figure and next steps, from the store alone.
+
+    Args:
+        store: The DuckDB file.
+        conditions: Labels, each with the columns of @conditions that tell the condition.
+        recipe: Name of the recipe of the runs.
+
+    Yields:
+        The text to print.
+    """
+    with Store.open(store, read_only=True) as opened:
+        found = opened.analysis("conditions").to_pylist()
+        scrambled = opened.analysis("scrambled").to_pylist()
+    rows = [
+        (label, row)
+        for label, wanted in conditions
+        for row in found
+        if row["recipe"] == recipe and all(row[key] == value for key, value in wanted.items())
+    ]
+    yield ""
+    yield _table(rows)
+    yield reading(dict(rows), scrambled)
+    figures = save_chart(
+        condition_chart(_dots(rows), "What a frozen LM answers about pictures"),
+        store.parent / "conditions",
+    )
+    yield f"\nFigure: {figures[0]} and {figures[1].name}"
+    yield f"Store:  {store}\n\nTry next:"
+    for text in (
+        "@main-results",
+        "@hypernym-f1 --param question_set=held_out",
+        "select lm_init, name, last(value order by step) as value from metric join run using "
+        "(run_id) group by all",
+    ):
+        shown = text if text.startswith("@") else f'"{text}"'
+        yield f"  xmodal query {shown} --store {store}"
+
+
+def _table(rows: Sequence[tuple[str, Row]]) -> str:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="Macro-F1 on test pictures (fractions)",
+        title_justify="left",
+    )
+    table.add_column("condition")
+    for name in ("hypernym", "guess", "mean picture", "leaf", "runs"):
+        table.add_column(name, justify="right")
+    for label, row in rows:
+        table.add_row(
+            label,
+            *(
+                _number(row[name])
+                for name in ("hypernym_f1", "blind_f1", "mean_image_f1", "leaf_f1")
+            ),
+            str(row["n_runs"]),
+        )
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table)
+    console.print(
+        "hypernym: held-out (leaf, hypernym) questions, or all where nothing is removed;\n"
+        "mean over hypernyms. guess: the better of always Yes and always No on the same\n"
+        "questions. mean picture: the same with the average training picture shown instead.",
+        highlight=False,
+    )
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue().rstrip()
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _dots(rows: Sequence[tuple[str, Row]]) -> list[dict[str, Any]]:
+    dots = []
+    for label, row in rows:
+        for questions, guess in (("hypernym", "blind_f1"), ("leaf", "leaf_blind_f1")):
+            if row[f"{questions}_f1"] is not None:
+                dots.append(
+                    {
+                        "condition": label,
+                        "questions": questions,
+                        "macro_f1": row[f"{questions}_f1"],
+                        "low": row[f"{questions}_low"],
+                        "high": row[f"{questions}_high"],
+                        "blind_f1": row[guess],
+                    }
+                )
+    return dots
+
+
+def reading(rows: Mapping[str, Row], scrambled: Sequence[Mapping[str, Any]]) -> str:
+    """Two sentences that say what the numbers show, in whichever direction they point.
+
+    Args:
+        rows: Rows of @conditions by label.
+        scrambled: Rows of @scrambled.
+    """
+    main = rows.get("pretrained, all removed")
+    if main is None or main["hypernym_f1"] is None:
+        return ""
+    score, guess = main["hypernym_f1"], main["blind_f1"]
+    knows = "answers them above" if score > guess + 0.05 else "does not answer them above"
+    first = (
+        "Trained on leaf questions only, with every question about a hypernym removed, the "
+        f"projector of the pretrained LM {knows} guessing ({score:.2f}, guess {guess:.2f})"
+    )
+    parts = []
+    for label, name in (
+        ("random weights, all removed", "random LM weights"),
+        ("shuffled within categories, all removed", "labels shuffled within categories"),
+        ("shuffled across categories, all removed", "labels shuffled across categories"),
+    ):
+        row = rows.get(label)
+        if row is not None and row["hypernym_f1"] is not None:
+            parts.append(f"{row['hypernym_f1']:.2f} with {name}")
+    second = "The same questions come out at " + ", ".join(parts) if parts else ""
+    follows = [row["taught_mean"] for row in scrambled if row["taught_mean"] is not None]
+    if follows and second:
+        share = sum(follows) / len(follows)
+        second += (
+            "; where an LM was taught a scrambled taxonomy, "
+            f"{share:.0%} of its answers follow that one against the true one"
+        )
+    return f"\n{first}.{' ' + second + '.' if second else ''}"

@@ -1,0 +1,78 @@
+"""The demo's figure: macro-F1 of each condition beside guessing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert as vlc
+
+from xmodal.files import write_whole
+
+# Okabe and Ito's palette: told apart with any colour vision
+COLOURS = {"hypernym": "#0072B2", "leaf": "#E69F00"}
+GREY = "#555555"
+
+
+def _inline(rows: Sequence[Mapping[str, Any]]) -> Any:
+    return alt.InlineData(values=[dict(row) for row in rows])
+
+
+def condition_chart(rows: Sequence[Mapping[str, Any]], title: str) -> alt.VConcatChart:
+    """Dots for leaf and hypernym questions of each condition; a tick where guessing lies.
+
+    Args:
+        rows: condition, questions ("hypernym" or "leaf"), macro_f1, low, high (range over
+            seeds), blind_f1; fractions.
+        title: Above the chart.
+    """
+    order = list(dict.fromkeys(row["condition"] for row in rows))
+    base = alt.Chart(_inline(rows)).encode(
+        y=alt.Y("condition:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
+        yOffset=alt.YOffset("questions:N", sort=["hypernym", "leaf"]),
+    )
+    scale = alt.Scale(domain=[0.2, 1.0])
+    colour = alt.Color(
+        "questions:N",
+        title="questions",
+        scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
+    )
+    x = alt.X("macro_f1:Q", scale=scale, title="macro-F1 on test pictures (fraction)")
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=x, color=colour, shape=alt.Shape("questions:N", title="questions")
+    )
+    spans = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour
+    )
+    guess = base.mark_tick(color=GREY, thickness=2, size=14).encode(
+        x=alt.X("blind_f1:Q", scale=scale)
+    )
+    note = (
+        alt.Chart(_inline([{"text": "grey tick: the better of always Yes and always No"}]))
+        .mark_text(align="left", color=GREY, fontSize=11, baseline="top")
+        .encode(text="text:N", x=alt.value(0), y=alt.value(0))
+    )
+    main = alt.layer(spans, guess, dots).properties(width=420, height=alt.Step(16), title=title)
+    whole: alt.VConcatChart = alt.vconcat(
+        main, note.properties(width=420, height=14)
+    ).configure_view(stroke=None)
+    return whole
+
+
+def save_chart(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:
+    """Write the chart as PNG (two pixels a point) and SVG.
+
+    Args:
+        chart: Any Altair chart.
+        stem: Path without ending.
+
+    Returns:
+        The two paths.
+    """
+    spec = chart.to_dict()
+    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
+    write_whole(png, lambda path: path.write_bytes(vlc.vegalite_to_png(spec, scale=2)))
+    write_whole(svg, lambda path: path.write_text(vlc.vegalite_to_svg(spec)))
+    return [png, svg]
