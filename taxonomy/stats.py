@@ -103,29 +103,25 @@ def report(taxonomy: Taxonomy) -> str:
 
 
 def _near_duplicates(taxonomy: Taxonomy) -> list[str]:
-    """One line for the count and one for each of the nearest pairs."""
-    pairs: list[list[int]] | None = taxonomy.notes.get("near_duplicates")
+    """One line for the counts and one for each of the first pairs."""
+    pairs: list[dict[str, int]] | None = taxonomy.notes.get("near_duplicates")
     if pairs is None:
-        return ["near-duplicates across splits: not searched, the source has no perceptual hashes"]
-    names = dict(
-        zip(
-            taxonomy.concepts["concept_id"].to_pylist(),
-            taxonomy.concepts["name"].to_pylist(),
-            strict=True,
-        )
-    )
-    images = {row["image_id"]: row for row in taxonomy.images.to_pylist()}
+        return ["near-duplicates across splits: the source has no list of them"]
+    names = taxonomy.concepts["name"].to_pylist()
+    images = taxonomy.images.to_pylist()
+    ends = [(images[pair["image_a"]], images[pair["image_b"]], pair["n_bits"]) for pair in pairs]
 
-    def named(image_id: int) -> str:
-        image: dict[str, Any] = images[image_id]
+    def named(image: dict[str, Any]) -> str:
         return f"{names[image['concept_id']]} ({image['style']}, {image['split']})"
 
+    n_same = sum(a["concept_id"] == b["concept_id"] for a, b, _ in ends)
     lines = [
-        f"{len(pairs)} pairs of near-duplicates across splits (perceptual hash, nearest first)"
+        f"{len(ends)} pairs of near-duplicates across splits, {n_same} of them of one leaf "
+        "(differing bits of 64-bit perceptual hashes)"
     ]
-    lines += [f"  {n} bits: {named(i)} and {named(j)}" for i, j, n in pairs[:_SHOWN]]
-    if len(pairs) > _SHOWN:
-        lines.append(f"  and {len(pairs) - _SHOWN} more")
+    lines += [f"  {n_bits} bits: {named(a)} and {named(b)}" for a, b, n_bits in ends[:_SHOWN]]
+    if len(ends) > _SHOWN:
+        lines.append(f"  and {len(ends) - _SHOWN} more")
     return lines
 
 

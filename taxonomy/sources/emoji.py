@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxonomy.duplicates import near_duplicates
 from taxonomy.errors import DataError, unknown
 from taxonomy.sources.source import Picture, Source
 from taxonomy.wordnet import WordNet
@@ -74,8 +73,7 @@ def read_emoji(
         wordnet: Where the synsets of the two lists are looked up.
         spec_path: Lines `concept=lemma#sense=emoji names`.
         hypernyms_path: JSON list of hypernyms; the everyday list speaks of every concept.
-        pictures: Columns concept, split, style, family, sha256, and phash for the search of
-            near-duplicates; a row's number is its id.
+        pictures: Columns concept, split, style, family, sha256; a row's number is its id.
 
     Returns:
         The source, checked.
@@ -100,7 +98,7 @@ def read_emoji(
         listed={concept: frozenset(words) for concept, words in listed.items()},
         edges=[(concept, word) for concept in sorted(listed) for word in sorted(listed[concept])],
         pictures=_pictures(pictures, concepts),
-        notes={**_alike(pictures), "moved": _moved(hypernyms, concepts, wordnet)},
+        notes={"moved": _moved(hypernyms, concepts, wordnet)},
     )
 
 
@@ -112,14 +110,6 @@ def _pictures(table: pa.Table, concepts: Mapping[str, str]) -> list[Picture]:
             raise DataError(f"picture {i}: {unknown('concept', row['concept'], concepts)}")
         found.append(Picture(uri=f"bundle:{i}", **row))
     return found
-
-
-def _alike(table: pa.Table) -> dict[str, list[tuple[int, int, int]]]:
-    """Pairs of pictures that look alike across splits, where the table has hashes."""
-    if "phash" not in table.column_names:
-        return {}
-    pairs = near_duplicates(table["phash"].to_numpy(), table["split"].to_pylist())
-    return {"near_duplicates": pairs}
 
 
 def _moved(

@@ -113,6 +113,14 @@ def test_list_and_wordnet_must_agree(folder: Path) -> None:
     assert synset["hypernym/pet"] is None
 
 
+def test_a_word_takes_the_sense_that_is_above_its_leaves(folder: Path) -> None:
+    lines = rows(("parrot", "pancake.n.01,cake"), ("owl", "waffle.n.01,cake"))
+    taxonomy = build(folder, ["leaf,image,synset,hypernym", *lines])
+    synset = {row["key"]: row["synset"] for row in taxonomy.concepts.to_pylist()}
+    assert synset["hypernym/cake"] == "cake.n.03"
+    assert pairs(taxonomy)["owl", "cake"] == (True, True, True)
+
+
 def test_a_leaf_above_others_is_inner(folder: Path) -> None:
     lines = ["leaf,image,hypernym", *rows(("dog", "animal"), ("poodle", "dog"), ("beagle", "dog"))]
     taxonomy = build(folder, lines)
@@ -338,10 +346,12 @@ def test_no_table(tmp_path: Path) -> None:
         build_taxonomy(CONFIG, csv=tmp_path / "none.csv")
 
 
-def test_truncated_picture(folder: Path) -> None:
-    Image.effect_noise((64, 64), 90).save(folder / "owl2.png")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF"])
+@pytest.mark.parametrize("n_lost", [16, 2000])
+def test_truncated_picture(folder: Path, kind: str, n_lost: int) -> None:
+    Image.effect_noise((64, 64), 90).save(folder / "owl2.png", format=kind)
     whole = (folder / "owl2.png").read_bytes()
-    (folder / "owl2.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "owl2.png").write_bytes(whole[:-n_lost])
     with pytest.raises(DataError, match=r"line 9: image .*owl2\.png of leaf 'owl' cannot be deco"):
         build(folder, HYPERNYMS_ONLY)
 

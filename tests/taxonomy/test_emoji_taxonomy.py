@@ -217,9 +217,21 @@ def test_report_names_what_it_counts(emoji: Taxonomy) -> None:
     )
     assert "34 hypernyms, 525 (leaf, hypernym) pairs, 341 leaves with a hypernym" in text
     assert f"{len(stats(emoji).without_validation)} leaves have no validation image" in text
-    n_alike = len(emoji.notes["near_duplicates"])
-    assert f"{n_alike} pairs of near-duplicates across splits" in text
     assert emoji.notes["moved"] == []
+
+
+def test_near_duplicates_are_the_bundles_and_across_splits(emoji: Taxonomy) -> None:
+    images = emoji.images.to_pylist()
+    pairs = emoji.notes["near_duplicates"]
+    assert pairs
+    n_same = 0
+    for pair in pairs:
+        first, second = images[pair["image_a"]], images[pair["image_b"]]
+        assert None not in (first["split"], second["split"])
+        assert first["split"] != second["split"]
+        n_same += first["concept_id"] == second["concept_id"]
+    line = f"{len(pairs)} pairs of near-duplicates across splits, {n_same} of them of one leaf"
+    assert line in report(emoji)
 
 
 def small_build(

@@ -1,16 +1,14 @@
-"""Graph, pairs, splits and near-duplicates against plain-Python oracles."""
+"""Graph, pairs and splits against plain-Python oracles."""
 
 from __future__ import annotations
 
 import itertools
 
 import networkx as nx
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxonomy.duplicates import near_duplicates
 from taxonomy.errors import DataError
 from taxonomy.graph import check_acyclic, leaves_under
 from taxonomy.pairs import Claim, claims, n_leaves
@@ -155,27 +153,3 @@ def test_one_group_cannot_be_split() -> None:
         "leaf 'parrot' has 3 image(s) in 1 group(s); it needs at least two groups, "
         "one to train and one to test"
     )
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 2**64 - 1) | st.integers(0, 31),
-            st.sampled_from(["train", "validation", "test", None]),
-        ),
-        max_size=12,
-    ),
-    st.integers(0, 6),
-)
-def test_near_duplicates_are_all_close_pairs_across_splits(
-    pictures: list[tuple[int, str | None]], max_bits: int
-) -> None:
-    want = []
-    for i, j in itertools.combinations(range(len(pictures)), 2):
-        (a, split_a), (b, split_b) = pictures[i], pictures[j]
-        n_bits = (a ^ b).bit_count()
-        if None not in (split_a, split_b) and split_a != split_b and n_bits <= max_bits:
-            want.append((n_bits, i, j))
-    hashes = np.array([code for code, _ in pictures], dtype=np.uint64)
-    got = near_duplicates(hashes, [split for _, split in pictures], max_bits)
-    assert got == [(i, j, n_bits) for n_bits, i, j in sorted(want)]
