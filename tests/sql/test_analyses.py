@@ -122,6 +122,59 @@ def test_main_results_keeps_hidden_settings_apart(store: Store, tmp_path: Path) 
     assert got == pytest.approx([1 / 3, 1.0], abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("change", "n_conditions"),
+    [
+        ({"seed_init": 7, "seed_order": 8, "seconds": 2.0, "n_train_questions": 9}, 1),
+        ({"recipe_json": '{"threads": 2, "lr": 0.01}'}, 1),
+        ({"recipe_json": '{"lr": 0.02}'}, 2),
+        ({"lm_hash": "lm2"}, 2),
+        ({"n_prefix_tokens": 3}, 2),
+    ],
+)
+def test_what_makes_a_condition(
+    store: Store, tmp_path: Path, change: dict[str, Any], n_conditions: int
+) -> None:
+    of = world.manifest([(1, PARROT, BIRD, True, "held_out"), (2, RUBY, BIRD, False, "held_out")])
+    store.add_manifest(of)
+    world.run_folder(tmp_path, "a", of, [(1, True), (2, False)])
+    world.run_folder(tmp_path, "b", of, [(1, True), (2, False)], **change)
+    store.sync(tmp_path)
+    assert store.analysis("main-results").num_rows == n_conditions
+    assert store.analysis("image-blind").num_rows == n_conditions
+
+
+def test_weights_drawn_by_another_seed_are_the_same_condition(store: Store, tmp_path: Path) -> None:
+    of = world.manifest([(1, PARROT, BIRD, True, "held_out"), (2, RUBY, BIRD, False, "held_out")])
+    store.add_manifest(of)
+    for name in ("a", "b"):
+        answers = [(1, True), (2, False)]
+        world.run_folder(tmp_path, name, of, answers, lm_init="random", lm_hash=name)
+    store.sync(tmp_path)
+    assert [row["n_runs"] for row in rows(store, "main-results")] == [2]
+
+
+def test_only_test_questions_of_the_runs_own_manifest_count(store: Store, tmp_path: Path) -> None:
+    questions = [(1, PARROT, BIRD, True, "held_out"), (2, RUBY, BIRD, False, "held_out")]
+    of = world.manifest(questions)
+    learned = (3, 0, "train", SAW, BIRD, "hypernym", False, True, "held_out", True)
+    examples = pa.concat_tables([of.examples, world.table(EXAMPLE, [learned])])
+    of = replace(of, examples=examples)
+    # the same examples are seen, not held out, under another ratio
+    other = world.manifest([(*question[:4], "seen") for question in questions], ratio=0.0)
+    store.add_manifest(of)
+    store.add_manifest(other)
+    world.run_folder(tmp_path, "a", of, [(1, True), (2, False), (3, True)])
+    assert store.sync(tmp_path).rejected == ()
+    (row,) = rows(store, "hypernym-f1")
+    assert (row["question_set"], row["macro_f1"], row["n_yes"], row["n_no"]) == (
+        "held_out",
+        1,
+        1,
+        1,
+    )
+
+
 def test_hypernym_f1(store: Store, tmp_path: Path) -> None:
     questions = [
         (1, PARROT, BIRD, True, "held_out"),
@@ -186,6 +239,8 @@ def test_scrambled(store: Store, tmp_path: Path) -> None:
     store.add_lm_pairs(
         "lm1", pa.Table.from_pylist([dict(zip(columns, t, strict=True)) for t in taught])
     )
+    other_lm = pa.table({"leaf": ["parrot"], "hypernym": ["gem"], "answer": [True]})
+    store.add_lm_pairs("lm2", other_lm)
     # taught Yes against the truth: 1 followed, 2 not -> 1/2. taught No: 3 followed -> 1.
     # 4 agrees with the truth and 5 is not held out: in neither.
     answers = [(1, True), (2, False), (3, False), (4, True), (5, False)]

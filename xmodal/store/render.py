@@ -163,8 +163,11 @@ def _encode(table: pa.Table, fmt: str) -> bytes:
 
 
 def _to_file(content: bytes, output: Path) -> None:
+    def fill(path: Path) -> None:
+        path.write_bytes(content)
+
     try:
-        write_whole(output, lambda path: path.write_bytes(content))
+        write_whole(output, fill)
     except OSError as error:
         raise DataError(f"{output} cannot be written: {error.strerror}") from error
 

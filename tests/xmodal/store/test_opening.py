@@ -158,3 +158,25 @@ def test_an_older_store_is_read_after_an_upgrade(path: Path) -> None:
     with Store.open(path, read_only=True) as store:
         assert store.analysis("main-results").num_rows == 0
         assert store.datasets().num_rows == 1
+
+
+KILLED = """
+import os, sys
+from tests.xmodal.store import world
+from xmodal.store import Store
+store = Store.open(sys.argv[1])
+store.add_feature_set(world.feature_set())
+store._con.begin()
+store._insert_row("feature_set", world.feature_set(feature_set_id="f2"))
+os._exit(9)
+"""
+
+
+def test_a_killed_writer_leaves_what_it_had_committed(path: Path) -> None:
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=root)
+    assert done.returncode == 9
+    text = "SELECT feature_set_id FROM feature_set"
+    assert run_user_query(path, text)["feature_set_id"].to_pylist() == ["f1"]
+    with Store.open(path) as store:
+        assert store.query(text)["feature_set_id"].to_pylist() == ["f1"]

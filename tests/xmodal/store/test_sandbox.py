@@ -15,12 +15,12 @@ from xmodal.store import Store
 from xmodal.store.sandbox import run_user_query
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "s.duckdb"
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sandbox") / "s.duckdb"
     with Store.open(path) as store:
         store.add_taxonomy(world.taxonomy())
-    (tmp_path / "f.csv").write_text("a\n1\n")
+    (path.parent / "f.csv").write_text("a\n1\n")
     return path
 
 

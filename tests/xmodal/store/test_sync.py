@@ -119,6 +119,7 @@ BROKEN: list[tuple[str, Callable[[Path], object], str]] = [
         lambda f: edit(f, n_steps="10"),
         "run.json: n_steps: input should be a valid integer, got '10'",
     ),
+    ("no JSON", lambda f: edit(f, recipe_json="{"), "run.json: recipe_json: value error, "),
     ("NaN", lambda f: edit(f, seconds=float("nan")), "seconds: input should be a finite number"),
     ("status", lambda f: edit(f, status="crashed"), "status: input should be 'running' or"),
     ("other id", lambda f: edit(f, run_id="z"), "run.json is of run 'z', the folder's name must"),
