@@ -2,7 +2,7 @@
 -- Grain: one row per run, hypernym and question_set (held_out, seen, unasked), real image.
 -- Units: macro_f1 and blind_f1 in [0, 1], NULL where the true answers are of one class only;
 --   n_yes and n_no count test questions by true answer; tp, fp, fn, tn by true and given.
--- Params: $run VARCHAR: a run id or its beginning; all runs when left out.
+-- Params: $run VARCHAR: a run id or its beginning; $question_set VARCHAR; all when left out.
 SELECT
     hypernym_score.run_id,
     run.lm,
@@ -28,4 +28,5 @@ WHERE
     hypernym_score.image_mode = 'real'
     AND hypernym_score.question_set <> 'leaf'
     AND ($run IS NULL OR starts_with(hypernym_score.run_id, $run::VARCHAR))
+    AND ($question_set IS NULL OR hypernym_score.question_set = $question_set::VARCHAR)
 ORDER BY hypernym_score.run_id, hypernym_score.question_set, hypernym_score.hypernym;

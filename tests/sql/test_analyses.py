@@ -198,6 +198,7 @@ def test_hypernym_f1(store: Store, tmp_path: Path) -> None:
     assert bird["blind_f1"] == pytest.approx(1 / 3, abs=1e-12)
     assert (gem["hypernym"], gem["macro_f1"], gem["n_yes"], gem["n_no"]) == ("gem", None, 1, 0)
     assert rows(store, "hypernym-f1", run="other") == []
+    assert rows(store, "hypernym-f1", question_set="seen") == [gem]
 
 
 def test_image_blind(store: Store, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_parameters_and_named_analyses(path: Path) -> None:
     got = run_user_query(path, "SELECT name FROM concept WHERE role = $role", {"role": "leaf"})
     assert got["name"].to_pylist() == ["parrot", "ruby", "saw"]
     assert run_user_query(path, "@hypernym-f1", {"run": "a"}).num_rows == 0
-    with pytest.raises(StoreError, match=r"^@hypernym-f1 has no parameter 'x'; it takes: run$"):
+    with pytest.raises(StoreError, match=r"^@hypernym-f1 has no parameter 'x'; it takes: ques"):
         run_user_query(path, "@hypernym-f1", {"x": "a"})
     with pytest.raises(StoreError, match=r"^unknown analysis 'main-result'; valid: main-results"):
         run_user_query(path, "@main-result")
