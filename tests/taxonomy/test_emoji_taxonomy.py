@@ -265,6 +265,14 @@ def test_pictures_of_inner_nodes_are_in_no_split_whatever_the_table_says(
     assert taxonomy.images["split"].to_pylist() == ["train", "test", None]
 
 
+def test_pairs_that_another_wordnet_moves_are_named(tmp_path: Path, wordnet: WordNet) -> None:
+    pictures = [picture(concept=c, split=s) for c in ("parrot", "owl") for s in ("train", "test")]
+    taxonomy = small_build(tmp_path, wordnet, "parrot=parrot#1=x\nowl=owl#1=x\n", pictures)
+    assert taxonomy.notes["moved"] == ["owl < bird"], "the list gives WordNet the parrot only"
+    assert "1 pairs are otherwise than in WordNet 3.0" in summary(taxonomy)
+    assert "look at them: owl < bird" in summary(taxonomy)
+
+
 @pytest.mark.parametrize(
     ("spec", "pictures", "message"),
     [
