@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from taxonomy.manifest.build import build_manifest
 from taxonomy.model import ManifestConfig, TaxonomyConfig, manifest_id
@@ -19,7 +18,6 @@ from xmodal.workers import n_cores, train_jobs
 
 TRAIN_LEAF_NEGATIVES = 4
 """Leaf No questions a training picture in the demo's manifests."""
-REMOVED = "all hypernym questions removed"
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,10 @@ def demo(
     yield from report.problems()
     from xmodal.report.demo import closing
 
-    yield from closing(store, [(c.label, _matches(c)) for c in conditions], recipe.name)
+    run_ids: dict[str, set[str]] = {condition.label: set() for condition in conditions}
+    for number, result in enumerate(results):
+        run_ids[conditions[number % len(conditions)].label].add(result.run_id)
+    yield from closing(store, run_ids)
 
 
 def _prepare(store: Path, conditions: Sequence[Condition], seeds: Sequence[int]) -> Iterator[str]:
@@ -146,14 +147,3 @@ def _jobs(
         for seed in seeds
         for condition in conditions
     ]
-
-
-def _matches(condition: Condition) -> dict[str, Any]:
-    """Columns of @conditions that tell a condition."""
-    return {
-        "design": condition.design,
-        "ratio": condition.ratio,
-        "shuffle": condition.shuffle,
-        "lm_init": condition.lm_init,
-        "train_leaf_negatives": TRAIN_LEAF_NEGATIVES,
-    }

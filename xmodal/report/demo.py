@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,12 @@ from xmodal.store import Store
 Row = Mapping[str, Any]
 
 
-def closing(
-    store: Path, conditions: Sequence[tuple[str, Mapping[str, Any]]], recipe: str
-) -> Iterator[str]:
+def closing(store: Path, run_ids: Mapping[str, Set[str]]) -> Iterator[str]:
     """Table, reading, figure and next steps, from the store alone.
 
     Args:
         store: The DuckDB file.
-        conditions: Labels, each with the columns of @conditions that tell the condition.
-        recipe: Name of the recipe of the runs.
+        run_ids: For each condition's label the runs that it was asked for.
 
     Yields:
         The text to print.
@@ -35,9 +32,9 @@ def closing(
         scrambled = opened.analysis("scrambled").to_pylist()
     rows = [
         (label, row)
-        for label, wanted in conditions
+        for label, wanted in run_ids.items()
         for row in found
-        if row["recipe"] == recipe and all(row[key] == value for key, value in wanted.items())
+        if wanted <= set(row["run_ids"])
     ]
     yield ""
     yield _table(rows)

@@ -28,19 +28,22 @@ class PretrainConfig:
     n_layers: int = 2
     n_heads: int = 2
     mlp_width: int = 192
-    n_steps: int = 3000
+    init_std: float = 0.08
+    """Standard deviation of random weights: Qwen3's 0.02 at width 1024, scaled to width 64 by
+    the square root of the ratio."""
+    n_steps: int = 4000
     batch_size: int = 256
     """Lines a step."""
     learning_rate: float = 8e-3
     weight_decay: float = 0.1
     embedding_dropout: float = 0.05
     """Share of the embedding's dimensions set to zero in training, each step anew."""
-    subject_mixup: float = 0.45
-    """In half of the lines, the subject's embedding is moved towards a random other leaf's by
-    a uniform share of at most this; the line still speaks of the nearer one."""
-    subject_noise: float = 0.0
-    """Largest standard deviation of Gaussian noise on the subject's embedding, in units of
-    the embeddings' root mean square; uniform from 0 a line."""
+    mixed_ratio: float = 0.5
+    """Share of the lines whose subject is blurred: in its place stands a mixture of the
+    embeddings of several leaves, weights drawn from a flat Dirichlet, and the line speaks of
+    one of them drawn by these weights. So the LM learns to answer from a belief."""
+    n_mixed: int = 4
+    """Most leaves in a mixture; at least two, uniform."""
     answer_weight: float = 3.0
     """Weight of an answer token's loss relative to any other token's."""
     min_count: int = 3
@@ -104,6 +107,7 @@ def build_model(config: PretrainConfig, vocabulary_size: int) -> Any:
         head_dim=config.width // config.n_heads,
         max_position_embeddings=512,
         tie_word_embeddings=True,
+        initializer_range=config.init_std,
         pad_token_id=0,
         bos_token_id=None,
         eos_token_id=None,
@@ -135,23 +139,36 @@ def _batch(encoded: Sequence[tuple[list[int], list[int], int]]) -> _Batch:
     return _Batch(torch.from_numpy(ids), torch.from_numpy(counts), torch.tensor(subject))
 
 
-def _blur(embedded: Tensor, subject: Tensor, others: Tensor, config: PretrainConfig) -> Tensor:
-    """Move the subjects' embeddings in half of the lines, so that near is good enough.
+def _mixture(n: int, config: PretrainConfig) -> tuple[Tensor, Tensor]:
+    """Weights of subject and other leaves in the subject's place, for n lines.
+
+    Returns:
+        float32 [n] and [n, n_mixed - 1]; rows sum to one.
+    """
+    members = torch.randint(2, config.n_mixed + 1, (n, 1))
+    drawn = torch.empty(n, config.n_mixed).exponential_()
+    drawn = drawn * (torch.arange(config.n_mixed) < members)
+    weights = drawn / drawn.sum(1, keepdim=True)
+    chosen = torch.multinomial(weights, 1)
+    own = weights.gather(1, chosen)[:, 0]
+    others = weights.scatter(1, chosen, weights[:, :1])[:, 1:]
+    mixed = torch.rand(n) < config.mixed_ratio
+    return torch.where(mixed, own, 1.0), others * mixed[:, None]
+
+
+def _mix(embedded: Tensor, subject: Tensor, others: Tensor, config: PretrainConfig) -> Tensor:
+    """Put mixtures in the place of some subjects.
 
     Args:
         embedded: float32 [B, T, Dl].
         subject: int64 [B], the places of the subjects.
-        others: float32 [B, Dl], embeddings of random other leaves.
-        config: How far.
+        others: float32 [B, n_mixed - 1, Dl], embeddings of random leaves.
+        config: How often and how many.
     """
-    n = len(embedded)
-    rows = torch.arange(n)
-    own = embedded[rows, subject]
-    blurred = (torch.rand(n, 1) < 0.5).float()
-    share = torch.rand(n, 1) * config.subject_mixup * blurred
-    rms = embedded.detach().pow(2).mean().sqrt()
-    noise = torch.randn_like(own) * torch.rand(n, 1) * config.subject_noise * rms * blurred
-    return embedded.index_put((rows, subject), own + share * (others - own) + noise)
+    rows = torch.arange(len(embedded))
+    own, rest = _mixture(len(embedded), config)
+    mixture = own[:, None] * embedded[rows, subject] + (rest[..., None] * others).sum(1)
+    return embedded.index_put((rows, subject), mixture)
 
 
 def _loss(
@@ -162,12 +179,12 @@ def _loss(
     Args:
         model: The LM.
         batch: B lines.
-        others: int64 [B], tokens of random leaves for the mixup.
-        config: Dropout, blur and weights.
+        others: int64 [B, n_mixed - 1], tokens of random leaves.
+        config: Dropout, mixtures and weights.
         answers: int64, ids of yes and no.
     """
     embed = model.get_input_embeddings()
-    embedded = _blur(embed(batch.ids), batch.subject, embed(others), config)
+    embedded = _mix(embed(batch.ids), batch.subject, embed(others), config)
     embedded = nn.functional.dropout(embedded, config.embedding_dropout, training=True)
     hidden = model.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
     at = batch.counts[:, 1:]
@@ -221,7 +238,7 @@ def pretrain(
             (encode(line.prompt), encode(line.completion), encode(line.subject)[0])
             for line in lines
         ]
-        others = leaves[torch.randint(len(leaves), (config.batch_size,))]
+        others = leaves[torch.randint(len(leaves), (config.batch_size, config.n_mixed - 1))]
         loss = _loss(model, _batch(encoded), others, config, answers)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
