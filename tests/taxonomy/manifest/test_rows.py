@@ -103,6 +103,13 @@ def test_any_changed_value_changes_the_hash(
     assert rows_sha256(**parts) != manifest.rows_sha256
 
 
+def test_no_answer_is_another_hash_than_false() -> None:
+    manifest = ManifestBuilder(small()).build(ManifestConfig())
+    rows = [{**r, "held_out": r["held_out"] or False} for r in manifest.examples.to_pylist()]
+    filled = pa.Table.from_pylist(rows, schema=tables.EXAMPLE)
+    assert rows_sha256(manifest.cells, manifest.labels, filled) != manifest.rows_sha256
+
+
 @given(st.lists(st.text(), unique=True), st.integers(), st.text())
 def test_keys_give_the_keyed_order(items: list[str], seed: int, purpose: str) -> None:
     order = np.argsort(keys64(seed, purpose, items), kind="stable")

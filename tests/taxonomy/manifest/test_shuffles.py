@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import networkx as nx
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from taxonomy.manifest import ManifestBuilder
 from taxonomy.manifest.matching import as_swaps, match
 from taxonomy.model import ManifestConfig, Taxonomy
 from tests.taxonomy.manifest.oracle import Oracle, labels_of
-from tests.taxonomy.manifest.worlds import build, configs, seeds, taxonomies
+from tests.taxonomy.manifest.worlds import build, concept, configs, make, seeds, taxonomies
 
 
 def statuses(taxonomy: Taxonomy, config: ManifestConfig) -> tuple[dict[int, int], dict[int, str]]:
@@ -118,6 +119,18 @@ def test_swap_exchanges_disjoint_categories_of_similar_size(taxonomy: Taxonomy, 
         assert 2 * small >= large > 0
     control = build(builder, ManifestConfig(shuffle="swap_control", seed=seed))
     assert labels_of(control) == {a: a for a in labels}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_swap_takes_no_leaf_that_a_source_puts_into_two_categories(seed: int) -> None:
+    # the first leaf is a Yes of category 0 and claimed for category 2 by some source:
+    # once one of the two is exchanged, the other cannot be, whichever comes first
+    concepts = [concept(h, "hypernym", f"category {h}") for h in range(4)]
+    concepts += [concept(4 + n, "leaf", f"leaf {n}") for n in range(8)]
+    pairs = [(4 + n, n // 2, True) for n in range(8)] + [(4, 2, False)]
+    images = [(4 + n, split) for n in range(8) for split in ("train", "test")]
+    manifest = build(make(concepts, [], pairs, images), ManifestConfig(shuffle="swap", seed=seed))
+    assert len(manifest.summary["exchanged_categories"]) == 1
 
 
 @given(taxonomies(), configs())

@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from taxonomy.hashing import keyed_order
 from taxonomy.manifest import ManifestBuilder, exposure
+from taxonomy.manifest.mentions import n_occurrences
 from taxonomy.model import ManifestConfig, Taxonomy
 from tests.taxonomy.manifest.oracle import Oracle, examples_of, held_of, labels_of
 from tests.taxonomy.manifest.worlds import build, configs, taxonomies
@@ -155,6 +157,22 @@ def test_exposure_counts_what_training_shows(taxonomy: Taxonomy, config: Manifes
                 r["answer"] for r in asked if r["split"] == "test" and r["question_set"] == name
             }
             assert row[f"{name}_single_class"] == (len(tested) == 1)
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "n"),
+    [
+        ("animal", "a farm animal", 1),
+        ("animal", "animals", 0),
+        ("Shirt", "a t-shirt", 1),
+        ("women", "a piece of women's clothing", 1),
+        ("farm animal", "an animal of a farm", 0),
+        ("bye bye", "bye bye bye", 2),
+        ("", "anything", 0),
+    ],
+)
+def test_words_are_counted_whole(word: str, text: str, n: int) -> None:
+    assert n_occurrences(word, text) == n
 
 
 @given(taxonomies(), configs(mentions="drop_words"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -37,7 +38,7 @@ def make(
     concepts: list[dict[str, Any]],
     edges: list[tuple[int, int]],
     pairs: list[tuple[int, int, bool]],
-    images: list[tuple[int, str | None]],
+    images: Sequence[tuple[int, str | None]],
 ) -> Taxonomy:
     """A taxonomy from rows; pairs are (leaf, hypernym, used), images (concept, split)."""
     rows = {
