@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from taxonomy.manifest.build import build_manifest
-from taxonomy.model import ManifestConfig, TaxonomyConfig, manifest_id
+import pyarrow.compute as pc
+
+from taxonomy.errors import DataError
+from taxonomy.manifest import ManifestBuilder
+from taxonomy.model import ManifestConfig, Taxonomy, TaxonomyConfig, manifest_id
 from xmodal.features.extract import FeatureConfig
-from xmodal.pipeline import TrainJob, ensure_features, sync_store
+from xmodal.manifests import build_into
+from xmodal.pipeline import TrainJob, check_seeds, ensure_features, sync_store
 from xmodal.progress import counter
 from xmodal.store import Store
 from xmodal.taxonomies import build_taxonomy
@@ -80,19 +84,27 @@ def demo(
 
     Yields:
         The text to print, piece by piece.
+
+    Raises:
+        ConfigError: No seed, a negative one, or epochs out of range.
+        DataError: The folder cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    store = folder / "xmodal.duckdb"
-    conditions = (*CONDITIONS, *FULL) if full else CONDITIONS
+    check_seeds(seeds)
+    seeds = list(dict.fromkeys(seeds))
     recipe = named_recipe("embedded", epochs=epochs)
-    yield from _prepare(store, conditions, seeds)
+    conditions = (*CONDITIONS, *FULL) if full else CONDITIONS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be the demo's folder: {error.strerror}") from error
+    store = folder / "xmodal.duckdb"
+    taxonomy = build_taxonomy(TaxonomyConfig())
+    yield from _prepare(store, taxonomy, conditions, seeds)
     with counter("pictures") as progress:
-        features, made = ensure_features(store, FeatureConfig(), progress=progress)
+        features, made = ensure_features(store, FeatureConfig(), taxonomy.dataset_id, progress)
     yield f"features  {features.feature_set_id}: {'extracted' if made else 'there already'}"
     labels = [f"{condition.label}, seed {seed}" for seed in seeds for condition in conditions]
-    with Store.open(store, read_only=True) as opened:
-        dataset_id = opened.load_taxonomy().dataset_id
-    jobs = _jobs(store, dataset_id, conditions, seeds, recipe)
+    jobs = _jobs(store, taxonomy, conditions, seeds, recipe)
     results = train_jobs(jobs, workers or min(4, n_cores()), labels)
     n_trained = sum(result.trained for result in results)
     yield f"runs      {n_trained} trained, {len(results) - n_trained} there already"
@@ -106,42 +118,37 @@ def demo(
     yield from closing(store, run_ids)
 
 
-def _prepare(store: Path, conditions: Sequence[Condition], seeds: Sequence[int]) -> Iterator[str]:
-    """Dataset and manifests, built where they are missing."""
-    taxonomy = build_taxonomy(TaxonomyConfig())
+def _prepare(
+    store: Path, taxonomy: Taxonomy, conditions: Sequence[Condition], seeds: Sequence[int]
+) -> Iterator[str]:
+    """Dataset and manifests, stored where they are missing."""
     with Store.open(store) as opened:
         opened.add_taxonomy(taxonomy)
-        known = set(opened.manifests()["manifest_id"].to_pylist())
+    n_pairs = pc.sum(taxonomy.leaf_hypernym["used"]).as_py()
     yield (
         f"dataset   {taxonomy.dataset_id}: {taxonomy.images.num_rows} pictures, "
-        f"{taxonomy.leaf_hypernym['used'].to_pylist().count(True)} (leaf, hypernym) pairs"
+        f"{n_pairs} (leaf, hypernym) pairs"
     )
-    configs = {
-        manifest_id(taxonomy.dataset_id, config): config
-        for config in (condition.manifest(seed) for condition in conditions for seed in seeds)
-    }
-    missing = [
-        build_manifest(taxonomy, config) for made, config in configs.items() if made not in known
-    ]
-    with Store.open(store) as opened:
-        for manifest in missing:
-            opened.add_manifest(manifest)
-    yield f"manifests {len(missing)} built, {len(configs) - len(missing)} there already"
+    designs = [condition.manifest(seed) for seed in seeds for condition in conditions]
+    n_manifests = len(list(build_into(store, designs, taxonomy.dataset_id)))
+    yield f"manifests {n_manifests} in the store"
 
 
 def _jobs(
     store: Path,
-    dataset_id: str,
+    taxonomy: Taxonomy,
     conditions: Sequence[Condition],
     seeds: Sequence[int],
     recipe: Recipe,
 ) -> list[TrainJob]:
-    base = TrainJob(store=store, manifest_id="", recipe=recipe)
+    """One run a seed and condition, in this order."""
+    builder = ManifestBuilder(taxonomy)
     return [
-        replace(
-            base,
-            manifest_id=manifest_id(dataset_id, condition.manifest(seed)),
+        TrainJob(
+            store=store,
+            manifest_id=manifest_id(taxonomy.dataset_id, builder.resolve(condition.manifest(seed))),
             lm_init=condition.lm_init,
+            recipe=recipe,
             seed=seed,
         )
         for seed in seeds

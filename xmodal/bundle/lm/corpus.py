@@ -25,6 +25,7 @@ import numpy as np
 from taxonomy.phrases import phrase
 
 Bools = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+Places = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 QUESTION = "is there {} in the image ?"
 CONTEXTS = (
@@ -36,6 +37,10 @@ CONTEXTS = (
 )
 """What stands before a question. The bare name counts twice: an image prefix stands in the
 same place."""
+N_OTHERS = 3
+"""Other leaves drawn for a line."""
+MOST_TAGS = 3
+"""Names in the longest list of tags."""
 CAPTION = 3
 """The context that reads as a caption."""
 STATEMENTS = (("{}", "is {} ."), ("{}", "is a kind of {} ."))
@@ -50,6 +55,8 @@ class Line(NamedTuple):
     completion: str
     subject: str
     """The leaf's name; its first occurrence in the prompt is what the line is about."""
+    others: tuple[str, ...] = ()
+    """Other leaves that may share the subject's place."""
 
     def __str__(self) -> str:
         return f"{self.prompt} {self.completion}"
@@ -80,9 +87,12 @@ class Lexicon:
 class Mixture:
     """Shares of the three kinds of line; the rest of a leaf's questions ask hypernyms."""
 
-    statements: float = 0.35
+    statements: float = 0.3
     glosses: float = 0.05
-    leaf_questions: float = 0.2
+    leaf_questions: float = 0.35
+    tags: float = 0.5
+    """Share of the bare contexts that list two or three names as tags, in any order; the line
+    speaks of one of them. So the LM learns that a context may leave open what is shown."""
 
 
 def context(name: str, form: int) -> str:
@@ -127,10 +137,13 @@ class Corpus:
         self.mixture = mixture or Mixture()
         asked_true = lexicon.true & ~lexicon.withheld
         asked_false = lexicon.false & ~lexicon.withheld
-        self._yes = [np.flatnonzero(asked_true[:, h]) for h in range(len(lexicon.hypernyms))]
-        self._no = [np.flatnonzero(asked_false[:, h]) for h in range(len(lexicon.hypernyms))]
+        columns = range(len(lexicon.hypernyms))
+        self._yes = [np.flatnonzero(asked_true[:, h]) for h in columns]
+        self._no = [np.flatnonzero(asked_false[:, h]) for h in columns]
+        self._asked = [np.flatnonzero((asked_true | asked_false)[:, h]) for h in columns]
         self._true = [np.flatnonzero(row) for row in lexicon.true]
         self._false = [np.flatnonzero(row) for row in lexicon.false]
+        self._all = np.arange(len(lexicon.leaves))
 
     def line(self, rng: np.random.Generator) -> Line:
         """One line."""
@@ -140,43 +153,69 @@ class Corpus:
             return self._statement(rng)
         if draw < mixture.statements + mixture.glosses:
             return self._gloss(rng)
-        form = int(rng.integers(len(CONTEXTS)))
         if draw < mixture.statements + mixture.glosses + mixture.leaf_questions:
-            return self._leaf_question(rng, form)
-        return self._hypernym_question(rng, form)
+            return self._leaf_question(rng)
+        return self._hypernym_question(rng)
 
     def _statement(self, rng: np.random.Generator) -> Line:
         lexicon = self.lexicon
-        leaf = int(rng.integers(len(lexicon.leaves)))
+        leaf = int(rng.integers(len(self._all)))
         denied = bool(rng.random() < 0.4) or not len(self._true[leaf])
-        among = (self._false if denied else self._true)[leaf]
-        hypernym = lexicon.hypernyms[int(rng.choice(among))]
+        hypernym = lexicon.hypernyms[_pick(rng, (self._false if denied else self._true)[leaf])]
         form = int(rng.integers(N_STATEMENT_FORMS))
-        return statement(lexicon.leaves[leaf], hypernym, denied=denied, form=form)
+        line = statement(lexicon.leaves[leaf], hypernym, denied=denied, form=form)
+        return self._among(rng, line, self._all)
 
     def _gloss(self, rng: np.random.Generator) -> Line:
-        leaf = int(rng.integers(len(self.lexicon.leaves)))
-        return gloss_line(self.lexicon.leaves[leaf], self.lexicon.glosses[leaf])
+        leaf = int(rng.integers(len(self._all)))
+        line = gloss_line(self.lexicon.leaves[leaf], self.lexicon.glosses[leaf])
+        return line._replace(others=self._others(rng, self._all))
 
-    def _leaf_question(self, rng: np.random.Generator, form: int) -> Line:
+    def _leaf_question(self, rng: np.random.Generator) -> Line:
         lexicon = self.lexicon
-        leaf = int(rng.integers(len(lexicon.leaves)))
-        if rng.random() < 0.5:
-            return question(lexicon.leaves[leaf], lexicon.leaves[leaf], True, form)
-        while True:
-            other = int(rng.integers(len(lexicon.leaves)))
-            if not lexicon.related[leaf, other]:
-                return question(lexicon.leaves[leaf], lexicon.leaves[other], False, form)
+        leaf = other = int(rng.integers(len(self._all)))
+        answer = bool(rng.random() < 0.5)
+        while not answer and lexicon.related[leaf, other]:
+            other = int(rng.integers(len(self._all)))
+        line = question(lexicon.leaves[leaf], lexicon.leaves[other], answer, _form(rng))
+        return self._among(rng, line, self._all)
 
-    def _hypernym_question(self, rng: np.random.Generator, form: int) -> Line:
+    def _hypernym_question(self, rng: np.random.Generator) -> Line:
         hypernym = int(rng.integers(len(self.lexicon.hypernyms)))
         answer = bool(rng.random() < 0.5)
-        leaf = int(rng.choice((self._yes if answer else self._no)[hypernym]))
+        leaf = _pick(rng, (self._yes if answer else self._no)[hypernym])
         name = self.lexicon.leaves[leaf]
-        return question(name, self.lexicon.hypernyms[hypernym], answer, form)
+        line = question(name, self.lexicon.hypernyms[hypernym], answer, _form(rng))
+        return self._among(rng, line, self._asked[hypernym])
+
+    def _among(self, rng: np.random.Generator, line: Line, eligible: Places) -> Line:
+        """The line with other leaves beside its subject: in a list of tags, or to mix in.
+
+        Only leaves whose question about the same hypernym the corpus may hold are eligible.
+        """
+        others = self._others(rng, eligible)
+        line = line._replace(others=others)
+        if not line.prompt.startswith(f"{line.subject} ") or rng.random() >= self.mixture.tags:
+            return line
+        tags = [line.subject, *others[: int(rng.integers(1, MOST_TAGS))]]
+        rng.shuffle(tags)
+        rest = line.prompt.removeprefix(line.subject)
+        return line._replace(prompt=" ".join(tags) + rest)
+
+    def _others(self, rng: np.random.Generator, eligible: Places) -> tuple[str, ...]:
+        drawn = eligible[rng.integers(len(eligible), size=N_OTHERS)]
+        return tuple(self.lexicon.leaves[i] for i in drawn)
 
     def lines(self, n: int, seed: int) -> Iterator[Line]:
         """The first n lines of the stream of a seed."""
         rng = np.random.default_rng(seed)
         for _ in range(n):
             yield self.line(rng)
+
+
+def _pick(rng: np.random.Generator, among: Places) -> int:
+    return int(among[rng.integers(len(among))])
+
+
+def _form(rng: np.random.Generator) -> int:
+    return int(rng.integers(len(CONTEXTS)))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from taxonomy.phrases import phrase
-from xmodal.bundle.lm.corpus import Corpus, Lexicon, Mixture, gloss_line
+from xmodal.bundle.lm.corpus import N_OTHERS, Corpus, Lexicon, Mixture, gloss_line
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 
@@ -40,10 +40,8 @@ class PretrainConfig:
     """Share of the embedding's dimensions set to zero in training, each step anew."""
     mixed_ratio: float = 0.5
     """Share of the lines whose subject is blurred: in its place stands a mixture of the
-    embeddings of several leaves, weights drawn from a flat Dirichlet, and the line speaks of
+    embeddings of two to four leaves, weights drawn from a flat Dirichlet, and the line speaks of
     one of them drawn by these weights. So the LM learns to answer from a belief."""
-    n_mixed: int = 4
-    """Most leaves in a mixture; at least two, uniform."""
     answer_weight: float = 3.0
     """Weight of an answer token's loss relative to any other token's."""
     min_count: int = 3
@@ -143,11 +141,11 @@ def _mixture(n: int, config: PretrainConfig) -> tuple[Tensor, Tensor]:
     """Weights of subject and other leaves in the subject's place, for n lines.
 
     Returns:
-        float32 [n] and [n, n_mixed - 1]; rows sum to one.
+        float32 [n] and [n, N_OTHERS]; rows sum to one.
     """
-    members = torch.randint(2, config.n_mixed + 1, (n, 1))
-    drawn = torch.empty(n, config.n_mixed).exponential_()
-    drawn = drawn * (torch.arange(config.n_mixed) < members)
+    members = torch.randint(2, N_OTHERS + 2, (n, 1))
+    drawn = torch.empty(n, N_OTHERS + 1).exponential_()
+    drawn = drawn * (torch.arange(N_OTHERS + 1) < members)
     weights = drawn / drawn.sum(1, keepdim=True)
     chosen = torch.multinomial(weights, 1)
     own = weights.gather(1, chosen)[:, 0]
@@ -162,7 +160,7 @@ def _mix(embedded: Tensor, subject: Tensor, others: Tensor, config: PretrainConf
     Args:
         embedded: float32 [B, T, Dl].
         subject: int64 [B], the places of the subjects.
-        others: float32 [B, n_mixed - 1, Dl], embeddings of random leaves.
+        others: float32 [B, N_OTHERS, Dl], embeddings of the lines' other leaves.
         config: How often and how many.
     """
     rows = torch.arange(len(embedded))
@@ -179,7 +177,7 @@ def _loss(
     Args:
         model: The LM.
         batch: B lines.
-        others: int64 [B, n_mixed - 1], tokens of random leaves.
+        others: int64 [B, N_OTHERS], tokens of the lines' other leaves.
         config: Dropout, mixtures and weights.
         answers: int64, ids of yes and no.
     """
@@ -229,7 +227,6 @@ def pretrain(
         optimiser, config.learning_rate, total_steps=config.n_steps, pct_start=0.05
     )
     answers = torch.tensor(tokenizer.convert_tokens_to_ids(["yes", "no"]))
-    leaves = torch.tensor(tokenizer.convert_tokens_to_ids(list(lexicon.leaves)))
     encode = functools.cache(lambda text: tokenizer(text)["input_ids"])
     model.train()
     for step in range(config.n_steps):
@@ -238,7 +235,7 @@ def pretrain(
             (encode(line.prompt), encode(line.completion), encode(line.subject)[0])
             for line in lines
         ]
-        others = leaves[torch.randint(len(leaves), (config.batch_size, config.n_mixed - 1))]
+        others = torch.tensor([[encode(name)[0] for name in line.others] for line in lines])
         loss = _loss(model, _batch(encoded), others, config, answers)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
