@@ -20,7 +20,9 @@ def train_lm(
         bool, typer.Option("--scrambled", help="Give each leaf another leaf's hypernyms.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of weights, corpus and what is withheld.")] = 0,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of ours.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps, instead of ours.")
+    ] = None,
     wordnet: Annotated[
         Path | None, typer.Option(help="Your WordNet folder; the bundled nouns if not given.")
     ] = None,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from taxonomy.errors import ConfigError
 from xmodal.bundle.lm.package import taught_pairs
 from xmodal.features.extract import (
     FeatureConfig,
@@ -74,7 +75,7 @@ def ensure_features(
         n_views=config.n_views,
         dtype=str(array.dtype),
         sha256=features.sha256,
-        path=str(features.path),
+        path=str(features.path.relative_to(store.parent)),
     )
     with Store.open(store) as opened:
         opened.add_feature_set(row)
@@ -95,6 +96,12 @@ class TrainJob:
     features: FeatureConfig = field(default_factory=FeatureConfig)
     seed: int = 42
     """Of the projector's initialisation, the order, and an LM's random weights."""
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Raise ConfigError unless there are seeds and all can seed a generator."""
+    if not seeds or min(seeds) < 0:
+        raise ConfigError(f"seeds must be one or more whole numbers from 0, got {list(seeds)}")
 
 
 @functools.lru_cache(maxsize=2)
@@ -122,8 +129,11 @@ def train_job(job: TrainJob, on_step: OnStep | None = None) -> RunResult:
 
 
 def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
-    """Note what the embedded LMs were taught, and bring finished runs into the store."""
-    inits = sorted({job.lm_init for job in jobs if job.lm == EMBEDDED})
+    """Note what the embedded LMs were taught, and bring finished runs into the store.
+
+    Random weights were taught nothing.
+    """
+    inits = sorted({job.lm_init for job in jobs if job.lm == EMBEDDED} - {"random"})
     taught = {_lm(EMBEDDED, init, None, 0).sha256: taught_pairs(init) for init in inits}
     with Store.open(store) as opened:
         for lm_hash, pairs in taught.items():
@@ -165,8 +175,10 @@ def train_manifests(
 
     chosen = named_recipe(recipe, **(changes or {}))
     prompt_template(prompt)
+    check_seeds(seeds)
     with Store.open(store, read_only=True) as opened:
-        found = [opened.load_manifest(manifest) for manifest in manifests]
+        loaded = [opened.load_manifest(manifest) for manifest in manifests]
+    found = list({manifest.manifest_id: manifest for manifest in loaded}.values())
     _lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0)
     jobs = [
         TrainJob(
@@ -180,7 +192,7 @@ def train_manifests(
             seed=seed,
         )
         for manifest in found
-        for seed in seeds
+        for seed in dict.fromkeys(seeds)
     ]
     for dataset_id in sorted({manifest.dataset_id for manifest in found}):
         ensure_features(store, FeatureConfig(), dataset_id)

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from rich.progress import Progress, TaskID
@@ -47,7 +48,8 @@ def train_jobs(
         One result a job, in the order of the jobs.
 
     Raises:
-        XmodalError: Of the first job that failed; finished runs stay.
+        XmodalError: Of the first job that failed, or a process was ended from outside;
+            finished runs stay.
     """
     names = labels or [label(job) for job in jobs]
     workers = min(workers, len(jobs))
@@ -81,7 +83,12 @@ def _in_processes(
         futures = [pool.submit(_work, number, job) for number, job in enumerate(jobs)]
         try:
             return [future.result() for future in futures]
-        except (XmodalError, KeyboardInterrupt):
+        except BrokenProcessPool as error:
+            raise XmodalError(
+                "a training process was ended from outside, often for want of memory; run the "
+                f"command again to go on, with fewer workers than {workers}"
+            ) from error
+        except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 

@@ -8,11 +8,12 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -77,10 +78,20 @@ class FeatureSet:
     encoder_version: str = classical.VERSION
 
     def open(self) -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
-        """The memory-mapped array, float32 [n_rows, P, Dv]; read-only."""
-        loaded: np.ndarray[tuple[int, int, int], np.dtype[np.float32]] = np.load(
-            self.path / "features.npy", mmap_mode="r"
-        )
+        """The memory-mapped array, float32 [n_rows, P, Dv]; read-only.
+
+        Raises:
+            DataError: The file is missing or damaged.
+        """
+        path = self.path / "features.npy"
+        try:
+            loaded: np.ndarray[tuple[int, int, int], np.dtype[np.float32]] = np.load(
+                path, mmap_mode="r"
+            )
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(
+                f"{path} cannot be read ({error}); delete its folder to extract anew"
+            ) from error
         return loaded
 
     def rows(
@@ -90,10 +101,8 @@ class FeatureSet:
     ) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Row numbers of (image, view); view 0 for images without further views."""
         rank = np.searchsorted(self.augmented, images)
-        found = rank < len(self.augmented)
-        found &= self.augmented[np.minimum(rank, max(0, len(self.augmented) - 1))] == images
         further = self.n_images + (views - 1) * len(self.augmented) + rank
-        return np.where(found & (views > 0), further, images)
+        return np.where(np.isin(images, self.augmented) & (views > 0), further, images)
 
 
 def feature_set_id(dataset_id: str, config: FeatureConfig) -> str:
@@ -137,30 +146,34 @@ def extract(
         The feature set, and whether it had to be made.
 
     Raises:
-        DataError: A picture cannot be decoded; nothing is left behind.
+        DataError: A picture cannot be decoded, or none is for training; nothing is left behind.
     """
     made_id = feature_set_id(taxonomy.dataset_id, config)
     folder = root / made_id
     if (folder / "feature_set.json").is_file():
         return load_features(folder), False
-    uris = taxonomy.images["uri"].to_pylist()
+    n_images = taxonomy.images.num_rows
     splits = np.array(taxonomy.images["split"].to_pylist(), dtype=object)
     train = np.flatnonzero(splits == "train")
-    features = _encode_all(uris, train, config, progress)
+    if not len(train):
+        raise DataError(f"dataset {taxonomy.dataset_id} has no training picture")
+    features = _encode_all(taxonomy.images, train, config, progress)
     root.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{made_id}.", dir=root))
     try:
         np.save(made / "features.npy", features)
-        digest = sha256((made / "features.npy").read_bytes()).hexdigest()
+        with (made / "features.npy").open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
         said = {
             "feature_set_id": made_id,
             "dataset_id": taxonomy.dataset_id,
             "config": config.as_dict(),
-            "n_images": len(uris),
+            "n_images": n_images,
             "augmented": train.tolist() if config.n_views > 1 else [],
             "sha256": digest,
         }
         (made / "feature_set.json").write_text(json.dumps(said))
+        made.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(made, folder)
@@ -170,19 +183,20 @@ def extract(
 
 
 def _encode_all(
-    uris: list[str],
+    images: pa.Table,
     train: np.ndarray[tuple[int], np.dtype[np.int64]],
     config: FeatureConfig,
     progress: Progress | None,
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
     """float32 [n_rows, P, Dv], rows as FeatureSet says."""
-    total = len(uris) + len(train) * (config.n_views - 1)
+    total = images.num_rows + len(train) * (config.n_views - 1)
     plain: list[Tensor] = []
     pixels: list[Tensor] = []
-    is_train = np.zeros(len(uris), dtype=bool)
+    is_train = np.zeros(images.num_rows, dtype=bool)
     is_train[train] = True
     done = 0
-    for batch in read_pixels(uris, classical.SIDE, _BATCH):
+    uris, hashes = images["uri"].to_pylist(), images["sha256"].to_pylist()
+    for batch in read_pixels(uris, hashes, classical.SIDE, _BATCH):
         plain.append(classical.encode(batch))
         chosen = is_train[done : done + len(batch)]
         pixels.append((batch[torch.from_numpy(chosen)] * 255).round().to(torch.uint8))
@@ -207,7 +221,11 @@ def _encode_all(
 
 
 class _Pca:
-    """Principal components, each divided by the square root of its standard deviation."""
+    """Principal components, each divided by the square root of its standard deviation.
+
+    Components without spread are left out: with few training pictures the last ones have none,
+    and other pictures would be far off there.
+    """
 
     def __init__(self, tokens: Tensor, config: FeatureConfig) -> None:
         """Fit on tokens, float32 [N, P, Dv]."""
@@ -218,10 +236,12 @@ class _Pca:
             torch.manual_seed(config.seed)
             _, spread, basis = torch.pca_lowrank(flat - self.mean, q=width, center=False, niter=4)
         deviation = spread / len(flat) ** 0.5
-        self.basis = basis / deviation.clamp_min(1e-6).sqrt()
+        kept = deviation > 1e-3 * deviation[0]
+        kept[0] = True
+        self.basis = basis[:, kept] / deviation[kept].clamp_min(1e-6).sqrt()
         self.scale = ((flat - self.mean) @ self.basis).std().clamp_min(1e-6)
 
     def __call__(self, tokens: Tensor) -> Tensor:
-        """float32 [N, P, Dv] to [N, 1, n_components], unit variance over the training set."""
+        """float32 [N, P, Dv] to [N, 1, at most n_components], unit variance in training."""
         pooled: Tensor = (tokens.flatten(1) - self.mean) @ self.basis / self.scale
         return pooled[:, None]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from taxonomy.errors import ManifestError
 from taxonomy.hashing import hash63
 from taxonomy.model import one_of
 from xmodal.features.extract import FeatureSet
@@ -18,7 +19,6 @@ from xmodal.vlm.projector import Projector
 from xmodal.vlm.trainset import Examples
 
 IMAGE_MODES = ("real", "zero", "mean", "noise", "other-leaf")
-_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ def score(
     image_mode: str = "real",
     train_images: np.ndarray[Any, Any] | None = None,
     seed: int = 0,
+    batch_size: int = 1024,
 ) -> Scores:
     """Answer each question about its picture, or about something put in its place.
 
@@ -59,14 +60,18 @@ def score(
             picture of another leaf, drawn from the seed).
         train_images: Ids of the training pictures, for mean and noise.
         seed: For noise and other-leaf.
+        batch_size: Questions a forward pass.
+
+    Raises:
+        ManifestError: other-leaf, and all questions are about one leaf.
     """
     one_of("image_mode", image_mode, IMAGE_MODES)
     projector.eval()
     images, image = np.unique(examples.image, return_inverse=True)
     shown = _shown(features, examples, images, image_mode, train_images, seed)
     yes, no = [], []
-    for start in range(0, len(examples), _BATCH):
-        stop = min(start + _BATCH, len(examples))
+    for start in range(0, len(examples), batch_size):
+        stop = min(start + batch_size, len(examples))
         used, local = np.unique(image[start:stop], return_inverse=True)
         logits = answer_logits(
             lm,
@@ -109,11 +114,14 @@ def _shown(
 
 def _other(leaf: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     """For each image the place of an image of another leaf."""
-    rng = np.random.default_rng(hash63(seed, "other-leaf"))
-    drawn = rng.integers(len(leaf), size=len(leaf))
-    for _ in range(100):
-        same = leaf[drawn] == leaf
-        if not same.any():
-            break
-        drawn[same] = rng.integers(len(leaf), size=int(same.sum()))
-    return drawn
+    order = np.argsort(leaf, kind="stable")
+    first = np.searchsorted(leaf[order], leaf, side="left")
+    n_same = np.searchsorted(leaf[order], leaf, side="right") - first
+    if (n_same == len(leaf)).any():
+        raise ManifestError(
+            "image mode other-leaf needs questions about two leaves or more, got one leaf"
+        )
+    # places in `order`, counted without the leaf's own stretch of it
+    drawn = np.random.default_rng(hash63(seed, "other-leaf")).integers(len(leaf) - n_same)
+    place: np.ndarray[Any, Any] = order[np.where(drawn < first, drawn, drawn + n_same)]
+    return place

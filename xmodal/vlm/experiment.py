@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -66,7 +66,7 @@ class RunSpec:
                 "lm_init": self.lm.init,
                 "features": self.features.sha256,
                 "recipe": self.recipe.as_dict(),
-                "prompt": self.prompt,
+                "prompt": asdict(prompt_template(self.prompt)),
                 "seeds": [self.seed_init, self.seed_order],
                 "scored": [self.splits, self.image_modes],
             }
@@ -93,11 +93,14 @@ def _versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """Commit of the checkout this package runs from; None outside one."""
-    here = Path(__file__).resolve().parent
+    """Commit of the checkout this package runs from; None outside one.
+
+    An environment may lie inside the checkout of another project: its commit is not ours.
+    """
+    root = Path(__file__).resolve().parents[2]
     try:
         said = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            ["git", "-C", str(root), "rev-parse", "--show-prefix", "HEAD"],
             capture_output=True,
             text=True,
             timeout=5,
@@ -105,7 +108,8 @@ def _git_commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return said.stdout.strip() or None
+    below, commit = said.stdout.splitlines()
+    return commit if not below else None
 
 
 def run(spec: RunSpec, runs_dir: Path, on_step: OnStep | None = None) -> RunResult:
@@ -133,13 +137,12 @@ def run(spec: RunSpec, runs_dir: Path, on_step: OnStep | None = None) -> RunResu
     record = _record(spec, trainer, fresh, record)
     folder.write_record(record)
     state = folder.load_state(fresh)
-    seconds = _train(trainer, state, folder, on_step)
+    _train(trainer, state, folder, on_step)
     predictions = _predict(spec, state, examples, groups, questions)
     folder.write_predictions(predictions)
     folder.write_metrics(state.metrics)
     folder.save_projector(state, {"run_id": spec.run_id, "lm_hash": spec.lm.sha256})
-    record["seconds"] = round(record["seconds"] + seconds, 3)
-    record["status"] = "finished"
+    record |= {"seconds": round(state.seconds, 3), "status": "finished"}
     folder.write_record(record)
     folder.drop_state()
     return RunResult(spec.run_id, folder.path, trained=True)
@@ -160,9 +163,9 @@ def _trainer(spec: RunSpec, examples: Examples, groups: Groups, questions: Quest
     )
 
 
-def _train(trainer: Trainer, state: TrainState, folder: RunFolder, on_step: OnStep | None) -> float:
-    """Train to the end, saving the state now and then; returns the seconds it took."""
-    started = saved = time.monotonic()
+def _train(trainer: Trainer, state: TrainState, folder: RunFolder, on_step: OnStep | None) -> None:
+    """Train to the end, saving the state now and then."""
+    saved = time.monotonic()
 
     def after(state: TrainState, loss: float) -> None:
         nonlocal saved
@@ -173,7 +176,6 @@ def _train(trainer: Trainer, state: TrainState, folder: RunFolder, on_step: OnSt
             saved = time.monotonic()
 
     trainer.run(state, on_step=after)
-    return time.monotonic() - started
 
 
 def _predict(
@@ -245,7 +247,7 @@ def _record(
         "n_train_questions": len(trainer.groups.examples),
         "n_params": sum(p.numel() for p in state.projector.parameters()),
         "flops": None,
-        "seconds": float(earlier["seconds"]) if earlier else 0.0,
+        "seconds": 0.0,
         "device": str(spec.lm.device),
         "status": "running",
         "versions_json": json.dumps(_versions(), sort_keys=True),

@@ -74,11 +74,10 @@ def answer_logits(
 
 
 def _start(lm: LanguageModel, prefix: Tensor) -> Tensor:
-    """The prefix, behind the beginning-of-text token where the tokenizer uses one."""
-    bos = lm.tokenizer.bos_token_id
-    if bos is None or not getattr(lm.tokenizer, "add_bos_token", False):
+    """The prefix, behind the beginning-of-text token where the tokenizer puts one."""
+    if not lm.start_ids:
         return prefix
-    first = lm.embed(torch.tensor([[bos]], device=prefix.device)).to(prefix.dtype)
+    first = lm.embed(torch.tensor([lm.start_ids], device=prefix.device)).to(prefix.dtype)
     return torch.cat([first.expand(len(prefix), -1, -1), prefix], dim=1)
 
 

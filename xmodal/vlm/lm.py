@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -51,6 +54,19 @@ class LanguageModel:
         """Root mean square of the token embeddings."""
         return float(self.model.get_input_embeddings().weight.float().pow(2).mean().sqrt())
 
+    @functools.cached_property
+    def start_ids(self) -> list[int]:
+        """Special tokens that the tokenizer puts before a text, as a rule none or one.
+
+        Asked of the tokenizer itself: its add_bos_token does not tell where a template of the
+        tokenizer file adds the token, as with Llama 3.
+        """
+        bare = self.token_ids("a")
+        whole = [int(i) for i in self.tokenizer("a")["input_ids"]]
+        places = range(len(whole) - len(bare) + 1)
+        at = next((i for i in places if whole[i : i + len(bare)] == bare), 0)
+        return whole[:at]
+
     def embed(self, ids: Tensor) -> Tensor:
         """Token embeddings; int64 [...] to [..., Dl]."""
         embedded: Tensor = self.model.get_input_embeddings()(ids)
@@ -80,7 +96,7 @@ def weights_sha256(model: Any) -> str:
     digest = sha256()
     for name, value in sorted(model.state_dict().items()):
         digest.update(f"{name}|{list(value.shape)}|{value.dtype}|".encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -118,28 +134,63 @@ def load_lm(
         ConfigError: An init that does not exist, or not for this LM.
         DataError: The model cannot be found or read.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from safetensors import SafetensorError
 
     one_of("lm_init", init, INITS)
     where = _folder(name, init)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, revision=revision)
-        if init == "random":
-            config = AutoConfig.from_pretrained(where, revision=revision)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-                    config, dtype=dtype
-                )
-        else:
-            model = AutoModelForCausalLM.from_pretrained(
-                where, revision=revision, dtype=dtype, use_safetensors=True
-            )
-    except (OSError, ValueError, ImportError) as error:
+        with _quiet():
+            tokenizer, model = _read(where, init, revision, seed, dtype)
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         kind = "folder" if Path(where).exists() else "local folder or hub model"
-        raise DataError(f"lm {name!r} cannot be loaded as a {kind}: {error}") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(f"lm {name!r} cannot be loaded as a {kind}: {reason}") from error
     model = model.to(device).eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     return LanguageModel(name, init, revision, model, tokenizer, weights_sha256(model))
+
+
+def _read(
+    where: str, init: str, revision: str | None, seed: int, dtype: torch.dtype
+) -> tuple[Any, Any]:
+    """Tokenizer and model of a folder or hub model."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    if Path(where).is_dir() and not Path(where, "config.json").is_file():
+        raise OSError("it holds no config.json")
+    tokenizer = AutoTokenizer.from_pretrained(where, revision=revision)
+    if init == "random":
+        config = AutoConfig.from_pretrained(where, revision=revision)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+                config, dtype=dtype
+            )
+        return tokenizer, model
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        where, revision=revision, dtype=dtype, use_safetensors=True, output_loading_info=True
+    )
+    model, found = loaded
+    if missing := sorted(found["missing_keys"]):
+        # transformers would draw them at random and go on
+        raise ValueError(f"{len(missing)} of its weights are not there, such as {missing[0]}")
+    return tokenizer, model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' own bars and reports off stderr; errors are raised all the same."""
+    import transformers
+
+    logging: Any = transformers.utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

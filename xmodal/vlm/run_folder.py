@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -25,13 +26,19 @@ class RunFolder:
     path: Path
 
     def record(self) -> dict[str, Any] | None:
-        """What run.json says; None if there is none yet."""
+        """What run.json says; None if there is none yet.
+
+        Raises:
+            DataError: It is damaged.
+        """
         try:
             content = (self.path / "run.json").read_text()
         except FileNotFoundError:
             return None
         try:
-            said: dict[str, Any] = json.loads(content)
+            said = json.loads(content)
+            if not isinstance(said, dict) or not {"status", "started_at"} <= said.keys():
+                raise ValueError("it is not the record of a run")
         except ValueError as error:
             raise DataError(
                 f"{self.path / 'run.json'} is damaged ({error}); delete the folder to train anew"
@@ -53,7 +60,11 @@ class RunFolder:
         for index, moments in state.optimiser.state_dict()["state"].items():
             for name, value in moments.items():
                 tensors[f"optimiser.{index}.{name}"] = torch.as_tensor(value)
-        header = {"step": str(state.step), "metrics": json.dumps(state.metrics)}
+        header = {
+            "step": str(state.step),
+            "seconds": str(state.seconds),
+            "metrics": json.dumps(state.metrics),
+        }
         write_whole(
             self.path / "state.safetensors",
             lambda path: save_file(tensors, path, metadata=header),
@@ -70,13 +81,7 @@ class RunFolder:
             return fresh
         try:
             return _restore(path, fresh)
-        except (OSError, KeyError, RuntimeError, ValueError) as error:
-            raise DataError(
-                f"{path} cannot be resumed from ({error}); delete it to train anew"
-            ) from error
-        except Exception as error:  # safetensors raises its own class, with no public base
-            if type(error).__name__ != "SafetensorError":
-                raise
+        except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
             raise DataError(
                 f"{path} cannot be resumed from ({error}); delete it to train anew"
             ) from error
@@ -117,11 +122,9 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _restore(path: Path, fresh: TrainState) -> TrainState:
-    from safetensors import safe_open
-
     tensors = load_file(path)
     with safe_open(path, "pt") as file:
-        header = file.metadata()
+        header = file.metadata() or {}
     own = {
         name.removeprefix("projector."): value
         for name, value in tensors.items()
@@ -137,5 +140,6 @@ def _restore(path: Path, fresh: TrainState) -> TrainState:
     packed["state"] = moments
     fresh.optimiser.load_state_dict(packed)
     fresh.step = int(header["step"])
+    fresh.seconds = float(header["seconds"])
     fresh.metrics = [(int(s), str(n), float(v)) for s, n, v in json.loads(header["metrics"])]
     return fresh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from taxonomy.errors import ConfigError
 from taxonomy.hashing import hash63
 from xmodal.features.extract import FeatureSet
 from xmodal.vlm.forward import Questions, answer_logits
@@ -30,6 +32,8 @@ class TrainState:
     projector: Projector
     optimiser: torch.optim.AdamW
     step: int = 0
+    seconds: float = 0.0
+    """Time spent in training steps."""
     metrics: Metrics = field(default_factory=list)
 
 
@@ -82,13 +86,24 @@ class Trainer:
             state: From start(), or read back from a run folder; changed in place.
             until: Stop after this many steps in all; None trains to the end.
             on_step: Called after each step with the state and the step's loss.
+
+        Raises:
+            ConfigError: The loss is no number any more.
         """
         array = self.features.open()
         state.projector.train()
+        last = self.n_steps if until is None else min(self.n_steps, until)
         with torch.random.fork_rng(devices=[]):
-            while state.step < min(self.n_steps, until or self.n_steps):
+            while state.step < last:
+                started = time.monotonic()
                 loss = self._step(state, array)
+                if not math.isfinite(loss):
+                    raise ConfigError(
+                        f"the loss is {loss} at step {state.step}; lower the learning rate, "
+                        f"got {self.recipe.learning_rate}"
+                    )
                 state.step += 1
+                state.seconds += time.monotonic() - started
                 if state.step % self.log_every == 0 or state.step == self.n_steps:
                     state.metrics.append((state.step, "train_loss", loss))
                 if on_step is not None:

@@ -1,0 +1,52 @@
+"""One tiny LM and one tiny dataset for all tests of the trainer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from taxonomy.model import Manifest, Taxonomy
+from tests.xmodal import tiny
+from xmodal.features.extract import FeatureSet
+from xmodal.vlm.experiment import RunSpec
+from xmodal.vlm.lm import LanguageModel, load_lm
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tiny")
+
+
+@pytest.fixture(scope="session")
+def lm_folder(folder: Path) -> Path:
+    return tiny.save_lm(folder / "lm")
+
+
+@pytest.fixture(scope="session")
+def lm(lm_folder: Path) -> LanguageModel:
+    return load_lm(str(lm_folder))
+
+
+@pytest.fixture(scope="session")
+def taxonomy(folder: Path) -> Taxonomy:
+    return tiny.taxonomy(folder)
+
+
+@pytest.fixture(scope="session")
+def manifest(taxonomy: Taxonomy) -> Manifest:
+    return tiny.manifest(taxonomy)
+
+
+@pytest.fixture(scope="session")
+def features(taxonomy: Taxonomy, folder: Path) -> FeatureSet:
+    return tiny.features(taxonomy, folder / "features")
+
+
+@pytest.fixture(scope="session")
+def spec(
+    taxonomy: Taxonomy, manifest: Manifest, features: FeatureSet, lm: LanguageModel
+) -> RunSpec:
+    return RunSpec(
+        taxonomy=taxonomy, manifest=manifest, lm=lm, features=features, recipe=tiny.RECIPE
+    )
