@@ -43,9 +43,9 @@ MOST_TAGS = 3
 """Names in the longest list of tags."""
 CAPTION = 3
 """The context that reads as a caption."""
-STATEMENTS = (("{}", "is {} ."), ("{}", "is a kind of {} ."))
-DENIALS = (("{}", "is not {} ."),)
-"""Subject and predicate of a statement; {} are the phrases of leaf and hypernym."""
+STATEMENTS = ("is {phrase} .", "is a kind of {name} .")
+DENIALS = ("is not {phrase} .", "is not a kind of {name} .")
+"""Predicates of a statement, about the hypernym."""
 
 
 class Line(NamedTuple):
@@ -87,9 +87,9 @@ class Lexicon:
 class Mixture:
     """Shares of the three kinds of line; the rest of a leaf's questions ask hypernyms."""
 
-    statements: float = 0.3
+    statements: float = 0.32
     glosses: float = 0.05
-    leaf_questions: float = 0.35
+    leaf_questions: float = 0.23
     tags: float = 0.5
     """Share of the bare contexts that list two or three names as tags, in any order; the line
     speaks of one of them. So the LM learns that a context may leave open what is shown."""
@@ -108,8 +108,8 @@ def statement(name: str, hypernym: str, *, denied: bool, form: int) -> Line:
     """
     other = phrase(hypernym)
     if form >= len(CONTEXTS):
-        prompt, said = (DENIALS if denied else STATEMENTS)[form % (1 if denied else 2)]
-        return Line(prompt.format(phrase(name)), said.format(other), name)
+        said = (DENIALS if denied else STATEMENTS)[form % 2]
+        return Line(phrase(name), said.format(phrase=other, name=hypernym), name)
     there = "there is not" if denied else "there is"
     return Line(context(name, form), f"{there} {other} in the image .", name)
 
@@ -196,7 +196,7 @@ class Corpus:
         others = self._others(rng, eligible)
         line = line._replace(others=others)
         if not line.prompt.startswith(f"{line.subject} ") or rng.random() >= self.mixture.tags:
-            return line
+            return line  # only a bare name can be one of several
         tags = [line.subject, *others[: int(rng.integers(1, MOST_TAGS))]]
         rng.shuffle(tags)
         rest = line.prompt.removeprefix(line.subject)

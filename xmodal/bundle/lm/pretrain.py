@@ -31,14 +31,14 @@ class PretrainConfig:
     init_std: float = 0.08
     """Standard deviation of random weights: Qwen3's 0.02 at width 1024, scaled to width 64 by
     the square root of the ratio."""
-    n_steps: int = 4000
-    batch_size: int = 256
+    n_steps: int = 8000
+    batch_size: int = 192
     """Lines a step."""
     learning_rate: float = 8e-3
     weight_decay: float = 0.1
     embedding_dropout: float = 0.05
     """Share of the embedding's dimensions set to zero in training, each step anew."""
-    mixed_ratio: float = 0.5
+    mixed_ratio: float = 0.4
     """Share of the lines whose subject is blurred: in its place stands a mixture of the
     embeddings of two to four leaves, weights drawn from a flat Dirichlet, and the line speaks of
     one of them drawn by these weights. So the LM learns to answer from a belief."""
