@@ -20,7 +20,7 @@ from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.recipes import Recipe, named_recipe
 from xmodal.workers import n_cores, train_jobs
 
-TRAIN_LEAF_NEGATIVES = 4
+TRAIN_LEAF_NEGATIVES = 24
 """Leaf No questions a training picture in the demo's manifests."""
 
 

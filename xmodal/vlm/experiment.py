@@ -130,7 +130,7 @@ def run(spec: RunSpec, runs_dir: Path, on_step: OnStep | None = None) -> RunResu
     if record is not None and record.get("status") == "finished":
         return RunResult(spec.run_id, folder.path, trained=False)
     examples = read_examples(spec.taxonomy, spec.manifest)
-    groups = group_by_image(examples, spec.recipe.balance)
+    groups = group_by_image(examples, spec.recipe.balance, spec.recipe.leaf_no_per_visit)
     questions = tokenise(spec.lm, prompt_template(spec.prompt), examples.phrases)
     trainer = _trainer(spec, examples, groups, questions)
     fresh = trainer.start()

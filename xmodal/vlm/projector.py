@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from taxonomy.errors import ConfigError
@@ -24,8 +23,9 @@ class ProjectorConfig:
     """Prefix tokens made from one patch token; K = P * n_tokens."""
     dropout: float = 0.0
     """Dropout on the input and on the hidden layer, share of values."""
-    match_rms: bool = False
-    """Give each prefix token the root mean square of the LM's token embeddings."""
+    scaled: bool = False
+    """Multiply the output by the root mean square of the LM's token embeddings, so that it
+    starts on their scale."""
 
     def __post_init__(self) -> None:
         one_of("projector kind", self.kind, ("linear", "mlp"))
@@ -51,12 +51,12 @@ class Projector(nn.Module):
             config: Shape.
             width_in: Dv, channels of a patch token.
             width_out: Dl, width of the LM's embeddings.
-            embedding_rms: Root mean square of the LM's token embeddings, for match_rms.
+            embedding_rms: Root mean square of the LM's token embeddings, for scaled.
         """
         super().__init__()
         self.config = config
         self.width_in, self.width_out = width_in, width_out
-        self.target_rms = embedding_rms if config.match_rms else None
+        self.scale = embedding_rms if config.scaled else 1.0
         wide = width_out * config.n_tokens
         hidden = config.hidden or width_out
         self.drop = nn.Dropout(config.dropout)
@@ -83,9 +83,5 @@ class Projector(nn.Module):
             raise ValueError(
                 f"features must be [B, P, {self.width_in}], got {list(features.shape)}"
             )
-        out = self.layers(self.drop(features))
-        out = out.reshape(out.shape[0], -1, self.width_out)
-        if self.target_rms is not None:
-            out = out * (self.target_rms * torch.rsqrt(out.pow(2).mean(-1, keepdim=True) + 1e-8))
-        prefix: Tensor = out
-        return prefix
+        out: Tensor = self.layers(self.drop(features)) * self.scale
+        return out.reshape(len(features), -1, self.width_out)

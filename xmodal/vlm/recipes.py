@@ -36,11 +36,17 @@ class Recipe:
     balance: bool = False
     """Weigh Yes and No of a kind of question so that both count the same in the loss."""
 
+    leaf_no_per_visit: int | None = None
+    """For batches of images: leaf No questions of an image in one step, drawn anew each time;
+    None for all. Every other question of the image is always there."""
+
     def __post_init__(self) -> None:
         one_of("batch_unit", self.batch_unit, ("images", "questions"))
         one_of("match", self.match, ("steps", "epochs"))
         if self.batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.leaf_no_per_visit is not None and self.leaf_no_per_visit < 1:
+            raise ConfigError(f"leaf_no_per_visit must be at least 1, got {self.leaf_no_per_visit}")
         if not self.epochs > 0:
             raise ConfigError(f"epochs must be above 0, got {self.epochs}")
         if not self.learning_rate > 0:
@@ -56,9 +62,13 @@ RECIPES = {
     for recipe in (
         Recipe(
             name="embedded",
-            projector=ProjectorConfig(hidden=256, n_tokens=2, dropout=0.2, match_rms=True),
+            projector=ProjectorConfig(hidden=512, n_tokens=3, dropout=0.1, scaled=True),
+            batch_size=32,
+            epochs=9.0,
+            learning_rate=4e-3,
             feature_noise=0.3,
             balance=True,
+            leaf_no_per_visit=4,
         ),
         # PROTOCOLS.md S1, "optimisation" and "projector"
         Recipe(

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from taxonomy.errors import DataError
+from taxonomy.hashing import canonical_json
 from xmodal.files import write_whole
 from xmodal.vlm.trainer import Metrics, TrainState
 
@@ -87,11 +88,14 @@ class RunFolder:
             ) from error
 
     def save_projector(self, state: TrainState, header: dict[str, str]) -> None:
-        """The trained projector's weights."""
+        """The trained projector's weights; equal weights and header give equal bytes.
+
+        The header is one entry of JSON: safetensors writes several in random order.
+        """
         tensors = {name: value.detach() for name, value in state.projector.state_dict().items()}
         write_whole(
             self.path / "projector.safetensors",
-            lambda path: save_file(tensors, path, metadata=header),
+            lambda path: save_file(tensors, path, metadata={"xmodal": canonical_json(header)}),
         )
 
     def write_metrics(self, metrics: Metrics) -> None:

@@ -153,7 +153,26 @@ class Trainer:
             return units
         offsets = self.groups.offsets
         rows = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in units])
+        if self.recipe.leaf_no_per_visit is not None:
+            rows = self._without_some_no(rows, step, self.recipe.leaf_no_per_visit)
         return rows
+
+    def _without_some_no(self, rows: Ints, step: int, most: int) -> Ints:
+        """The rows with at most so many leaf No an image, drawn anew at each step."""
+        chosen = self.groups.examples
+        spare = (chosen.kind[rows] == "leaf") & ~chosen.answer[rows]
+        drawn = np.where(
+            spare, np.random.default_rng([self.seed_order, 1, step]).random(len(rows)), -1
+        )
+        order = np.lexsort((drawn, chosen.image[rows]))
+        counted = np.where(spare[order], 1, 0)
+        images = chosen.image[rows][order]
+        starts = np.flatnonzero(np.append(True, images[1:] != images[:-1]))
+        before = np.cumsum(counted) - counted
+        rank = before - np.repeat(before[starts], np.diff(np.append(starts, len(rows))))
+        kept = order[~((counted == 1) & (rank >= most))]
+        left: Ints = rows[np.sort(kept)]
+        return left
 
 
 def weighted_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -92,16 +92,17 @@ class Groups:
     images: Ints
     offsets: Ints
     weights: Floats
-    """Loss weight of each question, mean 1."""
+    """Loss weight of each question; mean 1 over the questions that a pass uses."""
 
 
-def group_by_image(examples: Examples, balance: bool) -> Groups:
+def group_by_image(examples: Examples, balance: bool, leaf_no: int | None = None) -> Groups:
     """The questions in training, grouped.
 
     Args:
         examples: All questions of a manifest.
         balance: Weigh Yes and No so that both count the same within leaf questions and
             within hypernym questions.
+        leaf_no: How many of an image's leaf No questions a visit uses; None for all.
 
     Raises:
         ManifestError: Nothing is left to train on.
@@ -114,11 +115,18 @@ def group_by_image(examples: Examples, balance: bool) -> Groups:
     weights = np.ones(len(chosen), dtype=np.float32)
     for kind in ("leaf", "hypernym") if balance else ():
         groups = [(chosen.kind == kind) & (chosen.answer == said) for said in (True, False)]
-        counts = [int(group.sum()) for group in groups]
+        counts = [_n_used(chosen, group, leaf_no if kind == "leaf" else None) for group in groups]
         if all(counts):
             for group, count in zip(groups, counts, strict=True):
                 weights[group] = sum(counts) / 2 / count
     return Groups(chosen, images, offsets, weights)
+
+
+def _n_used(chosen: Examples, group: Bools, most: int | None) -> int:
+    """Questions of a group in one pass, at most so many No an image."""
+    if most is None or bool(chosen.answer[group].any()):
+        return int(group.sum())
+    return int(np.minimum(np.unique(chosen.image[group], return_counts=True)[1], most).sum())
 
 
 def full_size(examples: Examples, batch_unit: str) -> int:

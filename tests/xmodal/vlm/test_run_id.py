@@ -19,7 +19,7 @@ RECIPES: list[dict[str, Any]] = [
     {"projector": replace(tiny.RECIPE.projector, hidden=17)},
     {"projector": replace(tiny.RECIPE.projector, n_tokens=3)},
     {"projector": replace(tiny.RECIPE.projector, dropout=0.2)},
-    {"projector": replace(tiny.RECIPE.projector, match_rms=True)},
+    {"projector": replace(tiny.RECIPE.projector, scaled=True)},
     {"batch_unit": "questions"},
     {"batch_size": 7},
     {"epochs": 4.0},
