@@ -218,6 +218,54 @@ def test_image_blind(store: Store, tmp_path: Path) -> None:
     assert (row["zero"], row["noise"], row["other_leaf"], row["n_runs"]) == (None, None, None, 1)
 
 
+def test_conditions(store: Store, tmp_path: Path) -> None:
+    questions = [
+        (1, PARROT, BIRD, True, "held_out"),
+        (2, RUBY, BIRD, False, "held_out"),
+        (3, RUBY, GEM, True, "seen"),
+        (4, PARROT, GEM, False, "seen"),
+        (5, SAW, SAW, True, "leaf"),
+        (6, SAW, RUBY, False, "leaf"),
+    ]
+    half = world.manifest(questions, ratio=0.5)
+    nothing = world.manifest(
+        [(*q[:4], "leaf" if q[4] == "leaf" else "seen") for q in questions],
+        design="none",
+        ratio=0.0,
+    )
+    for of in (half, nothing):
+        store.add_manifest(of)
+    # a: bird right -> 1, gem wrong but seen is not asked for here; leaf all No -> (0 + 2/3) / 2.
+    # Before the mean picture bird is all Yes -> (2/3 + 0) / 2.
+    answers = [
+        world.predictions([(1, True), (2, False), (3, False), (4, True), (5, False), (6, False)]),
+        world.predictions([(i, True) for i in range(1, 7)], "mean"),
+    ]
+    world.run_folder(tmp_path, "a", half, pa.concat_tables(answers))
+    # b, another seed, no mean picture: bird all No -> (0 + 2/3) / 2; leaf right -> 1
+    world.run_folder(
+        *(tmp_path, "b", half, [(1, False), (2, False), (5, True), (6, False)]), seed_init=7
+    )
+    # c holds nothing out: bird and gem are seen, bird right and gem all Yes -> (1 + 1/3) / 2
+    world.run_folder(tmp_path, "c", nothing, [(1, True), (2, False), (3, True), (4, True)])
+    # d: random weights are another condition; it answered nothing about hypernyms
+    world.run_folder(tmp_path, "d", half, [(5, True), (6, False)], lm_init="random")
+    assert store.sync(tmp_path).rejected == ()
+    found = {tuple(row["run_ids"]): row for row in rows(store, "conditions")}
+    assert sorted(found) == [("a", "b"), ("c",), ("d",)]
+    both, seen, random = found["a", "b"], found["c",], found["d",]
+    names = ("hypernym_f1", "hypernym_low", "hypernym_high", "blind_f1", "mean_image_f1")
+    # the better constant on one Yes and one No: (2/3 + 0) / 2
+    assert [both[n] for n in names] == pytest.approx([2 / 3, 1 / 3, 1, 1 / 3, 1 / 3], abs=1e-12)
+    names = ("leaf_f1", "leaf_low", "leaf_high", "leaf_blind_f1")
+    assert [both[n] for n in names] == pytest.approx([2 / 3, 1 / 3, 1, 1 / 3], abs=1e-12)
+    assert (both["hypernym_set"], both["n_runs"], both["ratio"]) == ("held_out", 2, 0.5)
+    assert (seen["hypernym_set"], seen["n_runs"]) == ("seen", 1)
+    assert seen["hypernym_f1"] == pytest.approx(2 / 3, abs=1e-12)
+    assert (seen["leaf_f1"], seen["mean_image_f1"]) == (None, None)
+    assert (random["hypernym_f1"], random["blind_f1"], random["leaf_f1"]) == (None, None, 1)
+
+
 def test_scrambled(store: Store, tmp_path: Path) -> None:
     questions = [
         (1, PARROT, GEM, False, "held_out"),

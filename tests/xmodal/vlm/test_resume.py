@@ -99,6 +99,15 @@ def test_a_finished_run_is_not_touched(spec: RunSpec, whole: RunFolder) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in whole.path.iterdir()}
 
 
+def test_equal_weights_are_equal_files(spec: RunSpec, tmp_path: Path) -> None:
+    state = tiny.trainer(spec).start()
+    contents = set()
+    for _ in range(20):
+        RunFolder(tmp_path).save_projector(state, {name: name for name in "abcd"})
+        contents.add((tmp_path / "projector.safetensors").read_bytes())
+    assert len(contents) == 1
+
+
 def test_a_run_folder_is_what_the_store_reads(spec: RunSpec, whole: RunFolder) -> None:
     assert sorted(path.name for path in whole.path.iterdir()) == [
         "metrics.parquet",

@@ -1,0 +1,217 @@
+"""`xmodal train` from the outside: run folders, the store, errors, and being killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import SafetensorError, safe_open
+
+from tests.cli.tiny_store import Tiny
+from tests.xmodal import tiny
+from xmodal.store import Store
+from xmodal.vlm.run_folder import RunFolder
+
+QUICK = ("--epochs", "3", "--batch-size", "6")
+LONG = ("--epochs", "60", "--batch-size", "6")
+KILLABLE = (
+    "import sys; from xmodal.vlm import experiment; experiment.SAVE_EVERY_S = 0.0\n"
+    "from cli.main import app; app(sys.argv[1:])"
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the processes that these tests start."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def runs(world: Tiny) -> list[dict[str, object]]:
+    with Store.open(world.store, read_only=True) as store:
+        found: list[dict[str, object]] = store.runs().to_pylist()
+    return found
+
+
+def run_folders(world: Tiny) -> dict[str, RunFolder]:
+    return {path.name: RunFolder(path) for path in (world.store.parent / "runs").iterdir()}
+
+
+def test_a_run_is_trained_scored_and_stored(world: Tiny) -> None:
+    done = world.train(*QUICK, "--seed", "7")
+    assert (done.exit_code, done.stderr) == (0, "")
+    trained, synced = done.stdout.splitlines()
+    ((run_id, folder),) = run_folders(world).items()
+    assert trained == f"{run_id} trained: {folder.path}"
+    assert synced == "1 runs brought in, 0 unchanged, 0 still running, 0 rejected"
+    (row,) = runs(world)
+    assert (row["run_id"], row["manifest_id"]) == (run_id, world.manifests[0])
+    assert (row["seed_init"], row["seed_order"], row["lm_init"]) == (7, 7, "pretrained")
+    assert row["recipe"] == "embedded (batch_size=6, epochs=3.0)"
+    with Store.open(world.store, read_only=True) as store:
+        scores = store.analysis("main-results").to_pylist()
+        modes = store.query("SELECT DISTINCT image_mode FROM prediction ORDER BY ALL")
+        (features,) = store.query("SELECT * FROM feature_set").to_pylist()
+    assert {score["question_set"] for score in scores} == {"held_out", "leaf"}
+    assert modes["image_mode"].to_pylist() == ["mean", "real"]
+    assert row["feature_set_id"] == features["feature_set_id"]
+    assert (world.store.parent / features["path"] / "features.npy").is_file()
+    shown = world.call("runs", "show", run_id[:8])
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert run_id in shown.stdout
+
+
+def test_a_finished_run_is_not_trained_again(world: Tiny) -> None:
+    first = world.train(*QUICK)
+    ((run_id, folder),) = run_folders(world).items()
+    before = {path: path.stat().st_mtime_ns for path in folder.path.iterdir()}
+    again = world.train(*QUICK)
+    assert first.exit_code == again.exit_code == 0
+    assert again.stdout.splitlines() == [
+        f"{run_id} is there: {folder.path}",
+        "0 runs brought in, 1 unchanged, 0 still running, 0 rejected",
+    ]
+    assert before == {path: path.stat().st_mtime_ns for path in folder.path.iterdir()}
+    assert len(runs(world)) == 1
+
+
+def test_two_workers_train_what_one_does(world: Tiny, made: Tiny, tmp_path: Path) -> None:
+    both = ("--manifest", world.manifests[1], "--seed", "1", "--seed", "2", "--seed", "1")
+    assert world.train(*QUICK, *both).exit_code == 0
+    (tmp_path / "two").mkdir()
+    other = made.copy(tmp_path / "two")
+    code = "import sys; from cli.main import app; app(sys.argv[1:])"
+    arguments = ["train", "--manifest", world.manifests[0], "--lm", str(world.lm), *QUICK, *both]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--workers", "2", "--store", str(other.store)],
+        capture_output=True,
+        text=True,
+        env=tiny.environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4 runs brought in, 0 unchanged, 0 still running, 0 rejected" in done.stdout
+    one, two = run_folders(world), run_folders(other)
+    assert sorted(one) == sorted(two)
+    assert len(one) == 4
+    for run_id, folder in one.items():
+        assert tiny.files(folder) == tiny.files(two[run_id])
+
+
+@pytest.mark.slow
+def test_an_error_in_a_worker_is_one_line(world: Tiny) -> None:
+    assert world.train(*QUICK, "--seed", "1").exit_code == 0
+    ((_, folder),) = run_folders(world).items()
+    (folder.path / "run.json").write_text("{")
+    code = "import sys; from cli.main import app; app(sys.argv[1:])"
+    arguments = ["train", "--manifest", world.manifests[0], "--lm", str(world.lm), *QUICK]
+    arguments += ["--seed", "1", "--seed", "2", "--workers", "2", "--store", str(world.store)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env=tiny.environment(),
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {folder.path / 'run.json'} is damaged (")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(world: Tiny, made: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "straight").mkdir()
+    straight = made.copy(tmp_path / "straight")
+    assert straight.train(*LONG).exit_code == 0
+    ((run_id, want),) = run_folders(straight).items()
+    for step in (3, 40):
+        _kill_at(world, step)
+        assert [record["status"] for record in _records(world)] == ["running"]
+        assert runs(world) == []
+    state = world.store.parent / "runs" / run_id / "state.safetensors"
+    assert state.is_file()
+    done = world.train(*LONG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [row["run_id"] for row in runs(world)] == [run_id]
+    assert tiny.files(run_folders(world)[run_id]) == tiny.files(want)
+    assert not state.exists()
+
+
+def _records(world: Tiny) -> list[dict[str, object]]:
+    return [json.loads((f.path / "run.json").read_text()) for f in run_folders(world).values()]
+
+
+def _kill_at(world: Tiny, step: int) -> None:
+    """Start the long run in a process and kill it once that step is saved."""
+    arguments = ["train", "--manifest", world.manifests[0], "--lm", str(world.lm), *LONG]
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLABLE, *arguments, "--store", str(world.store)],
+        stdout=subprocess.DEVNULL,
+        env=tiny.environment(),
+    )
+    try:
+        deadline = time.monotonic() + 300
+        while _saved_step(world) < step:
+            assert process.poll() is None, "ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+
+
+def _saved_step(world: Tiny) -> int:
+    for path in world.store.parent.glob("runs/*/state.safetensors"):
+        try:
+            with safe_open(path, "pt") as file:
+                return int(file.metadata()["step"])
+        except (OSError, SafetensorError):
+            return 0
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--recipe", "s2"], "unknown recipe 's2'; valid: s1"),
+        (["--prompt", "s2"], "unknown prompt 's2'; valid: s1"),
+        (["--lm-init", "trained"], "lm_init must be one of pretrained, random, scrambled, got"),
+        (["--lm-init", "scrambled"], "lm_init scrambled goes with the lm 'embedded' only, got"),
+        (["--epochs", "0"], "epochs must be above 0, got 0.0"),
+        (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
+        (["--learning-rate", "-1"], "learning_rate must be above 0, got -1.0"),
+        (["--seed", "-1"], "seeds must be one or more whole numbers from 0, got [-1]"),
+        (["--manifest", "nope"], "unknown manifest 'nope'; valid: "),
+        (["--lm", "/nowhere/lm"], "lm '/nowhere/lm' cannot be loaded as a local folder or hub"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(
+    world: Tiny, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    before = world.store.read_bytes()
+    done = world.train(*arguments)
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {message}")
+    assert done.stderr.count("\n") == 1
+    assert world.store.read_bytes() == before
+    assert world.below() == {"x.duckdb"}
+
+
+def test_a_store_that_is_not_there_is_named(world: Tiny, tmp_path: Path) -> None:
+    missing = Tiny(tmp_path / "no" / "x.duckdb", world.lm, world.manifests)
+    done = missing.train()
+    assert done.exit_code == 1
+    assert str(missing.store) in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not missing.store.parent.exists()

@@ -1,0 +1,83 @@
+"""What the demo prints at its end, from a store written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.xmodal.store import world
+from tests.xmodal.store.world import BIRD, PARROT, RUBY, SAW
+from xmodal.report.demo import closing, reading
+from xmodal.store import Store
+
+QUESTIONS = [
+    (1, PARROT, BIRD, True, "held_out"),
+    (2, RUBY, BIRD, False, "held_out"),
+    (3, SAW, SAW, True, "leaf"),
+    (4, SAW, RUBY, False, "leaf"),
+]
+RIGHT = [(1, True), (2, False), (3, True), (4, False)]
+ALL_NO = [(i, False) for i in range(1, 5)]
+
+
+def row(hypernym_f1: float | None, blind_f1: float = 0.33) -> dict[str, Any]:
+    return {"hypernym_f1": hypernym_f1, "blind_f1": blind_f1}
+
+
+def test_closing_tells_the_store_s_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "x.duckdb"
+    of = world.manifest(QUESTIONS)
+    with Store.open(path) as store:
+        store.add_taxonomy(world.taxonomy())
+        store.add_manifest(of)
+        world.run_folder(tmp_path / "runs", "a", of, RIGHT)
+        world.run_folder(tmp_path / "runs", "b", of, ALL_NO, lm_init="random")
+        # of the store, but not of the demo
+        world.run_folder(tmp_path / "runs", "c", of, ALL_NO, lm_init="random", recipe="other")
+        assert store.sync(tmp_path / "runs").rejected == ()
+    labels = {"pretrained, all removed": {"a"}, "random weights, all removed": {"b"}}
+    text = "\n".join(closing(path, labels))
+    lines = [line.split() for line in text.splitlines()]
+    assert [*["pretrained,", "all", "removed"], "1.000", "0.333", "-", "1.000", "1"] in lines
+    assert [*["random", "weights,", "all", "removed"], "0.333", "0.333", "-", "0.333", "1"] in lines
+    assert text.count("all removed ") == 2
+    assert "answers them above guessing (1.00, guess 0.33)" in text
+    assert "0.33 with random LM weights." in text
+    assert (tmp_path / "conditions.png").read_bytes().startswith(b"\x89PNG")
+    svg = (tmp_path / "conditions.svg").read_text()
+    assert svg.startswith("<svg")
+    for label in labels:
+        assert label in svg
+    assert text.count(f"--store {path}") == 3
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        (0.74, "answers them above guessing (0.74, guess 0.33)."),
+        (0.35, "does not answer them above guessing (0.35, guess 0.33)."),
+    ],
+)
+def test_the_reading_points_where_the_numbers_point(score: float, said: str) -> None:
+    text = reading({"pretrained, all removed": row(score)}, [])
+    assert text.endswith(said)
+
+
+def test_the_reading_tells_controls_and_the_scrambled_lm() -> None:
+    rows = {
+        "pretrained, all removed": row(0.7),
+        "random weights, all removed": row(0.31),
+        "shuffled within categories, all removed": row(None),
+        "shuffled across categories, all removed": row(0.4),
+    }
+    shares = [{"taught_mean": 0.8}, {"taught_mean": None}, {"taught_mean": 0.6}]
+    text = reading(rows, shares)
+    assert text.endswith(
+        "The same questions come out at 0.31 with random LM weights, 0.40 with labels shuffled "
+        "across categories; where an LM was taught a scrambled taxonomy, 70% of its answers "
+        "follow that one against the true one."
+    )
+    assert reading({}, shares) == ""
+    assert reading({"pretrained, all removed": row(None)}, shares) == ""
