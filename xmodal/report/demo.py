@@ -30,6 +30,7 @@ def closing(store: Path, run_ids: Mapping[str, Set[str]]) -> Iterator[str]:
     with Store.open(store, read_only=True) as opened:
         found = opened.analysis("conditions").to_pylist()
         scrambled = opened.analysis("scrambled").to_pylist()
+        losses = opened.analysis("loss-curve", name="train_loss").to_pylist()
     rows = [
         (label, row)
         for label, wanted in run_ids.items()
@@ -40,7 +41,9 @@ def closing(store: Path, run_ids: Mapping[str, Set[str]]) -> Iterator[str]:
     yield _table(rows)
     yield reading(dict(rows), scrambled)
     figures = save_chart(
-        condition_chart(_dots(rows), "What a frozen LM answers about pictures"),
+        condition_chart(
+            _dots(rows), _losses(run_ids, losses), "What a frozen LM answers about pictures"
+        ),
         store.parent / "conditions",
     )
     yield f"\nFigure: {figures[0]} and {figures[1].name}"
@@ -48,8 +51,8 @@ def closing(store: Path, run_ids: Mapping[str, Set[str]]) -> Iterator[str]:
     for text in (
         "@main-results",
         "@hypernym-f1 --param question_set=held_out",
-        "select lm_init, name, last(value order by step) as value from metric join run using "
-        "(run_id) group by all",
+        "select shuffle, split, kind, count(*) as questions from example join manifest "
+        "using (manifest_id) group by all order by all",
     ):
         shown = text if text.startswith("@") else f'"{text}"'
         yield f"  xmodal query {shown} --store {store}"
@@ -106,6 +109,21 @@ def _dots(rows: Sequence[tuple[str, Row]]) -> list[dict[str, Any]]:
                     }
                 )
     return dots
+
+
+def _losses(run_ids: Mapping[str, Set[str]], losses: Sequence[Row]) -> list[dict[str, Any]]:
+    """Loss curves of the pretrained LM and of random weights, all evidence removed."""
+    return [
+        {
+            "condition": label,
+            "run": row["run_id"],
+            "step": row["step"],
+            "value": row["value"],
+        }
+        for label in ("pretrained, all removed", "random weights, all removed")
+        for row in losses
+        if row["run_id"] in run_ids.get(label, ())
+    ]
 
 
 def reading(rows: Mapping[str, Row], scrambled: Sequence[Mapping[str, Any]]) -> str:

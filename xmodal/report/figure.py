@@ -20,12 +20,17 @@ def _inline(rows: Sequence[Mapping[str, Any]]) -> Any:
     return alt.InlineData(values=[dict(row) for row in rows])
 
 
-def condition_chart(rows: Sequence[Mapping[str, Any]], title: str) -> alt.VConcatChart:
+def condition_chart(
+    rows: Sequence[Mapping[str, Any]], losses: Sequence[Mapping[str, Any]], title: str
+) -> alt.VConcatChart:
     """Dots for leaf and hypernym questions of each condition; a tick where guessing lies.
+
+    Below them the training loss of some of the conditions.
 
     Args:
         rows: condition, questions ("hypernym" or "leaf"), macro_f1, low, high (range over
             seeds), blind_f1; fractions.
+        losses: condition, step, value (mean cross-entropy, nats), run.
         title: Above the chart.
     """
     order = list(dict.fromkeys(row["condition"] for row in rows))
@@ -55,10 +60,39 @@ def condition_chart(rows: Sequence[Mapping[str, Any]], title: str) -> alt.VConca
         .encode(text="text:N", x=alt.value(0), y=alt.value(0))
     )
     main = alt.layer(spans, guess, dots).properties(width=420, height=alt.Step(16), title=title)
-    whole: alt.VConcatChart = alt.vconcat(
-        main, note.properties(width=420, height=14)
-    ).configure_view(stroke=None)
+    panels = [main, note.properties(width=420, height=14)]
+    if losses:
+        panels.append(_loss_chart(losses).properties(width=420, height=120))
+    whole: alt.VConcatChart = (
+        alt.vconcat(*panels).resolve_scale(color="independent").configure_view(stroke=None)
+    )
     return whole
+
+
+def _loss_chart(losses: Sequence[Mapping[str, Any]]) -> alt.Chart:
+    """Training loss by step, each point the mean of five logged ones."""
+    chart: alt.Chart = (
+        alt.Chart(_inline(losses), title="Training loss")
+        .transform_window(
+            smooth="mean(value)",
+            frame=[-2, 2],
+            groupby=["condition", "run"],
+            sort=[{"field": "step"}],
+        )
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            x=alt.X("step:Q", title="optimiser step"),
+            y=alt.Y("smooth:Q", title="cross-entropy (nats)", scale=alt.Scale(zero=True)),
+            detail="run:N",
+            color=alt.Color(
+                "condition:N",
+                title=None,
+                scale=alt.Scale(range=["#0072B2", "#D55E00"]),
+                legend=alt.Legend(labelLimit=200),
+            ),
+        )
+    )
+    return chart
 
 
 def save_chart(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:
