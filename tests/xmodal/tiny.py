@@ -25,6 +25,7 @@ from taxonomy.manifest.build import build_manifest
 from taxonomy.model import Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
 from xmodal.features.extract import FeatureConfig, FeatureSet, extract
 from xmodal.taxonomies import build_taxonomy
+from xmodal.vlm import experiment
 from xmodal.vlm.experiment import RunSpec
 from xmodal.vlm.forward import tokenise
 from xmodal.vlm.lm import LanguageModel
@@ -32,8 +33,8 @@ from xmodal.vlm.projector import ProjectorConfig
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import Recipe
 from xmodal.vlm.run_folder import RunFolder
-from xmodal.vlm.trainer import Trainer, TrainState, steps_of
-from xmodal.vlm.trainset import full_size, group_by_image, read_examples
+from xmodal.vlm.trainer import Trainer, TrainState
+from xmodal.vlm.trainset import group_by_image, read_examples
 
 LEAVES = {"parrot": "bird", "owl": "bird", "hen": "bird", "saw": "tool", "axe": "tool"}
 SPLITS = ("train", "train", "train", "train", "validation", "test", "test")
@@ -176,19 +177,9 @@ def load_projector(folder: RunFolder) -> dict[str, torch.Tensor]:
 def trainer(of: RunSpec) -> Trainer:
     """The trainer of a run, as run() makes it."""
     examples = read_examples(of.taxonomy, of.manifest)
-    groups = group_by_image(examples, of.recipe.balance)
-    unit = of.recipe.batch_unit
-    own = len(groups.images) if unit == "images" else len(groups.examples)
-    return Trainer(
-        lm=of.lm,
-        features=of.features,
-        questions=tokenise(of.lm, prompt_template(of.prompt), examples.phrases),
-        groups=groups,
-        recipe=of.recipe,
-        n_steps=steps_of(of.recipe, own, full_size(examples, unit)),
-        seed_init=of.seed_init,
-        seed_order=of.seed_order,
-    )
+    groups = group_by_image(examples, of.recipe.balance, of.recipe.leaf_no_per_visit)
+    questions = tokenise(of.lm, prompt_template(of.prompt), examples.phrases)
+    return experiment._trainer(of, examples, groups, questions)
 
 
 def environment(**more: str) -> dict[str, str]:

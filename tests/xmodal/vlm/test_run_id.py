@@ -30,6 +30,7 @@ RECIPES: list[dict[str, Any]] = [
     {"clip": 2.0},
     {"feature_noise": 0.2},
     {"balance": False},
+    {"leaf_no_per_visit": 1},
 ]
 
 

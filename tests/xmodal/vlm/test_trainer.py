@@ -252,3 +252,61 @@ def test_the_loss_falls(spec: RunSpec) -> None:
     state = trainer.run(trainer.start(), on_step=lambda _, loss: losses.append(loss))
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
     assert state.metrics[-1] == (trainer.n_steps, "train_loss", losses[-1])
+
+
+class TestLeafNoPerVisit:
+    """Some of an image's leaf No questions a step, everything else always."""
+
+    @pytest.fixture
+    def many(self, spec: RunSpec) -> RunSpec:
+        return replace(spec, manifest=tiny.manifest(spec.taxonomy, train_leaf_negatives=4))
+
+    def trainer(self, of: RunSpec, most: int | None, **changes: Any) -> Trainer:
+        recipe = replace(tiny.RECIPE, leaf_no_per_visit=most)
+        return tiny.trainer(replace(of, recipe=recipe, **changes))
+
+    @pytest.mark.parametrize("most", [1, 3, 4, 9])
+    def test_each_image_keeps_so_many(self, many: RunSpec, most: int) -> None:
+        trainer, whole = self.trainer(many, most), self.trainer(many, None)
+        chosen = trainer.groups.examples
+        for step in range(8):
+            rows, every = trainer._batch(step), whole._batch(step).tolist()
+            assert sorted(set(rows.tolist())) == rows.tolist()
+            spare = {r for r in every if chosen.kind[r] == "leaf" and not chosen.answer[r]}
+            assert set(every) - spare == set(rows.tolist()) - spare
+            for image in set(chosen.image[every].tolist()):
+                there = {r for r in spare if chosen.image[r] == image}
+                assert len(there & set(rows.tolist())) == min(most, len(there))
+
+    def test_they_are_drawn_anew_evenly_and_by_the_seed_of_the_order(self, many: RunSpec) -> None:
+        trainer = self.trainer(many, 1)
+        chosen = trainer.groups.examples
+        image = trainer.groups.images[0]
+        counts: Counter[int] = Counter()
+        for step in range(2000):
+            rows = trainer._batch(step)
+            at = rows[(chosen.image[rows] == image) & (chosen.kind[rows] == "leaf")]
+            counts.update(at[~chosen.answer[at]].tolist())
+        assert len(counts) == 4
+        n = sum(counts.values())
+        assert all(abs(count - n / 4) < 5 * (n * 3 / 16) ** 0.5 for count in counts.values())
+        again, other = self.trainer(many, 1, seed_init=1), self.trainer(many, 1, seed_order=1)
+        same = [trainer._batch(s).tolist() == again._batch(s).tolist() for s in range(9)]
+        assert all(same)
+        assert any(trainer._batch(s).tolist() != other._batch(s).tolist() for s in range(9))
+
+    def test_weights_balance_what_a_pass_uses(self, many: RunSpec) -> None:
+        groups = self.trainer(many, 1).groups
+        leaf = groups.examples.kind == "leaf"
+        yes = groups.weights[leaf & groups.examples.answer]
+        no = groups.weights[leaf & ~groups.examples.answer]
+        n_images = len(set(groups.examples.image[leaf & ~groups.examples.answer].tolist()))
+        # a pass sees every leaf Yes and one leaf No an image: equal sums, mean 1
+        assert yes.sum() == pytest.approx(n_images * no.mean())
+        assert (yes.sum() + n_images * no.mean()) / (len(yes) + n_images) == pytest.approx(1)
+
+    def test_a_resumed_run_draws_the_same(self, many: RunSpec) -> None:
+        trainer = self.trainer(many, 2)
+        straight = trainer.run(trainer.start(), until=6)
+        halves = trainer.run(trainer.run(trainer.start(), until=2), until=6)
+        assert tiny.same_state(straight, halves)
