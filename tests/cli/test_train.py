@@ -48,7 +48,7 @@ def run_folders(world: Tiny) -> dict[str, RunFolder]:
 
 def test_a_run_is_trained_scored_and_stored(world: Tiny) -> None:
     done = world.train(*QUICK, "--seed", "7")
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.exit_code == 0, done.stderr
     trained, synced = done.stdout.splitlines()
     ((run_id, folder),) = run_folders(world).items()
     assert trained == f"{run_id} trained: {folder.path}"
@@ -98,7 +98,7 @@ def test_two_workers_train_what_one_does(world: Tiny, made: Tiny, tmp_path: Path
         env=tiny.environment(),
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert "4 runs brought in, 0 unchanged, 0 still running, 0 rejected" in done.stdout
     one, two = run_folders(world), run_folders(other)
     assert sorted(one) == sorted(two)
@@ -123,8 +123,8 @@ def test_an_error_in_a_worker_is_one_line(world: Tiny) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {folder.path / 'run.json'} is damaged (")
-    assert done.stderr.count("\n") == 1
+    (error,) = [line for line in done.stderr.splitlines() if ": step " not in line]
+    assert error.startswith(f"error: {folder.path / 'run.json'} is damaged (")
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(world: Tiny, made: Tiny, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(world: Tiny, made: Tiny, tmp_path
     state = world.store.parent / "runs" / run_id / "state.safetensors"
     assert state.is_file()
     done = world.train(*LONG)
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.exit_code == 0, done.stderr
     assert [row["run_id"] for row in runs(world)] == [run_id]
     assert tiny.files(run_folders(world)[run_id]) == tiny.files(want)
     assert not state.exists()
