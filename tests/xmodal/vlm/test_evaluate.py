@@ -67,6 +67,7 @@ def test_the_batch_size_does_not_matter(
 def test_scores_are_those_of_one_question_at_a_time(
     spec: RunSpec, trainer: Trainer, projector: Projector, asked: Examples
 ) -> None:
+    projector.train()  # with dropout, if scoring did not turn it off
     got = scored(spec, trainer, projector, asked)
     projector.eval()
     for row in range(len(asked)):
