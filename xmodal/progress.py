@@ -1,4 +1,4 @@
-"""Progress bars on stderr, with rate and time left; silent where stderr is no terminal."""
+"""Progress bars on stderr, with rate and time left; none where stderr is no terminal."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +21,9 @@ from xmodal.vlm.experiment import OnStep, RunResult
 
 _EVERY = 10
 """Steps between two messages of a worker."""
+
+_LINE_EVERY_S = 60.0
+"""Seconds between two lines of a run where there is no terminal for a bar."""
 
 _messages: Any = None
 
@@ -63,8 +67,15 @@ def train_jobs(
 
 
 def _mover(shown: Progress, task: TaskID) -> OnStep:
+    said = time.monotonic()
+
     def move(step: int, total: int, loss: float) -> None:
+        nonlocal said
         shown.update(task, completed=step, total=total, note=f"loss {loss:.3f}")
+        if shown.disable and (step == total or time.monotonic() - said >= _LINE_EVERY_S):
+            said = time.monotonic()
+            name = shown.tasks[task].description
+            shown.console.print(f"{name}: step {step} of {total}, loss {loss:.3f}", highlight=False)
 
     return move
 
@@ -97,10 +108,12 @@ def _in_processes(
 def _listening(messages: Any, shown: Progress, tasks: Sequence[TaskID]) -> Iterator[None]:
     """Move the bars by the workers' messages."""
 
+    movers = [_mover(shown, task) for task in tasks]
+
     def listen() -> None:
         while (message := messages.get()) is not None:
             number, step, total, loss = message
-            shown.update(tasks[number], completed=step, total=total, note=f"loss {loss:.3f}")
+            movers[number](step, total, loss)
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()

@@ -64,7 +64,9 @@ def condition_chart(
     if losses:
         panels.append(_loss_chart(losses).properties(width=420, height=120))
     whole: alt.VConcatChart = (
-        alt.vconcat(*panels).resolve_scale(color="independent").configure_view(stroke=None)
+        alt.vconcat(*panels)
+        .resolve_scale(color="independent", shape="independent")
+        .configure_view(stroke=None)
     )
     return whole
 

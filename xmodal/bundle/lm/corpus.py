@@ -144,6 +144,9 @@ class Corpus:
         self._true = [np.flatnonzero(row) for row in lexicon.true]
         self._false = [np.flatnonzero(row) for row in lexicon.false]
         self._all = np.arange(len(lexicon.leaves))
+        compounds = sorted(filter(_has_space, (*lexicon.leaves, *lexicon.hypernyms)), key=len)
+        either = "|".join(map(re.escape, compounds[::-1])) or r"(?!)"
+        self._compound = re.compile(rf"\b(?:{either})\b")
 
     def line(self, rng: np.random.Generator) -> Line:
         """One line."""
@@ -199,6 +202,8 @@ class Corpus:
             return line  # only a bare name can be one of several
         tags = [line.subject, *others[: int(rng.integers(1, MOST_TAGS))]]
         rng.shuffle(tags)
+        if sorted(self._compound.findall(" ".join(tags))) != sorted(filter(_has_space, tags)):
+            return line  # "bell" beside "pepper" would be read as one name
         rest = line.prompt.removeprefix(line.subject)
         return line._replace(prompt=" ".join(tags) + rest)
 
@@ -211,6 +216,10 @@ class Corpus:
         rng = np.random.default_rng(seed)
         for _ in range(n):
             yield self.line(rng)
+
+
+def _has_space(name: str) -> bool:
+    return " " in name
 
 
 def _pick(rng: np.random.Generator, among: Places) -> int:
