@@ -45,9 +45,9 @@ def condition_chart(
         scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
     )
     x = alt.X("macro_f1:Q", scale=scale, title="macro-F1 on test pictures (fraction)")
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=x, color=colour, shape=alt.Shape("questions:N", title="questions")
-    )
+    # the colour's domain: with another one it would be a legend of its own
+    shape = alt.Shape("questions:N", title="questions", scale=alt.Scale(domain=list(COLOURS)))
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, color=colour, shape=shape)
     spans = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour
     )
