@@ -1,6 +1,6 @@
 """Start-up of the command line against importing Typer, whole processes, in turn.
 
-    python benchmarks/cold_start.py [--runs 15] [--output benchmarks/results/cold_start.json]
+python benchmarks/cold_start.py [--runs 15] [--output benchmarks/results/cold_start.json]
 """
 
 from __future__ import annotations
