@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -220,6 +221,17 @@ def _encode_all(
     return stacked
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in one order, so that the bytes do not depend on the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 class _Pca:
     """Principal components, each divided by the square root of its standard deviation.
 
@@ -229,7 +241,10 @@ class _Pca:
 
     def __init__(self, tokens: Tensor, config: FeatureConfig) -> None:
         """Fit on tokens, float32 [N, P, Dv]."""
-        flat = tokens.flatten(1)
+        with _one_thread():
+            self._fit(tokens.flatten(1), config)
+
+    def _fit(self, flat: Tensor, config: FeatureConfig) -> None:
         width = min(config.n_components, *flat.shape)
         self.mean = flat.mean(0)
         with torch.random.fork_rng(devices=[]):
@@ -243,5 +258,6 @@ class _Pca:
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """float32 [N, P, Dv] to [N, 1, at most n_components], unit variance in training."""
-        pooled: Tensor = (tokens.flatten(1) - self.mean) @ self.basis / self.scale
+        with _one_thread():
+            pooled: Tensor = (tokens.flatten(1) - self.mean) @ self.basis / self.scale
         return pooled[:, None]
