@@ -17,7 +17,7 @@ from xmodal.store import Store
         (["--seeds", "1,x"], 1, "error: seeds must be whole numbers with commas between, got 'x'"),
         (["--seeds", ""], 1, "error: seeds must be one or more whole numbers from 0, got []"),
         (["--seeds", "42,-7"], 1, "error: seeds must be one or more whole numbers from 0, got [42"),
-        (["--epochs", "0"], 1, "error: epochs must be above 0, got 0.0"),
+        (["--epochs", "0"], 1, "error: epochs must be above 0 and finite, got 0.0"),
         (["--workers", "0"], 2, "Usage: "),
         (["--seed", "1"], 2, "Usage: "),
     ],

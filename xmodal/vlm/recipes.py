@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -35,7 +36,6 @@ class Recipe:
     """Standard deviation of Gaussian noise on the features, in units of their spread."""
     balance: bool = False
     """Weigh Yes and No of a kind of question so that both count the same in the loss."""
-
     leaf_no_per_visit: int | None = None
     """For batches of images: leaf No questions of an image in one step, drawn anew each time;
     None for all. Every other question of the image is always there."""
@@ -47,10 +47,16 @@ class Recipe:
             raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.leaf_no_per_visit is not None and self.leaf_no_per_visit < 1:
             raise ConfigError(f"leaf_no_per_visit must be at least 1, got {self.leaf_no_per_visit}")
-        if not self.epochs > 0:
-            raise ConfigError(f"epochs must be above 0, got {self.epochs}")
-        if not self.learning_rate > 0:
-            raise ConfigError(f"learning_rate must be above 0, got {self.learning_rate}")
+        for name in ("epochs", "learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} must be above 0 and finite, got {getattr(self, name)}")
+        for name in ("weight_decay", "feature_noise"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(
+                    f"{name} must be at least 0 and finite, got {getattr(self, name)}"
+                )
+        if not 0 <= self.warmup_ratio <= 1:
+            raise ConfigError(f"warmup_ratio must be in [0, 1], got {self.warmup_ratio}")
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting by name, nested."""
