@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ app = typer.Typer(help="List finished runs, or show one.", invoke_without_comman
 @user_errors
 def runs(context: typer.Context, store: StorePath = DEFAULT_STORE) -> None:
     """List finished runs with design, seeds, held-out macro-F1 and seconds."""
+    context.obj = store  # "runs --store X show ID" means the same as "runs show ID --store X"
     if context.invoked_subcommand is not None:
         return
     from xmodal.store import Store
@@ -28,12 +30,15 @@ def runs(context: typer.Context, store: StorePath = DEFAULT_STORE) -> None:
 @app.command("show")
 @user_errors
 def show(
+    context: typer.Context,
     run_id: Annotated[str, typer.Argument(help="A run id or the beginning of one.")],
-    store: StorePath = DEFAULT_STORE,
+    store: Annotated[
+        Path | None, typer.Option(help="The DuckDB experiment store, as of xmodal runs.")
+    ] = None,
 ) -> None:
     """Show everything stored about one run, its recipe and last metrics included."""
     from xmodal.store import Store
     from xmodal.store.render import as_record
 
-    with Store.open(store, read_only=True) as opened:
+    with Store.open(store or context.obj, read_only=True) as opened:
         typer.echo(as_record(opened.load_run(run_id)), nl=False)

@@ -45,6 +45,8 @@ def test_show_prints_everything(path: Path) -> None:
     for pair in (["run_id", "run-a"], ["lr", "0.01"], ["loss", "0.5"], ["lm_revision", "NULL"]):
         assert pair in shown
     assert "recipe_json\n" in done.stdout
+    before = CliRunner().invoke(app, ["runs", "--store", str(path), "show", "run-a"])
+    assert before.stdout == done.stdout
 
 
 def test_show_of_an_unknown_or_ambiguous_run(path: Path) -> None:
