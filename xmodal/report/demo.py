@@ -39,7 +39,8 @@ def closing(store: Path, run_ids: Mapping[str, Set[str]]) -> Iterator[str]:
     ]
     yield ""
     yield _table(rows)
-    yield reading(dict(rows), scrambled)
+    asked_for = set().union(*run_ids.values())
+    yield reading(dict(rows), [row for row in scrambled if row["run_id"] in asked_for])
     figures = save_chart(
         condition_chart(
             _dots(rows), _losses(run_ids, losses), "What a frozen LM answers about pictures"
@@ -131,7 +132,7 @@ def reading(rows: Mapping[str, Row], scrambled: Sequence[Mapping[str, Any]]) -> 
 
     Args:
         rows: Rows of @conditions by label.
-        scrambled: Rows of @scrambled.
+        scrambled: Rows of @scrambled, of the runs that were asked for.
     """
     main = rows.get("pretrained, all removed")
     if main is None or main["hypernym_f1"] is None:
