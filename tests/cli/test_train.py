@@ -84,6 +84,17 @@ def test_a_finished_run_is_not_trained_again(world: Tiny) -> None:
     assert len(runs(world)) == 1
 
 
+def test_a_finished_run_that_lost_a_file_is_made_again(world: Tiny) -> None:
+    assert world.train(*QUICK).exit_code == 0
+    ((_, folder),) = run_folders(world).items()
+    lost = folder.path / "projector.safetensors"
+    before = lost.read_bytes()
+    lost.unlink()
+    again = world.train(*QUICK)
+    assert again.exit_code == 0, again.stderr
+    assert lost.read_bytes() == before
+
+
 def test_two_workers_train_what_one_does(world: Tiny, made: Tiny, tmp_path: Path) -> None:
     both = ("--manifest", world.manifests[1], "--seed", "1", "--seed", "2", "--seed", "1")
     assert world.train(*QUICK, *both).exit_code == 0
@@ -186,9 +197,11 @@ def _saved_step(world: Tiny) -> int:
         (["--prompt", "s2"], "unknown prompt 's2'; valid: s1"),
         (["--lm-init", "trained"], "lm_init must be one of pretrained, random, scrambled, got"),
         (["--lm-init", "scrambled"], "lm_init scrambled goes with the lm 'embedded' only, got"),
-        (["--epochs", "0"], "epochs must be above 0, got 0.0"),
+        (["--epochs", "0"], "epochs must be above 0 and finite, got 0.0"),
+        (["--epochs", "inf"], "epochs must be above 0 and finite, got inf"),
+        (["--learning-rate", "nan"], "learning_rate must be above 0 and finite, got nan"),
         (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
-        (["--learning-rate", "-1"], "learning_rate must be above 0, got -1.0"),
+        (["--learning-rate", "-1"], "learning_rate must be above 0 and finite, got -1.0"),
         (["--seed", "-1"], "seeds must be one or more whole numbers from 0, got [-1]"),
         (["--manifest", "nope"], "unknown manifest 'nope'; valid: "),
         (["--lm", "/nowhere/lm"], "lm '/nowhere/lm' cannot be loaded as a local folder or hub"),

@@ -115,7 +115,8 @@ def _git_commit() -> str | None:
 def run(spec: RunSpec, runs_dir: Path, on_step: OnStep | None = None) -> RunResult:
     """Train and evaluate, unless the run folder already holds the finished run.
 
-    A run that was stopped goes on from its last saved state, with the same bits on CPU.
+    A run that was stopped goes on from its last saved state, with the same bits on CPU; one
+    whose folder lost a file is made again.
 
     Args:
         spec: What to run.
@@ -127,7 +128,7 @@ def run(spec: RunSpec, runs_dir: Path, on_step: OnStep | None = None) -> RunResu
     """
     folder = RunFolder(runs_dir / spec.run_id)
     record = folder.record()
-    if record is not None and record.get("status") == "finished":
+    if record is not None and record.get("status") == "finished" and folder.is_whole():
         return RunResult(spec.run_id, folder.path, trained=False)
     examples = read_examples(spec.taxonomy, spec.manifest)
     groups = group_by_image(examples, spec.recipe.balance, spec.recipe.leaf_no_per_visit)

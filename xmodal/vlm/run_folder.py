@@ -20,6 +20,10 @@ from xmodal.files import write_whole
 from xmodal.vlm.trainer import Metrics, TrainState
 
 
+FILES = ("metrics.parquet", "predictions.parquet", "projector.safetensors")
+"""What a finished run leaves beside run.json."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """runs/<run_id>/ with run.json, metrics, predictions, projector and resume state."""
@@ -45,6 +49,10 @@ class RunFolder:
                 f"{self.path / 'run.json'} is damaged ({error}); delete the folder to train anew"
             ) from error
         return said
+
+    def is_whole(self) -> bool:
+        """Whether every file that a finished run leaves is there."""
+        return all((self.path / name).is_file() for name in FILES)
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Write run.json."""
