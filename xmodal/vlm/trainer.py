@@ -147,7 +147,7 @@ class Trainer:
         size = min(self.recipe.batch_size, n)
         a_pass = math.ceil(n / size)
         epoch, at = divmod(step, a_pass)
-        order = np.random.default_rng([self.seed_order, epoch]).permutation(n)
+        order = np.random.default_rng([self.seed_order, 0, epoch]).permutation(n)
         units = np.sort(order[at * size : (at + 1) * size])
         if not by_image:
             return units
