@@ -19,7 +19,6 @@ from taxonomy.hashing import canonical_json
 from xmodal.files import write_whole
 from xmodal.vlm.trainer import Metrics, TrainState
 
-
 FILES = ("metrics.parquet", "predictions.parquet", "projector.safetensors")
 """What a finished run leaves beside run.json."""
 
