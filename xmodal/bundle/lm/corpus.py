@@ -146,7 +146,7 @@ class Corpus:
         self._all = np.arange(len(lexicon.leaves))
         compounds = sorted(filter(_has_space, (*lexicon.leaves, *lexicon.hypernyms)), key=len)
         either = "|".join(map(re.escape, compounds[::-1])) or r"(?!)"
-        self._compound = re.compile(rf"\b(?:{either})\b")
+        self._compound = re.compile(either)
 
     def line(self, rng: np.random.Generator) -> Line:
         """One line."""

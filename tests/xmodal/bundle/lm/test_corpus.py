@@ -16,8 +16,9 @@ from taxonomy.phrases import phrase
 from taxonomy.wordnet import WordNet
 from tests.xmodal import tiny
 from tests.xmodal.bundle.lm import toy
-from xmodal.bundle.lm.corpus import CONTEXTS, QUESTION, Corpus, Lexicon, Line
+from xmodal.bundle.lm.corpus import CONTEXTS, QUESTION, Corpus, Lexicon, Line, Mixture
 from xmodal.bundle.lm.lexicon import LexiconConfig, build_lexicon
+from xmodal.bundle.lm.pretrain import build_tokenizer
 
 N_LINES = 20_000
 ASKS = re.compile(re.escape(QUESTION).replace(r"\{\}", "(.+)") + "$")
@@ -221,3 +222,32 @@ class TestLexicon:
         assert changed.mean() > 0.3
         same = {f.name for f in fields(Lexicon)} - {"true", "false"}
         assert all(np.array_equal(getattr(small, f), getattr(other, f)) for f in same)
+
+
+def test_names_side_by_side_are_read_as_themselves() -> None:
+    """ "cesspool ballet" holds "pool ball", "bell" before "pepper" reads as a third name."""
+    names = ("cesspool", "ballet shoe", "pool ball", "bell", "pepper", "bell pepper", "eye")
+    n = len(names)
+    lexicon = Lexicon(
+        leaves=names,
+        n_pictured=n,
+        hypernyms=("thing",),
+        glosses=("",) * n,
+        true=np.arange(n)[:, None] < 4,
+        false=np.arange(n)[:, None] >= 4,
+        withheld=np.zeros((n, 1), dtype=bool),
+        related=np.eye(n, dtype=bool),
+    )
+    tokenizer = build_tokenizer(lexicon, min_count=1)
+    name_ids = {tokenizer(name)["input_ids"][0]: name for name in names}
+    lists = set()
+    for line in Corpus(lexicon, Mixture(statements=0, glosses=0, leaf_questions=0)).lines(4000, 0):
+        before = line.prompt.split(" is there ")[0]
+        read = [name_ids[i] for i in tokenizer(before)["input_ids"] if i in name_ids]
+        assert line.subject in read
+        if not before.endswith("."):
+            assert " ".join(read) == before
+            lists.add(before)
+    assert "ballet shoe cesspool" in lists
+    assert "cesspool ballet shoe" not in lists
+    assert "pepper bell" in lists
