@@ -3,6 +3,7 @@
 --   the condition holds cells out, seen where it does not.
 -- Units: macro-F1 in [0, 1] on test questions: mean over hypernyms, then over runs; _low and
 --   _high are the least and the largest of the runs. blind_f1: the better constant answer;
+--   hypernym_accuracy: balanced accuracy of the same answers, 0.5 for a guess of any kind;
 --   mean_image_f1: the same questions with the mean training picture in place of the picture.
 -- Params: none
 WITH score AS (
@@ -13,18 +14,20 @@ WITH score AS (
         question_set = hypernym_set AND image_mode = 'mean' AS is_mean_image,
         question_set = 'leaf' AND image_mode = 'real' AS is_leaf,
         macro_f1,
-        blind_f1 AS blind
+        blind_f1 AS blind,
+        balanced_accuracy AS accuracy
     FROM run_score
     JOIN run_condition USING (run_id)
 ),
 
 condition AS (
     SELECT
-        score.* EXCLUDE (run_id, is_hypernym, is_mean_image, is_leaf, macro_f1, blind),
+        score.* EXCLUDE (run_id, is_hypernym, is_mean_image, is_leaf, macro_f1, blind, accuracy),
         avg(macro_f1 ORDER BY run_id) FILTER (is_hypernym) AS hypernym_f1,
         min(macro_f1) FILTER (is_hypernym) AS hypernym_low,
         max(macro_f1) FILTER (is_hypernym) AS hypernym_high,
         avg(blind ORDER BY run_id) FILTER (is_hypernym) AS blind_f1,
+        avg(accuracy ORDER BY run_id) FILTER (is_hypernym) AS hypernym_accuracy,
         avg(macro_f1 ORDER BY run_id) FILTER (is_mean_image) AS mean_image_f1,
         avg(macro_f1 ORDER BY run_id) FILTER (is_leaf) AS leaf_f1,
         min(macro_f1) FILTER (is_leaf) AS leaf_low,

@@ -1,9 +1,11 @@
 -- F1 of each run on its test questions, hypernym by hypernym; leaf questions are one group.
 -- Grain: run_id, image_mode, question_set, hypernym_id (NULL for question_set leaf).
--- Units: macro_f1 and blind_f1 in [0, 1]; n_, tp, fp, fn, tn count test questions.
+-- Units: macro_f1, blind_f1 and balanced_accuracy in [0, 1]; n_, tp, fp, fn, tn count test questions.
 -- macro_f1 = mean of F1(Yes) = 2tp / (2tp + fp + fn) and F1(No) = 2tn / (2tn + fp + fn).
 -- blind_f1 = the better of answering Yes always and No always.
--- Both are NULL where the true answers are all Yes or all No.
+-- balanced_accuracy = mean of the shares of true Yes and of true No that were answered right;
+--   0.5 for answers that do not depend on the picture.
+-- All three are NULL where the true answers are all Yes or all No.
 CREATE OR REPLACE VIEW hypernym_score AS
 WITH answered AS (
     SELECT
@@ -45,7 +47,8 @@ SELECT
     END AS macro_f1,
     CASE WHEN n_yes > 0 AND n_no > 0 THEN
         greatest(2 * n_yes / (2 * n_yes + n_no), 2 * n_no / (2 * n_no + n_yes)) / 2
-    END AS blind_f1
+    END AS blind_f1,
+    CASE WHEN n_yes > 0 AND n_no > 0 THEN (tp / n_yes + tn / n_no) / 2 END AS balanced_accuracy
 FROM counted
 LEFT JOIN concept
     ON concept.dataset_id = counted.dataset_id

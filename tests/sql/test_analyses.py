@@ -196,6 +196,8 @@ def test_hypernym_f1(store: Store, tmp_path: Path) -> None:
     )
     assert bird["macro_f1"] == pytest.approx(1 / 3, abs=1e-12)
     assert bird["blind_f1"] == pytest.approx(1 / 3, abs=1e-12)
+    # all Yes right, no No right
+    assert (bird["balanced_accuracy"], gem["balanced_accuracy"]) == (0.5, None)
     assert (gem["hypernym"], gem["macro_f1"], gem["n_yes"], gem["n_no"]) == ("gem", None, 1, 0)
     assert rows(store, "hypernym-f1", run="other") == []
     assert rows(store, "hypernym-f1", question_set="seen") == [gem]
@@ -259,6 +261,8 @@ def test_conditions(store: Store, tmp_path: Path) -> None:
     assert [both[n] for n in names] == pytest.approx([2 / 3, 1 / 3, 1, 1 / 3, 1 / 3], abs=1e-12)
     names = ("leaf_f1", "leaf_low", "leaf_high", "leaf_blind_f1")
     assert [both[n] for n in names] == pytest.approx([2 / 3, 1 / 3, 1, 1 / 3], abs=1e-12)
+    # a has all right, b says No throughout
+    assert both["hypernym_accuracy"] == (1 + 1 / 2) / 2
     assert (both["hypernym_set"], both["n_runs"], both["ratio"]) == ("held_out", 2, 0.5)
     assert (seen["hypernym_set"], seen["n_runs"]) == ("seen", 1)
     assert seen["hypernym_f1"] == pytest.approx(2 / 3, abs=1e-12)

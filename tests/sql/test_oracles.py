@@ -156,6 +156,13 @@ def test_main_results_and_image_blind_match_plain_python(
         _, _, answers = runs[int(row["run_id"].removeprefix("run"))]
         key = (row["question_set"], NAMES.index(row["hypernym"]))
         assert close(row["macro_f1"], plain_groups(asked, answers)[key])
+        right: dict[bool, list[float]] = {True: [], False: []}
+        for (_, hypernym, answer, kind), said in zip(asked, answers, strict=True):
+            if (kind, hypernym) == key:
+                right[answer].append(said == answer)
+        shares = [mean(right[answer]) for answer in (True, False)]
+        want_accuracy = None if None in shares else mean(shares)
+        assert close(row["balanced_accuracy"], want_accuracy)
 
 
 @settings(max_examples=40, deadline=None)

@@ -66,14 +66,20 @@ def _table(rows: Sequence[tuple[str, Row]]) -> str:
         title_justify="left",
     )
     table.add_column("condition")
-    for name in ("hypernym", "guess", "mean picture", "leaf", "runs"):
+    for name in ("hypernym", "guess", "mean picture", "right", "leaf", "runs"):
         table.add_column(name, justify="right")
     for label, row in rows:
         table.add_row(
             label,
             *(
                 _number(row[name])
-                for name in ("hypernym_f1", "blind_f1", "mean_image_f1", "leaf_f1")
+                for name in (
+                    "hypernym_f1",
+                    "blind_f1",
+                    "mean_image_f1",
+                    "hypernym_accuracy",
+                    "leaf_f1",
+                )
             ),
             str(row["n_runs"]),
         )
@@ -82,7 +88,9 @@ def _table(rows: Sequence[tuple[str, Row]]) -> str:
     console.print(
         "hypernym: held-out (leaf, hypernym) questions, or all where nothing is removed;\n"
         "mean over hypernyms. guess: the better of always Yes and always No on the same\n"
-        "questions. mean picture: the same with the average training picture shown instead.",
+        "questions. mean picture: the same with the average training picture shown instead.\n"
+        "right: balanced accuracy of the hypernym answers; a guess of any kind has 0.5, though\n"
+        "one that varies has a higher F1 than a constant one.",
         highlight=False,
     )
     file = console.file

@@ -40,8 +40,24 @@ def test_closing_tells_the_store_s_numbers(tmp_path: Path) -> None:
     labels = {"pretrained, all removed": {"a"}, "random weights, all removed": {"b"}}
     text = "\n".join(closing(path, labels))
     lines = [line.split() for line in text.splitlines()]
-    assert [*["pretrained,", "all", "removed"], "1.000", "0.333", "-", "1.000", "1"] in lines
-    assert [*["random", "weights,", "all", "removed"], "0.333", "0.333", "-", "0.333", "1"] in lines
+    assert [
+        *["pretrained,", "all", "removed"],
+        "1.000",
+        "0.333",
+        "-",
+        "1.000",
+        "1.000",
+        "1",
+    ] in lines
+    assert [
+        *["random", "weights,", "all", "removed"],
+        "0.333",
+        "0.333",
+        "-",
+        "0.500",
+        "0.333",
+        "1",
+    ] in lines
     assert text.count("all removed ") == 2
     assert "answers them above guessing (1.00, guess 0.33)" in text
     assert "0.33 with random LM weights." in text
