@@ -1,8 +1,8 @@
 """From prefix tokens and questions to the logits of the answer token.
 
 Two layouts with equal results: one sequence a question (plain), or all questions of an image
-behind one copy of its prefix (packed). Packed saves the prefix's recomputation, plain saves
-the mask; with few prefix tokens plain is faster.
+behind one copy of its prefix (packed). Packed saves the prefix's recomputation; plain saves
+the padding of images with fewer questions than others.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from torch import Tensor
 
 from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.prompts import PromptTemplate
-
-PACK_FROM = 16
-"""Prefix tokens from which packing is used when the layout is left to xmodal."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +54,39 @@ def answer_logits(
         questions: Tokenised questions.
         image: int64 [Q], ascending, the row of prefix each question is about.
         asked: int64 [Q], the row of questions it asks.
-        packed: One prefix for all questions of an image; None chooses by K.
+        packed: One prefix for all questions of an image; None takes the cheaper layout.
 
     Returns:
         float32 [Q, vocabulary].
     """
-    if packed is None:
-        packed = prefix.shape[1] >= PACK_FROM
     lengths = questions.lengths[asked]
     tokens = questions.tokens[asked][:, : int(lengths.max())].to(prefix.device)
     start = _start(lm, prefix.to(lm.dtype))
+    if packed is None:
+        packed = packing_pays(image, tokens.shape[1], *start.shape)
     layout = _packed if packed else _plain
     hidden = layout(lm, start, tokens, lengths.to(prefix.device), image.to(prefix.device))
     logits: Tensor = lm.model.get_output_embeddings()(hidden)
     return logits.float()
+
+
+def packing_pays(image: Tensor, n_text: int, n_images: int, n_prefix: int, width: int) -> bool:
+    """Whether the packed layout costs less than the plain one.
+
+    A token costs a decoder layer about 12 width squared multiplications in the weights and
+    2 width a token that it attends to.
+
+    Args:
+        image: int64 [Q], the image each question is about.
+        n_text: Tokens of the longest question.
+        n_images: Images with a prefix.
+        n_prefix: Prefix tokens of an image.
+        width: Of the LM.
+    """
+    behind_one = n_prefix + int(torch.bincount(image).max()) * n_text
+    alone = n_prefix + n_text
+    packed = n_images * behind_one * (6 * width + behind_one)
+    return packed < len(image) * alone * (6 * width + alone)
 
 
 def _start(lm: LanguageModel, prefix: Tensor) -> Tensor:
