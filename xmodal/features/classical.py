@@ -22,6 +22,7 @@ N_ORIENTATIONS = 9
 WIDTH = 4 * N_ORIENTATIONS + N_ORIENTATIONS + N_ORIENTATIONS + 3 + 1
 """Channels of a patch token: 4-, 8- and 16-pixel cells, Lab, coverage; 58."""
 VERSION = "1"
+_AT_A_TIME = 64
 
 
 def _lab(rgb: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ def _cells(orientations: Tensor, cell: int) -> Tensor:
 
 
 def encode(pixels: Tensor) -> Tensor:
-    """Patch tokens of pictures.
+    """Patch tokens of pictures, computed a few at a time: more would not fit the cache.
 
     Args:
         pixels: float32 [B, 3, 64, 64], RGB in [0, 1] on white.
@@ -72,6 +73,8 @@ def encode(pixels: Tensor) -> Tensor:
     """
     if pixels.shape[1:] != (3, SIDE, SIDE):
         raise ValueError(f"pixels must be [B, 3, {SIDE}, {SIDE}], got {list(pixels.shape)}")
+    if len(pixels) > _AT_A_TIME:
+        return torch.cat([encode(part) for part in pixels.split(_AT_A_TIME)])
     orientations = _orientations(pixels)
     fine = F.pixel_unshuffle(_cells(orientations, 4), 2) * 0.5
     middle = _cells(orientations, 8)
