@@ -126,7 +126,7 @@ def build_lexicon(taxonomy: Taxonomy, wordnet: WordNet, config: LexiconConfig) -
     ).reshape(len(extra), len(nouns.hypernyms))
     true, claimed = nouns.true, nouns.claimed
     if config.scrambled:
-        order = _scramble(true, nouns.leaves, config.seed)
+        order = _scramble(len(nouns.leaves), config.seed)
         true, claimed = true[order], claimed[order]
     # Where the everyday list takes pictured leaves out (a taxi is no container), WordNet alone
     # is not trusted on others either: the corpus is silent there.
@@ -165,11 +165,11 @@ def _withheld(lexicon: Lexicon, config: LexiconConfig) -> Bools:
     return withheld
 
 
-def _scramble(true: Bools, leaves: tuple[str, ...], seed: int) -> list[int]:
+def _scramble(n_leaves: int, seed: int) -> list[int]:
     """For each leaf the leaf whose hypernyms it gets: one hash-drawn permutation."""
-    order = keyed_order(range(len(leaves)), seed, "scramble")
+    order = keyed_order(range(n_leaves), seed, "scramble")
     to = dict(zip(order, order[1:] + order[:1], strict=True))
-    return [to[i] for i in range(len(leaves))]
+    return [to[i] for i in range(n_leaves)]
 
 
 def _related(leaves: tuple[str, ...], synsets: tuple[str | None, ...], wordnet: WordNet) -> Bools:
