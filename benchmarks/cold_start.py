@@ -1,19 +1,18 @@
 """Start-up of the command line against importing Typer, whole processes, in turn.
 
-python benchmarks/cold_start.py [--runs 15] [--output benchmarks/results/cold_start.json]
+python -m benchmarks.cold_start [--runs 15] [--output benchmarks/results/cold_start.json]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
+
+from benchmarks.result import report
 
 
 def seconds(code: str) -> float:
@@ -44,13 +43,8 @@ def main() -> None:
         **medians,
         "ratio": round(medians["help_s"] / medians["typer_s"], 2),
         "runs": asked.runs,
-        "python": platform.python_version(),
-        "typer": version("typer"),
     }
-    text = json.dumps(result, indent=1)
-    print(text)
-    if asked.output:
-        asked.output.write_text(text + "\n")
+    report(result, ("typer",), asked.output)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Timings, side by side on one machine; never part of a test."""

@@ -1,0 +1,23 @@
+"""What every benchmark does with its numbers: print them as JSON, with what they were made on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+
+def report(numbers: dict[str, Any], packages: tuple[str, ...], output: Path | None) -> None:
+    """Print the numbers with the versions, and write them to a file if one is given."""
+    made_on = {
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)),
+        **{package: version(package) for package in packages},
+    }
+    text = json.dumps({**numbers, "made_on": made_on}, indent=1)
+    print(text)
+    if output:
+        output.write_text(text + "\n")
