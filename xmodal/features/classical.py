@@ -74,7 +74,7 @@ def encode(pixels: Tensor) -> Tensor:
     if pixels.shape[1:] != (3, SIDE, SIDE):
         raise ValueError(f"pixels must be [B, 3, {SIDE}, {SIDE}], got {list(pixels.shape)}")
     if len(pixels) > _AT_A_TIME:
-        return torch.cat([encode(part) for part in pixels.split(_AT_A_TIME)])
+        return torch.cat([encode(part) for part in torch.split(pixels, _AT_A_TIME)])
     orientations = _orientations(pixels)
     fine = F.pixel_unshuffle(_cells(orientations, 4), 2) * 0.5
     middle = _cells(orientations, 8)
