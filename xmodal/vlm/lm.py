@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.model import one_of
+from xmodal.quiet import quiet_transformers
 
 INITS = ("pretrained", "random", "scrambled")
 EMBEDDED = "embedded"
@@ -140,7 +139,7 @@ def load_lm(
     where = _folder(name, init)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     try:
-        with _quiet():
+        with quiet_transformers():
             tokenizer, model = _read(where, init, revision, seed, dtype)
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         kind = "folder" if Path(where).exists() else "local folder or hub model"
@@ -177,20 +176,3 @@ def _read(
         # transformers would draw them at random and go on
         raise ValueError(f"{len(missing)} of its weights are not there, such as {missing[0]}")
     return tokenizer, model
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' own bars and reports off stderr; errors are raised all the same."""
-    import transformers
-
-    logging: Any = transformers.utils.logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

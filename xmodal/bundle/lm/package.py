@@ -23,6 +23,7 @@ from xmodal.bundle.lm.corpus import Lexicon, Mixture
 from xmodal.bundle.lm.exam import Exam, examine
 from xmodal.bundle.lm.lexicon import LexiconConfig, build_lexicon
 from xmodal.bundle.lm.pretrain import PretrainConfig, pretrain
+from xmodal.quiet import quiet_transformers
 
 
 def taught_table(lexicon: Lexicon) -> pa.Table:
@@ -108,5 +109,6 @@ def train_lm(
 
 
 def _save(folder: Path, model: Any, tokenizer: Any) -> None:
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with quiet_transformers():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
