@@ -68,9 +68,9 @@ RECIPES = {
     for recipe in (
         Recipe(
             name="embedded",
-            projector=ProjectorConfig(hidden=512, n_tokens=3, dropout=0.1, scaled=True),
+            projector=ProjectorConfig(hidden=512, n_tokens=8, dropout=0.1, scaled=True),
             batch_size=32,
-            epochs=9.0,
+            epochs=13.0,
             learning_rate=4e-3,
             feature_noise=0.3,
             balance=True,

@@ -28,20 +28,20 @@ Bools = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 Places = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 QUESTION = "is there {} in the image ?"
+BARE = "{name}"
 CONTEXTS = (
-    "{name}",
-    "{name}",
+    *(BARE, BARE, BARE),
     "{phrase} .",
     "this image shows {phrase} .",
     "a picture of {phrase} .",
 )
-"""What stands before a question. The bare name counts twice: an image prefix stands in the
-same place."""
+"""What stands before a question, each as often as any other. The bare name stands where an
+image prefix will, and may be one of several."""
 N_OTHERS = 3
 """Other leaves drawn for a line."""
 MOST_TAGS = 3
 """Names in the longest list of tags."""
-CAPTION = 3
+CAPTION = 4
 """The context that reads as a caption."""
 STATEMENTS = ("is {phrase} .", "is a kind of {name} .")
 DENIALS = ("is not {phrase} .", "is not a kind of {name} .")
@@ -56,7 +56,9 @@ class Line(NamedTuple):
     subject: str
     """The leaf's name; its first occurrence in the prompt is what the line is about."""
     others: tuple[str, ...] = ()
-    """Other leaves that may share the subject's place."""
+    """N_OTHERS other leaves that may share the subject's place."""
+    bare: bool = False
+    """The subject stands there as a bare name, where an image prefix will."""
 
     def __str__(self) -> str:
         return f"{self.prompt} {self.completion}"
@@ -87,9 +89,9 @@ class Lexicon:
 class Mixture:
     """Shares of the three kinds of line; the rest of a leaf's questions ask hypernyms."""
 
-    statements: float = 0.32
-    glosses: float = 0.05
-    leaf_questions: float = 0.23
+    statements: float = 0.42
+    glosses: float = 0.04
+    leaf_questions: float = 0.19
     tags: float = 0.5
     """Share of the bare contexts that list two or three names as tags, in any order; the line
     speaks of one of them. So the LM learns that a context may leave open what is shown."""
@@ -167,7 +169,7 @@ class Corpus:
         hypernym = lexicon.hypernyms[_pick(rng, (self._false if denied else self._true)[leaf])]
         form = int(rng.integers(N_STATEMENT_FORMS))
         line = statement(lexicon.leaves[leaf], hypernym, denied=denied, form=form)
-        return self._among(rng, line, self._all)
+        return self._among(rng, line, form, self._all)
 
     def _gloss(self, rng: np.random.Generator) -> Line:
         leaf = int(rng.integers(len(self._all)))
@@ -180,26 +182,29 @@ class Corpus:
         answer = bool(rng.random() < 0.5)
         while not answer and lexicon.related[leaf, other]:
             other = int(rng.integers(len(self._all)))
-        line = question(lexicon.leaves[leaf], lexicon.leaves[other], answer, _form(rng))
-        return self._among(rng, line, self._all)
+        form = _form(rng)
+        line = question(lexicon.leaves[leaf], lexicon.leaves[other], answer, form)
+        return self._among(rng, line, form, self._all)
 
     def _hypernym_question(self, rng: np.random.Generator) -> Line:
         hypernym = int(rng.integers(len(self.lexicon.hypernyms)))
         answer = bool(rng.random() < 0.5)
         leaf = _pick(rng, (self._yes if answer else self._no)[hypernym])
         name = self.lexicon.leaves[leaf]
-        line = question(name, self.lexicon.hypernyms[hypernym], answer, _form(rng))
-        return self._among(rng, line, self._asked[hypernym])
+        form = _form(rng)
+        line = question(name, self.lexicon.hypernyms[hypernym], answer, form)
+        return self._among(rng, line, form, self._asked[hypernym])
 
-    def _among(self, rng: np.random.Generator, line: Line, eligible: Places) -> Line:
-        """The line with other leaves beside its subject: in a list of tags, or to mix in.
+    def _among(self, rng: np.random.Generator, line: Line, form: int, eligible: Places) -> Line:
+        """The line with other leaves to mix in, or beside a bare name in a list of tags.
 
         Only leaves whose question about the same hypernym the corpus may hold are eligible.
         """
         others = self._others(rng, eligible)
-        line = line._replace(others=others)
-        if not line.prompt.startswith(f"{line.subject} ") or rng.random() >= self.mixture.tags:
-            return line  # only a bare name can be one of several
+        bare = form < len(CONTEXTS) and CONTEXTS[form] == BARE
+        line = line._replace(others=others, bare=bare)
+        if not bare or rng.random() >= self.mixture.tags:
+            return line
         tags = [line.subject, *others[: int(rng.integers(1, MOST_TAGS))]]
         rng.shuffle(tags)
         if sorted(self._compound.findall(" ".join(tags))) != sorted(filter(_has_space, tags)):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from taxonomy.phrases import phrase
-from xmodal.bundle.lm.corpus import N_OTHERS, Corpus, Lexicon, Mixture, gloss_line
+from xmodal.bundle.lm.corpus import N_OTHERS, Corpus, Lexicon, Line, Mixture, gloss_line
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 
@@ -29,19 +29,28 @@ class PretrainConfig:
     n_heads: int = 2
     mlp_width: int = 192
     init_std: float = 0.08
-    """Standard deviation of random weights: Qwen3's 0.02 at width 1024, scaled to width 64 by
-    the square root of the ratio."""
-    n_steps: int = 8000
+    """Standard deviation of the weights that the pretraining starts from: Qwen3's 0.02 at width
+    1024, scaled to width 64 by the square root of the ratio."""
+    random_std: float = 0.32
+    """Standard deviation of the random weights of the control (`--lm-init random`): 0.02 at
+    width 1024, scaled to width 64 by the ratio itself. So the largest logit that the tied head
+    can give an answer is Qwen3's, about 20, against 5 at 0.08, below the log of the vocabulary."""
+    n_steps: int = 5000
     batch_size: int = 192
     """Lines a step."""
     learning_rate: float = 8e-3
     weight_decay: float = 0.1
     embedding_dropout: float = 0.05
     """Share of the embedding's dimensions set to zero in training, each step anew."""
-    mixed_ratio: float = 0.4
+    mixed_ratio: float = 0.5
     """Share of the lines whose subject is blurred: in its place stands a mixture of the
     embeddings of two to four leaves, weights drawn from a flat Dirichlet, and the line speaks of
     one of them drawn by these weights. So the LM learns to answer from a belief."""
+    settled_ratio: float = 0.3
+    """Last share of the steps, in which only bare names are blurred, so that text about one
+    thing is learnt exactly."""
+    settled_mixed_ratio: float = 0.8
+    """Share of the bare names that are blurred then."""
     answer_weight: float = 3.0
     """Weight of an answer token's loss relative to any other token's."""
     min_count: int = 3
@@ -122,27 +131,45 @@ class _Batch(NamedTuple):
     """bool [B, T], where the loss counts: the tokens of the completions."""
     subject: Tensor
     """int64 [B], the place of the subject's name."""
+    others: Tensor
+    """int64 [B, N_OTHERS], tokens of the lines' other leaves."""
+    bare: Tensor
+    """bool [B], the subject is a bare name."""
 
 
-def _batch(encoded: Sequence[tuple[list[int], list[int], int]]) -> _Batch:
-    """Lines, each as tokens of prompt and completion and the token of its subject."""
-    longest = max(len(prompt) + len(completion) for prompt, completion, _ in encoded)
+def _batch(lines: Sequence[Line], encode: Callable[[str], list[int]]) -> _Batch:
+    """Lines as tensors; encode gives the tokens of a text."""
+    encoded = [(encode(line.prompt), encode(line.completion)) for line in lines]
+    longest = max(len(prompt) + len(completion) for prompt, completion in encoded)
     ids = np.zeros((len(encoded), longest), dtype=np.int64)
     counts = np.zeros((len(encoded), longest), dtype=bool)
-    for row, counted, (prompt, completion, _) in zip(ids, counts, encoded, strict=True):
+    for row, counted, (prompt, completion) in zip(ids, counts, encoded, strict=True):
         end = len(prompt) + len(completion)
         row[:end] = prompt + completion
         counted[len(prompt) : end] = True
-    subject = [prompt.index(name) for prompt, _, name in encoded]
-    return _Batch(torch.from_numpy(ids), torch.from_numpy(counts), torch.tensor(subject))
+    subject = [
+        prompt.index(encode(line.subject)[0])
+        for line, (prompt, _) in zip(lines, encoded, strict=True)
+    ]
+    return _Batch(
+        ids=torch.from_numpy(ids),
+        counts=torch.from_numpy(counts),
+        subject=torch.tensor(subject),
+        others=torch.tensor([[encode(name)[0] for name in line.others] for line in lines]),
+        bare=torch.tensor([line.bare for line in lines]),
+    )
 
 
-def _mixture(n: int, config: PretrainConfig) -> tuple[Tensor, Tensor]:
-    """Weights of subject and other leaves in the subject's place, for n lines.
+def _mixture(mixed_ratio: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of subject and other leaves in the subject's place.
+
+    Args:
+        mixed_ratio: float32 [n], how likely each line's subject is blurred.
 
     Returns:
         float32 [n] and [n, N_OTHERS]; rows sum to one.
     """
+    n = len(mixed_ratio)
     members = torch.randint(2, N_OTHERS + 2, (n, 1))
     drawn = torch.empty(n, N_OTHERS + 1).exponential_()
     drawn = drawn * (torch.arange(N_OTHERS + 1) < members)
@@ -150,39 +177,46 @@ def _mixture(n: int, config: PretrainConfig) -> tuple[Tensor, Tensor]:
     chosen = torch.multinomial(weights, 1)
     own = weights.gather(1, chosen)[:, 0]
     others = weights.scatter(1, chosen, weights[:, :1])[:, 1:]
-    mixed = torch.rand(n) < config.mixed_ratio
+    mixed = torch.rand(n) < mixed_ratio
     return torch.where(mixed, own, 1.0), others * mixed[:, None]
 
 
-def _mix(embedded: Tensor, subject: Tensor, others: Tensor, config: PretrainConfig) -> Tensor:
+def _mix(embedded: Tensor, subject: Tensor, others: Tensor, mixed_ratio: Tensor) -> Tensor:
     """Put mixtures in the place of some subjects.
 
     Args:
         embedded: float32 [B, T, Dl].
         subject: int64 [B], the places of the subjects.
         others: float32 [B, N_OTHERS, Dl], embeddings of the lines' other leaves.
-        config: How often and how many.
+        mixed_ratio: float32 [B], how likely each subject is blurred.
     """
     rows = torch.arange(len(embedded))
-    own, rest = _mixture(len(embedded), config)
+    own, rest = _mixture(mixed_ratio)
     mixture = own[:, None] * embedded[rows, subject] + (rest[..., None] * others).sum(1)
     return embedded.index_put((rows, subject), mixture)
 
 
+def _blur(step: int, batch: _Batch, config: PretrainConfig) -> Tensor:
+    """How likely the subject of each line is blurred at a step; float32 [B]."""
+    if step < (1 - config.settled_ratio) * config.n_steps:
+        return torch.full((len(batch.bare),), config.mixed_ratio)
+    return batch.bare * config.settled_mixed_ratio
+
+
 def _loss(
-    model: Any, batch: _Batch, others: Tensor, config: PretrainConfig, answers: Tensor
+    model: Any, batch: _Batch, mixed_ratio: Tensor, config: PretrainConfig, answers: Tensor
 ) -> Tensor:
     """Next-token loss over the completions; the head is evaluated nowhere else.
 
     Args:
         model: The LM.
         batch: B lines.
-        others: int64 [B, N_OTHERS], tokens of the lines' other leaves.
-        config: Dropout, mixtures and weights.
+        mixed_ratio: float32 [B], how likely the subject of each line is blurred.
+        config: Dropout and weights.
         answers: int64, ids of yes and no.
     """
     embed = model.get_input_embeddings()
-    embedded = _mix(embed(batch.ids), batch.subject, embed(others), config)
+    embedded = _mix(embed(batch.ids), batch.subject, embed(batch.others), mixed_ratio)
     embedded = nn.functional.dropout(embedded, config.embedding_dropout, training=True)
     hidden = model.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
     at = batch.counts[:, 1:]
@@ -231,12 +265,8 @@ def pretrain(
     model.train()
     for step in range(config.n_steps):
         lines = [corpus.line(rng) for _ in range(config.batch_size)]
-        encoded = [
-            (encode(line.prompt), encode(line.completion), encode(line.subject)[0])
-            for line in lines
-        ]
-        others = torch.tensor([[encode(name)[0] for name in line.others] for line in lines])
-        loss = _loss(model, _batch(encoded), others, config, answers)
+        batch = _batch(lines, encode)
+        loss = _loss(model, batch, _blur(step, batch, config), config, answers)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -244,4 +274,5 @@ def pretrain(
         schedule.step()
         if progress is not None:
             progress(step, float(loss.detach()))
+    model.config.initializer_range = config.random_std
     return model.eval(), tokenizer

@@ -50,7 +50,7 @@ def test_the_pretrained_lm_knows_the_leaves_without_pictures() -> None:
     assert recorded_exam()["macro_f1_stated"] >= 0.95
 
 
-@pytest.mark.xfail(strict=True, reason="0.911 so far, see docs/design/006")
+@pytest.mark.xfail(strict=True, reason="0.9485 so far, see docs/design/006")
 def test_the_pretrained_lm_knows_the_withheld_pairs() -> None:
     assert recorded_exam()["macro_f1_withheld"] >= 0.95
 
