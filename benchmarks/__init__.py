@@ -1,1 +1,1 @@
-"""Timings, side by side on one machine; never part of a test."""
+"""Timings and ceilings, made side by side on one machine; never part of a test."""

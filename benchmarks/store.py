@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -95,7 +96,8 @@ def main() -> None:
             for name in ANALYSES:
                 numbers[f"{name}_s"] = timed(lambda name=name: store.analysis(name))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    numbers["peak_memory_gb"] = round(peak / 2**20, 2)
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    numbers["peak_memory_gb"] = round(peak / unit, 2)
     report(numbers, ("duckdb", "pyarrow"), asked.output)
 
 

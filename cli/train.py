@@ -40,7 +40,8 @@ def train(
 ) -> None:
     """Train a projector from each manifest and seed, score it on all test questions, sync.
 
-    A finished run is not trained again; a stopped one goes on where it was.
+    A finished run is not trained again unless its folder lost a file; a stopped one goes on
+    where it was.
     """
     from xmodal.pipeline import train_manifests
 

@@ -3,7 +3,7 @@
 --   the condition holds cells out, seen where it does not.
 -- Units: macro-F1 in [0, 1] on test questions: mean over hypernyms, then over runs; _low and
 --   _high are the least and the largest of the runs. blind_f1: the better constant answer;
---   hypernym_accuracy: balanced accuracy of the same answers, 0.5 for a guess of any kind;
+--   hypernym_accuracy: balanced accuracy of the same answers, 0.5 on average for any guess;
 --   mean_image_f1: the same questions with the mean training picture in place of the picture.
 -- Params: none
 WITH score AS (

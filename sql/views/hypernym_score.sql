@@ -4,7 +4,7 @@
 -- macro_f1 = mean of F1(Yes) = 2tp / (2tp + fp + fn) and F1(No) = 2tn / (2tn + fp + fn).
 -- blind_f1 = the better of answering Yes always and No always.
 -- balanced_accuracy = mean of the shares of true Yes and of true No that were answered right;
---   0.5 for answers that do not depend on the picture.
+--   0.5 for one answer to every question of the group.
 -- All three are NULL where the true answers are all Yes or all No.
 CREATE OR REPLACE VIEW hypernym_score AS
 WITH answered AS (

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from tests.cli.tiny_store import Tiny
 from tests.xmodal import tiny
 from xmodal.store import Store
-from xmodal.vlm.run_folder import RunFolder
+from xmodal.vlm.run_folder import FILES, RunFolder
 
 QUICK = ("--epochs", "3", "--batch-size", "6")
 LONG = ("--epochs", "60", "--batch-size", "6")
@@ -84,10 +84,11 @@ def test_a_finished_run_is_not_trained_again(world: Tiny) -> None:
     assert len(runs(world)) == 1
 
 
-def test_a_finished_run_that_lost_a_file_is_made_again(world: Tiny) -> None:
+@pytest.mark.parametrize("name", FILES)
+def test_a_finished_run_that_lost_a_file_is_made_again(world: Tiny, name: str) -> None:
     assert world.train(*QUICK).exit_code == 0
     ((_, folder),) = run_folders(world).items()
-    lost = folder.path / "projector.safetensors"
+    lost = folder.path / name
     before = lost.read_bytes()
     lost.unlink()
     again = world.train(*QUICK)

@@ -89,7 +89,7 @@ def _table(rows: Sequence[tuple[str, Row]]) -> str:
         "hypernym: held-out (leaf, hypernym) questions, or all where nothing is removed;\n"
         "mean over hypernyms. guess: the better of always Yes and always No on the same\n"
         "questions. mean picture: the same with the average training picture shown instead.\n"
-        "right: balanced accuracy of the hypernym answers; a guess of any kind has 0.5, though\n"
+        "right: balanced accuracy of the hypernym answers; any guess has 0.5 on average, though\n"
         "one that varies has a higher F1 than a constant one.",
         highlight=False,
     )

@@ -218,6 +218,7 @@ def _record(
         **spec.recipe.as_dict(),
         "answer_ids": [trainer.questions.yes_id, trainer.questions.no_id],
         "features": spec.features.config.as_dict(),
+        "random_std": spec.lm.random_std,
         "image_modes": spec.image_modes,
         "splits": spec.splits,
         "threads": _threads(),

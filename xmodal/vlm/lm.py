@@ -37,6 +37,14 @@ class LanguageModel:
         return int(self.model.get_input_embeddings().weight.shape[1])
 
     @property
+    def random_std(self) -> float | None:
+        """Standard deviation that random weights were drawn with; None unless they were."""
+        if self.init != "random":
+            return None
+        std = getattr(self.model.config.get_text_config(), "initializer_range", None)
+        return None if std is None else float(std)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         device: torch.device = self.model.get_input_embeddings().weight.device

@@ -47,7 +47,9 @@ class Recipe:
             raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.leaf_no_per_visit is not None and self.leaf_no_per_visit < 1:
             raise ConfigError(f"leaf_no_per_visit must be at least 1, got {self.leaf_no_per_visit}")
-        for name in ("epochs", "learning_rate", "clip"):
+        if not self.clip > 0:
+            raise ConfigError(f"clip must be above 0, got {self.clip}")
+        for name in ("epochs", "learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} must be above 0 and finite, got {getattr(self, name)}")
         for name in ("weight_decay", "feature_noise"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.xmodal.store import world
@@ -36,7 +37,12 @@ def test_closing_tells_the_store_s_numbers(tmp_path: Path) -> None:
         world.run_folder(tmp_path / "runs", "b", of, ALL_NO, lm_init="random")
         # of the store, but not of the demo
         world.run_folder(tmp_path / "runs", "c", of, ALL_NO, lm_init="random", recipe="other")
+        swapped = [("parrot", "bird", False), ("ruby", "bird", True)]
+        pairs = [dict(zip(("leaf", "hypernym", "answer"), p, strict=True)) for p in swapped]
+        store.add_lm_pairs("lm1", pa.Table.from_pylist(pairs))
+        world.run_folder(tmp_path / "runs", "d", of, RIGHT, lm_init="scrambled")
         assert store.sync(tmp_path / "runs").rejected == ()
+        assert store.analysis("scrambled")["taught_mean"].to_pylist() == [0.0]
     labels = {"pretrained, all removed": {"a"}, "random weights, all removed": {"b"}}
     text = "\n".join(closing(path, labels))
     lines = [line.split() for line in text.splitlines()]
@@ -67,6 +73,7 @@ def test_closing_tells_the_store_s_numbers(tmp_path: Path) -> None:
     for label in labels:
         assert label in svg
     assert text.count(f"--store {path}") == 3
+    assert "follow that one" not in text
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,10 @@ class PretrainConfig:
     embedding_dropout: float = 0.05
     """Share of the embedding's dimensions set to zero in training, each step anew."""
     mixed_ratio: float = 0.5
-    """Share of the lines whose subject is blurred: in its place stands a mixture of the
-    embeddings of two to four leaves, weights drawn from a flat Dirichlet, and the line speaks of
-    one of them drawn by these weights. So the LM learns to answer from a belief."""
+    """Share of the lines, until the settled last part, whose subject is blurred: in its place
+    stands a mixture of the embeddings of two to four leaves, weights drawn from a flat Dirichlet,
+    and the line speaks of one of them drawn by these weights. So the LM learns to answer from a
+    belief."""
     settled_ratio: float = 0.3
     """Last share of the steps, in which only bare names are blurred, so that text about one
     thing is learnt exactly."""

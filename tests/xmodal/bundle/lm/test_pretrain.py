@@ -101,6 +101,12 @@ def test_the_trainer_can_ask_it(saved: Path, small: Lexicon) -> None:
         assert questions.tokens[row, : questions.lengths[row]].tolist() == ids
 
 
+def test_the_random_control_is_drawn_at_its_own_scale(saved: Path) -> None:
+    # an embedding of some 10,000 values; the pretrained one starts at init_std
+    rms = load_lm(str(saved), init="random").embedding_rms
+    assert rms == pytest.approx(toy.TRAINING.random_std, rel=0.05)
+
+
 def test_the_folder_says_what_was_taught_and_how(saved: Path, small: Lexicon) -> None:
     assert not list(saved.parent.glob(".*"))
     assert not list(saved.glob("*.bin"))

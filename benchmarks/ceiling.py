@@ -1,0 +1,157 @@
+"""What picture encoder and LM allow, with no projector: a classifier's belief, said in words.
+
+python -m benchmarks.ceiling [--output benchmarks/results/ceiling.json]
+
+A softmax classifier of leaves is trained on the training pictures. Its posterior about a
+validation picture weighs the LM's own word embeddings of the leaves; their mixture stands as the
+single prefix token. All hypernym evidence is removed by construction. Validation pictures only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.result import report
+from taxonomy.manifest import build_manifest
+from taxonomy.model import ManifestConfig, Taxonomy, TaxonomyConfig
+from xmodal.features.extract import FeatureConfig, FeatureSet, extract
+from xmodal.taxonomies import build_taxonomy
+from xmodal.vlm.forward import answer_logits, tokenise
+from xmodal.vlm.lm import LanguageModel, load_lm
+from xmodal.vlm.prompts import prompt_template
+from xmodal.vlm.trainset import Examples, read_examples
+
+N_STEPS, BATCH_SIZE, NOISE = 1500, 128, 0.3
+TEMPERATURES = (0.6, 1.0, 1.5)
+SHUFFLES = ("none", "within", "across")
+
+
+def posterior_logits(features: FeatureSet, leaf: np.ndarray[Any, Any], seed: int) -> Tensor:
+    """Train the classifier; float32 [images, leaves].
+
+    Args:
+        features: With several views of the training pictures.
+        leaf: int64 [images], the row of each picture's leaf.
+        seed: Of weights, batches and noise.
+    """
+    torch.manual_seed(seed)
+    array = torch.from_numpy(np.array(features.open()))[:, 0]
+    n_leaves = int(leaf.max()) + 1
+    net = nn.Sequential(
+        nn.Dropout(0.2), nn.Linear(array.shape[1], 512), nn.GELU(), nn.Dropout(0.2),
+        nn.Linear(512, n_leaves),
+    )  # fmt: skip
+    optimiser = torch.optim.AdamW(net.parameters(), 5e-3, weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=N_STEPS)
+    train = features.augmented
+    for _ in range(N_STEPS):
+        drawn = train[torch.randint(len(train), (BATCH_SIZE,)).numpy()]
+        views = torch.randint(features.config.n_views, (BATCH_SIZE,)).numpy()
+        shown = array[torch.from_numpy(features.rows(drawn, views))]
+        said = net(shown + NOISE * torch.randn_like(shown))
+        loss = nn.functional.cross_entropy(said, torch.from_numpy(leaf[drawn]))
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        logits: Tensor = net.eval()(array[: features.n_images])
+    return logits
+
+
+def macro_f1(said: np.ndarray[Any, Any], true: np.ndarray[Any, Any]) -> float:
+    """Mean F1 of Yes and No."""
+    both = []
+    for answer in (True, False):
+        hit = ((said == answer) & (true == answer)).sum()
+        both.append(2 * hit / ((said == answer).sum() + (true == answer).sum()))
+    return float(np.mean(both))
+
+
+@torch.no_grad()
+def answers(lm: LanguageModel, prefix: Tensor, asked: Examples) -> np.ndarray[Any, Any]:
+    """Whether the LM says Yes; bool [questions]. prefix is [images, 1, Dl]."""
+    questions = tokenise(lm, prompt_template("default"), asked.phrases)
+    images, image = np.unique(asked.image, return_inverse=True)
+    margins = []
+    for start in range(0, len(asked), 2048):
+        at = slice(start, start + 2048)
+        used, local = np.unique(image[at], return_inverse=True)
+        rows = prefix[torch.from_numpy(images[used])]
+        logits = answer_logits(
+            lm, rows, questions, torch.from_numpy(local), torch.from_numpy(asked.asked[at])
+        )
+        margins.append(logits[:, questions.yes_id] - logits[:, questions.no_id])
+    return (torch.cat(margins) > 0).numpy()
+
+
+def scores(taxonomy: Taxonomy, lm: LanguageModel, logits: Tensor, shuffle: str) -> dict[str, Any]:
+    """Leaf and hypernym macro-F1 on validation pictures, by temperature of the posterior."""
+    config = ManifestConfig(design="random", ratio=1.0, shuffle=shuffle)
+    manifest = build_manifest(taxonomy, config)
+    examples = read_examples(taxonomy, manifest)
+    asked = examples.take(np.flatnonzero(examples.split == "validation"))
+    shown = taxonomy.images["concept_id"].to_numpy()
+    label_of = dict(zip(shown[examples.image], examples.leaf, strict=True))
+    names = taxonomy.concepts["name"].to_pylist()
+    tokens = [lm.token_ids(names[label_of.get(c, c)])[0] for c in leaf_ids(taxonomy)]
+    words = lm.embed(torch.tensor(tokens))
+    found: dict[str, Any] = {}
+    for temperature in TEMPERATURES:
+        prefix = ((logits / temperature).softmax(1) @ words)[:, None]
+        said = answers(lm, prefix, asked)
+        is_leaf = asked.kind == "leaf"
+        by_hypernym = [
+            macro_f1(said[of], asked.answer[of])
+            for of in (~is_leaf & (asked.asked == h) for h in np.unique(asked.asked[~is_leaf]))
+            if len(np.unique(asked.answer[of])) == 2
+        ]
+        found[str(temperature)] = {
+            "leaf": round(macro_f1(said[is_leaf], asked.answer[is_leaf]), 4),
+            "hypernym": round(float(np.mean(by_hypernym)), 4),
+        }
+    return found
+
+
+def leaf_ids(taxonomy: Taxonomy) -> list[int]:
+    """Concepts that split pictures show, ascending: the classifier's classes."""
+    rows = taxonomy.images.select(["concept_id", "split"]).to_pylist()
+    return sorted({row["concept_id"] for row in rows if row["split"]})
+
+
+def main() -> None:
+    """Train the classifier once, then ask under each shuffle."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    taxonomy = build_taxonomy(TaxonomyConfig())
+    lm = load_lm("embedded")
+    at = {concept: i for i, concept in enumerate(leaf_ids(taxonomy))}
+    concepts = taxonomy.images["concept_id"].to_pylist()
+    leaf = np.array([at.get(concept, 0) for concept in concepts])
+    with tempfile.TemporaryDirectory() as made:
+        features, _ = extract(taxonomy, FeatureConfig(), Path(made))
+        logits = posterior_logits(features, leaf, asked.seed)
+    split = np.array(taxonomy.images["split"].to_pylist(), dtype=object)
+    seen = np.flatnonzero(split == "validation")
+    top = logits[torch.from_numpy(seen)].topk(10).indices.numpy()
+    hits = top == leaf[seen][:, None]
+    numbers: dict[str, Any] = {
+        f"top_{k}": round(float(hits[:, :k].any(1).mean()), 4) for k in (1, 3, 10)
+    }
+    for shuffle in SHUFFLES:
+        numbers[shuffle] = scores(taxonomy, lm, logits, shuffle)
+    report({"seed": asked.seed, **numbers}, ("torch", "transformers"), asked.output)
+
+
+if __name__ == "__main__":
+    main()
