@@ -54,8 +54,11 @@ def condition_chart(
     guess = base.mark_tick(color=GREY, thickness=2, size=14).encode(
         x=alt.X("blind_f1:Q", scale=scale)
     )
+    text = (
+        "grey tick: the better of always Yes and always No; bar: from the lowest to the highest run"
+    )
     note = (
-        alt.Chart(_inline([{"text": "grey tick: the better of always Yes and always No"}]))
+        alt.Chart(_inline([{"text": text}]))
         .mark_text(align="left", color=GREY, fontSize=11, baseline="top")
         .encode(text="text:N", x=alt.value(0), y=alt.value(0))
     )
