@@ -9,16 +9,24 @@ from typing import Any
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers' own bars and reports off stderr; errors are raised all the same."""
+    """Keep bars and reports of transformers and of its hub client off stderr.
+
+    Errors are raised all the same.
+    """
+    import huggingface_hub
     import transformers
 
     logging: Any = transformers.utils.logging
+    hub: Any = huggingface_hub.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    hub_level = hub.get_verbosity()
     logging.set_verbosity_error()
+    hub.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        hub.set_verbosity(hub_level)
         if bars:
             logging.enable_progress_bar()
