@@ -23,10 +23,11 @@ from taxonomy.manifest import build_manifest
 from taxonomy.model import ManifestConfig, Taxonomy, TaxonomyConfig
 from xmodal.features.extract import FeatureConfig, FeatureSet, extract
 from xmodal.taxonomies import build_taxonomy
-from xmodal.vlm.forward import answer_logits, tokenise
+from xmodal.vlm.evaluate import ask
+from xmodal.vlm.forward import tokenise
 from xmodal.vlm.lm import LanguageModel, load_lm
 from xmodal.vlm.prompts import prompt_template
-from xmodal.vlm.trainset import Examples, read_examples
+from xmodal.vlm.trainset import read_examples
 
 N_STEPS, BATCH_SIZE, NOISE = 1500, 128, 0.3
 TEMPERATURES = (0.6, 1.0, 1.5)
@@ -75,23 +76,6 @@ def macro_f1(said: np.ndarray[Any, Any], true: np.ndarray[Any, Any]) -> float:
     return float(np.mean(both))
 
 
-@torch.no_grad()
-def answers(lm: LanguageModel, prefix: Tensor, asked: Examples) -> np.ndarray[Any, Any]:
-    """Whether the LM says Yes; bool [questions]. prefix is [images, 1, Dl]."""
-    questions = tokenise(lm, prompt_template("default"), asked.phrases)
-    images, image = np.unique(asked.image, return_inverse=True)
-    margins = []
-    for start in range(0, len(asked), 2048):
-        at = slice(start, start + 2048)
-        used, local = np.unique(image[at], return_inverse=True)
-        rows = prefix[torch.from_numpy(images[used])]
-        logits = answer_logits(
-            lm, rows, questions, torch.from_numpy(local), torch.from_numpy(asked.asked[at])
-        )
-        margins.append(logits[:, questions.yes_id] - logits[:, questions.no_id])
-    return (torch.cat(margins) > 0).numpy()
-
-
 def scores(taxonomy: Taxonomy, lm: LanguageModel, logits: Tensor, shuffle: str) -> dict[str, Any]:
     """Leaf and hypernym macro-F1 on validation pictures, by temperature of the posterior."""
     config = ManifestConfig(design="random", ratio=1.0, shuffle=shuffle)
@@ -103,10 +87,12 @@ def scores(taxonomy: Taxonomy, lm: LanguageModel, logits: Tensor, shuffle: str) 
     names = taxonomy.concepts["name"].to_pylist()
     tokens = [lm.token_ids(names[label_of.get(c, c)])[0] for c in leaf_ids(taxonomy)]
     words = lm.embed(torch.tensor(tokens))
+    questions = tokenise(lm, prompt_template("default"), asked.phrases)
+    shown_images = torch.from_numpy(np.unique(asked.image))
     found: dict[str, Any] = {}
     for temperature in TEMPERATURES:
         prefix = ((logits / temperature).softmax(1) @ words)[:, None]
-        said = answers(lm, prefix, asked)
+        said = ask(lm, nn.Identity(), prefix[shown_images], questions, asked).predicted
         is_leaf = asked.kind == "leaf"
         by_hypernym = [
             macro_f1(said[of], asked.answer[of])

@@ -1,7 +1,7 @@
 -- Macro-F1 of every run, hypernym by hypernym
 -- Grain: one row per run, hypernym and question_set (held_out, seen, unasked), real image.
--- Units: macro_f1, blind_f1 and balanced_accuracy in [0, 1], NULL where the true answers are of one class only;
---   n_yes and n_no count test questions by true answer; tp, fp, fn, tn by true and given.
+-- Units: macro_f1, blind_f1 and balanced_accuracy in [0, 1], NULL where the true answers are of
+--   one class only; n_yes and n_no count test questions by true answer; tp, fp, fn, tn by true and given.
 -- Params: $run VARCHAR: a run id or its beginning; $question_set VARCHAR; all when left out.
 SELECT
     hypernym_score.run_id,

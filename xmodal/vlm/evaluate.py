@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,15 +68,39 @@ def score(
     """
     one_of("image_mode", image_mode, IMAGE_MODES)
     projector.eval()
-    images, image = np.unique(examples.image, return_inverse=True)
+    images = np.unique(examples.image)
     shown = _shown(features, examples, images, image_mode, train_images, seed)
+    return ask(lm, projector, shown, questions, examples, batch_size=batch_size)
+
+
+@torch.no_grad()
+def ask(
+    lm: LanguageModel,
+    project: Callable[[Tensor], Tensor],
+    shown: Tensor,
+    questions: Questions,
+    examples: Examples,
+    *,
+    batch_size: int = 1024,
+) -> Scores:
+    """Answer each question behind a prefix made of what is shown.
+
+    Args:
+        lm: The frozen LM.
+        project: From rows of shown to prefix tokens [B, K, Dl].
+        shown: One row for each image that examples name, in ascending order of image.
+        questions: Tokenised questions; examples.asked are its rows.
+        examples: What is asked, in ascending order of image.
+        batch_size: Questions a forward pass.
+    """
+    image = np.unique(examples.image, return_inverse=True)[1]
     yes, no = [], []
     for start in range(0, len(examples), batch_size):
         stop = min(start + batch_size, len(examples))
         used, local = np.unique(image[start:stop], return_inverse=True)
         logits = answer_logits(
             lm,
-            projector(shown[torch.from_numpy(used)].to(lm.device)),
+            project(shown[torch.from_numpy(used)].to(lm.device)),
             questions,
             torch.from_numpy(local),
             torch.from_numpy(examples.asked[start:stop]),
