@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from taxonomy import tables
 from taxonomy.errors import DataError
 from taxonomy.graph import hypernym_graph, inner_concepts
 from taxonomy.hashing import content_id
-from taxonomy.model import SPLITS, Taxonomy, TaxonomyConfig
+from taxonomy.model import RELATION, SPLITS, Taxonomy, TaxonomyConfig
 from taxonomy.pairs import Claim, claims, n_leaves
 from taxonomy.phrases import phrase
 from taxonomy.sources.csv_source import read_csv
@@ -110,10 +110,10 @@ def assemble(config: TaxonomyConfig, source: Source, wordnet: WordNet) -> Taxono
     pairs = _pair_table(config, roles, ids)
     images = _image_table(source, roles, ids)
     identity = {
-        "config": asdict(config),
+        "config": config.identity(),
         "concepts": concepts.to_pydict(),
         "edges": edges.to_pydict(),
-        "leaf_hypernym": pairs.to_pydict(),
+        "leaf_hypernym": _identity_of_pairs(pairs),
         "images": images.drop_columns(["uri"]).to_pydict(),
     }
     return Taxonomy(
@@ -215,11 +215,19 @@ def _pair_table(config: TaxonomyConfig, roles: _Roles, ids: Mapping[str, int]) -
             "strict": claim.strict,
             "everyday": claim.listed,
             "used": claim.is_yes(config.pairs) and claim.hypernym not in roles.dropped,
+            "relation": RELATION,
         }
         for claim in roles.claims
     ]
     rows.sort(key=lambda row: (row["leaf_id"], row["hypernym_id"]))
     return pa.Table.from_pylist(rows, schema=tables.LEAF_HYPERNYM)
+
+
+def _identity_of_pairs(pairs: pa.Table) -> dict[str, Any]:
+    """The pairs as the dataset's id sees them: relations count where there are others."""
+    if set(pairs["relation"].to_pylist()) <= {RELATION}:
+        pairs = pairs.drop_columns(["relation"])
+    return dict(pairs.to_pydict())
 
 
 def _image_table(source: Source, roles: _Roles, ids: Mapping[str, int]) -> pa.Table:

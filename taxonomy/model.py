@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from taxonomy.errors import ConfigError
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLITS = ("train", "validation", "test")
-PAIRS = ("agreed", "strict", "everyday")
+SOURCES = ("emoji", "csv", "things", "imagefolder", "wordnet")
+PAIRS = ("agreed", "strict", "everyday", "categories")
+INNER_LEAVES = ("drop", "keep")
+RELATION = "hypernym"
+"""The relation that is asked about unless another is named."""
 SHUFFLES = ("none", "within", "across", "across_s1", "swap", "swap_control")
 
 
@@ -28,19 +32,43 @@ class TaxonomyConfig:
     """Identity of one taxonomy build, before its data is read."""
 
     source: str = "emoji"
-    """Where concepts and images come from: emoji or csv."""
+    """Where concepts and images come from: emoji, csv, things, imagefolder or wordnet."""
     pairs: str = "agreed"
-    """Which (leaf, hypernym) pairs are a Yes: agreed, strict or everyday."""
+    """Which (leaf, hypernym) pairs are a Yes: agreed, strict, or what the hand-made list says:
+    everyday, called categories for things."""
     min_leaves: int = 6
     """Hypernyms with fewer leaves than this are dropped and listed."""
     seed: int = 0
     """Seed of the split where the source ships none."""
+    inner_leaves: str = "drop"
+    """Pictured concepts above other pictured ones: drop (inner, in no question) or keep."""
+    min_depth: int | None = None
+    """Least WordNet depth of a hypernym that the source does not name itself, edges."""
+    max_depth: int | None = None
+    """Largest such depth."""
+    relations: tuple[str, ...] = (RELATION,)
+    """What may be asked about a leaf: hypernym, part, or relations of a user's table."""
 
     def __post_init__(self) -> None:
-        one_of("source", self.source, ("emoji", "csv"))
+        one_of("source", self.source, SOURCES)
         one_of("pairs", self.pairs, PAIRS)
+        one_of("inner_leaves", self.inner_leaves, INNER_LEAVES)
         if self.min_leaves < 1:
             raise ConfigError(f"min_leaves must be at least 1, got {self.min_leaves}")
+        if (self.pairs == "categories") > (self.source == "things"):
+            raise ConfigError(f"pairs categories goes with source things, got {self.source!r}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting by name, for the store."""
+        return asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that the dataset's id is made of.
+
+        Settings that came after the first release count only where they are not at their
+        default, so that datasets keep their ids.
+        """
+        return _without_defaults(self, ("inner_leaves", "min_depth", "max_depth", "relations"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +116,8 @@ class ManifestConfig:
     """Seed of the shuffle; None means the same as seed."""
     train_leaf_negatives: int = 1
     """Leaf No questions a training image; validation and test always have one."""
+    relation: str = RELATION
+    """What hypernym questions ask: hypernym, part, or another relation of the dataset."""
 
     def __post_init__(self) -> None:
         one_of("design", self.design, ("none", "random", "systematic"))
@@ -113,8 +143,12 @@ class ManifestConfig:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """Every setting by name, for the hash and the store."""
+        """Every setting by name, for the store."""
         return asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that the manifest's id is made of; a later one only if not at default."""
+        return _without_defaults(self, ("relation",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,4 +174,11 @@ class Manifest:
 
 def manifest_id(dataset_id: str, config: ManifestConfig) -> str:
     """The id of the manifest of a config over a dataset."""
-    return content_id({"dataset": dataset_id, **config.as_dict()})
+    return content_id({"dataset": dataset_id, **config.identity()})
+
+
+def _without_defaults(config: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Settings by name, without those of the names that are at their default."""
+    default = {f.name: f.default for f in fields(config)}
+    settings = asdict(config)
+    return {k: v for k, v in settings.items() if k not in names or v != default[k]}

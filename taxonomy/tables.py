@@ -16,7 +16,7 @@ CONCEPT = pa.schema(
         pa.field("synset", pa.string()),
         pa.field("wn_offset", pa.int32()),
         pa.field("gloss", pa.string()),
-        # leaf | inner | hypernym | synset
+        # leaf | inner | hypernym | synset, or the relation whose target it is, such as part
         pa.field("role", pa.string(), nullable=False),
         # hypernyms under --min-leaves are kept here, flagged, and in no question
         pa.field("dropped", pa.bool_(), nullable=False),
@@ -42,6 +42,8 @@ LEAF_HYPERNYM = pa.schema(
         pa.field("everyday", pa.bool_()),
         # true: a Yes of this dataset. false: claimed by some source only, so neither Yes nor No
         pa.field("used", pa.bool_(), nullable=False),
+        # hypernym, part or another relation; "hypernym" of the pair is then its target
+        pa.field("relation", pa.string(), nullable=False),
     ]
 )
 

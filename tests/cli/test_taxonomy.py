@@ -103,7 +103,7 @@ BAD = {
     "missing WordNet": (["--wordnet", "gone"], "error: WordNet folder gone does not exist; name"),
     "foreign WordNet": (["--wordnet", "."], "error: . is not a WordNet folder: it must hold data"),
     "unknown pairs": (["--pairs", "most"], "error: pairs must be one of agreed, strict, everyday"),
-    "unknown source": (["--source", "things"], "error: source must be one of emoji, csv, got 'th"),
+    "unknown source": (["--source", "moon"], "error: source must be one of emoji, csv, things, "),
     "no leaves": (["--min-leaves", "0"], "error: min_leaves must be at least 1, got 0"),
     "too many leaves": (["--min-leaves", "500"], "error: no hypernym has min_leaves = 500 leaves"),
     "source without table": (["--source", "csv"], "error: source csv needs a table and no other"),

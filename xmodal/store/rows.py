@@ -51,6 +51,7 @@ class DatasetRow(Row):
     config_json: JsonText
     notes_json: JsonText
     created_at: str
+    relations: str
 
 
 class ManifestRow(Row):
@@ -93,6 +94,63 @@ class FeatureSetRow(Row):
     dtype: str
     sha256: str
     path: str
+
+
+class ReleasedRunRow(Row):
+    """A run of somebody else: settings read from its name or file, once, at import."""
+
+    run_id: str
+    source: str
+    run_name: str
+    dataset: str
+    relation: str
+    lm: str
+    lm_init: str
+    encoder: str
+    recipe: str
+    prompt: str
+    design: str
+    unit: str
+    ratio: float
+    n_held_out_hypernyms: int | None
+    mentions: str
+    negatives: str
+    shuffle: str
+    seed: int
+
+
+class TextProbeRow(Row):
+    """One task in one phrasing, asked of one LM without pictures."""
+
+    probe_id: str
+    dataset_id: str
+    relation: str
+    lm: str
+    lm_revision: str | None
+    lm_hash: str
+    lm_init: str
+    seed: int
+    task: Literal["yes_no", "sentence", "choice"]
+    phrasing: int
+    template: str
+    chat: bool
+    forms_json: JsonText
+    n_pairs: int
+    versions_json: JsonText
+    created_at: str
+
+
+class CeilingRow(Row):
+    """One way to answer a manifest's test questions without an LM."""
+
+    ceiling_id: str
+    dataset_id: str
+    manifest_id: str
+    feature_set_id: str
+    encoder: str
+    method: Literal["leaf-lookup", "hypernym-neighbours"]
+    settings_json: JsonText
+    created_at: str
 
 
 class RunRecord(Row):

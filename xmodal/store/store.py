@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -148,19 +148,18 @@ class Store:
             pairs=taxonomy.config.pairs,
             min_leaves=taxonomy.config.min_leaves,
             seed=taxonomy.config.seed,
-            config_json=canonical_json(
-                {f.name: getattr(taxonomy.config, f.name) for f in fields(TaxonomyConfig)}
-            ),
+            config_json=canonical_json(taxonomy.config.as_dict()),
             notes_json=canonical_json(dict(taxonomy.notes)),
             created_at=_now(),
+            relations=", ".join(taxonomy.config.relations),
         )
         owner = {"dataset_id": taxonomy.dataset_id}
         with self.transaction():
-            self._insert_row("dataset", row)
-            self._insert("concept", taxonomy.concepts, CONCEPT, owner)
-            self._insert("edge", taxonomy.edges, EDGE, owner)
-            self._insert("leaf_hypernym", taxonomy.leaf_hypernym, LEAF_HYPERNYM, owner)
-            self._insert("image", taxonomy.images, IMAGE, owner)
+            self.insert_rows("dataset", [row])
+            self.insert("concept", taxonomy.concepts, CONCEPT, owner)
+            self.insert("edge", taxonomy.edges, EDGE, owner)
+            self.insert("leaf_hypernym", taxonomy.leaf_hypernym, LEAF_HYPERNYM, owner)
+            self.insert("image", taxonomy.images, IMAGE, owner)
 
     def load_taxonomy(self, dataset_id: str | None = None) -> Taxonomy:
         """A stored dataset by id or unique prefix; the latest one when None.
@@ -179,7 +178,7 @@ class Store:
         tables = self._tables(_DATASET_TABLES, found)
         return Taxonomy(
             dataset_id=found,
-            config=TaxonomyConfig(**json.loads(row["config_json"])),
+            config=_taxonomy_config(row["config_json"]),
             concepts=tables["concept"],
             edges=tables["edge"],
             leaf_hypernym=tables["leaf_hypernym"],
@@ -220,7 +219,6 @@ class Store:
         row = ManifestRow(
             manifest_id=manifest.manifest_id,
             dataset_id=manifest.dataset_id,
-            relation="hypernym",
             shuffle_id=manifest.shuffle_id,
             **manifest.config.as_dict(),
             ratio_realised_cells=manifest.summary.get("ratio_realised_cells"),
@@ -231,10 +229,10 @@ class Store:
         )
         owner = {"manifest_id": manifest.manifest_id}
         with self.transaction():
-            self._insert_row("manifest", row)
-            self._insert("manifest_cell", manifest.cells, CELL, owner)
-            self._insert("manifest_label", manifest.labels, LABEL, owner)
-            self._insert("example", manifest.examples, EXAMPLE, owner)
+            self.insert_rows("manifest", [row])
+            self.insert("manifest_cell", manifest.cells, CELL, owner)
+            self.insert("manifest_label", manifest.labels, LABEL, owner)
+            self.insert("example", manifest.examples, EXAMPLE, owner)
 
     def load_manifest(self, manifest_id: str) -> Manifest:
         """A stored manifest by id or unique prefix.
@@ -275,7 +273,7 @@ class Store:
             self._con.execute(
                 "DELETE FROM feature_set WHERE feature_set_id = $id", {"id": row.feature_set_id}
             )
-            self._insert_row("feature_set", row)
+            self.insert_rows("feature_set", [row])
 
     def add_lm_pairs(self, lm_hash: str, pairs: pa.Table) -> None:
         """Store the (leaf, hypernym, answer) triples that an LM was taught in text.
@@ -287,7 +285,7 @@ class Store:
         """
         with self.transaction():
             self._con.execute("DELETE FROM lm_pair WHERE lm_hash = $id", {"id": lm_hash})
-            self._insert("lm_pair", pairs, LM_PAIR, {"lm_hash": lm_hash})
+            self.insert("lm_pair", pairs, LM_PAIR, {"lm_hash": lm_hash})
 
     def sync(self, runs_dir: Path | str) -> SyncReport:
         """Bring finished run folders in; safe at any time, and a no-op when nothing changed.
@@ -306,9 +304,9 @@ class Store:
         self._con.execute("DELETE FROM metric WHERE run_id = $id", run)
         self._con.execute("DELETE FROM prediction WHERE run_id = $id", run)
         owner = {"run_id": row.run_id}
-        self._insert_row("run", row)
-        self._insert("metric", metrics, metrics.schema, owner)
-        self._insert("prediction", predictions, predictions.schema, owner)
+        self.insert_rows("run", [row])
+        self.insert("metric", metrics, metrics.schema, owner)
+        self.insert("prediction", predictions, predictions.schema, owner)
 
     def runs(self) -> pa.Table:
         """One row per finished run, oldest first."""
@@ -351,20 +349,40 @@ class Store:
             for name, (rows, text) in wanted.items()
         }
 
-    def _insert_row(self, table: str, row: Row) -> None:
-        # from Arrow, so that column names come from the table and no SQL text is put together
-        columns = {name: pa.array([value]) for name, value in row.values().items()}
-        rows = pa.table(columns).select(self._con.table(table).columns)
-        self._con.from_arrow(rows).insert_into(table)
+    def execute(self, text: str, params: Mapping[str, Any]) -> None:
+        """Run one trusted statement. Call in a transaction."""
+        self._con.execute(text, dict(params))
 
-    def _insert(
-        self, table: str, rows: pa.Table, row_schema: pa.Schema, owner: Mapping[str, str]
+    def insert_rows(self, table: str, rows: Sequence[Row]) -> None:
+        """Insert checked rows of a small table. Call in a transaction."""
+        # from Arrow, so that column names come from the table and no SQL text is put together
+        names = self._con.table(table).columns
+        values = [row.values() for row in rows]
+        columns = {name: pa.array([value[name] for value in values]) for name in names}
+        if rows:
+            self._con.from_arrow(pa.table(columns)).insert_into(table)
+
+    def insert(
+        self,
+        table: str,
+        rows: pa.Table,
+        row_schema: pa.Schema,
+        owner: Mapping[str, str] | None = None,
     ) -> None:
+        """Insert rows of a schema, with the owner's columns added. Call in a transaction."""
         checked = rows.select(row_schema.names).cast(row_schema)
-        for name, value in owner.items():
+        for name, value in (owner or {}).items():
             column = pa.repeat(pa.scalar(value), checked.num_rows).dictionary_encode()
             checked = checked.append_column(name, column)
         self._con.from_arrow(checked.select(self._con.table(table).columns)).insert_into(table)
+
+
+def _taxonomy_config(text: str) -> TaxonomyConfig:
+    """The config as stored; settings that came later are at their defaults."""
+    said = json.loads(text)
+    if "relations" in said:
+        said["relations"] = tuple(said["relations"])
+    return TaxonomyConfig(**said)
 
 
 def _now() -> str:

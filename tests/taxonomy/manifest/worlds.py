@@ -44,7 +44,14 @@ def make(
     rows = {
         "edges": [{"hyponym_id": a, "hypernym_id": b, "source": "wordnet"} for a, b in edges],
         "pairs": [
-            {"leaf_id": a, "hypernym_id": b, "strict": used, "everyday": True, "used": used}
+            {
+                "leaf_id": a,
+                "hypernym_id": b,
+                "strict": used,
+                "everyday": True,
+                "used": used,
+                "relation": "hypernym",
+            }
             for a, b, used in pairs
         ],
         "images": [

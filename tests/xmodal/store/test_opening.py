@@ -167,7 +167,7 @@ from xmodal.store import Store
 store = Store.open(sys.argv[1])
 store.add_feature_set(world.feature_set())
 store._con.begin()
-store._insert_row("feature_set", world.feature_set(feature_set_id="f2"))
+store.insert_rows("feature_set", [world.feature_set(feature_set_id="f2")])
 os._exit(9)
 """
 

@@ -18,7 +18,16 @@ from taxonomy.model import ManifestConfig
 from tests.xmodal.store import world
 from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import Store
-from xmodal.store.rows import DatasetRow, FeatureSetRow, ManifestRow, Row, RunRow
+from xmodal.store.rows import (
+    CeilingRow,
+    DatasetRow,
+    FeatureSetRow,
+    ManifestRow,
+    ReleasedRunRow,
+    Row,
+    RunRow,
+    TextProbeRow,
+)
 
 QUESTIONS = [(1, PARROT, BIRD, True, "held_out"), (2, RUBY, BIRD, False, "held_out")]
 
@@ -111,15 +120,15 @@ def test_one_manifest_id_cannot_have_two_sets_of_rows() -> None:
 
 def insert_and_fail(store: Store) -> None:
     with store.transaction():
-        store._insert_row("feature_set", world.feature_set())
+        store.insert_rows("feature_set", [world.feature_set()])
         raise RuntimeError("power cut")
 
 
 def insert_and_swallow(store: Store) -> None:
     with store.transaction():
-        store._insert_row("feature_set", world.feature_set())
+        store.insert_rows("feature_set", [world.feature_set()])
         with suppress(duckdb.ConstraintException):
-            store._insert_row("feature_set", world.feature_set())
+            store.insert_rows("feature_set", [world.feature_set()])
 
 
 def test_an_error_inside_a_transaction_leaves_nothing() -> None:
@@ -158,6 +167,9 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("manifest", ManifestRow),
         ("feature_set", FeatureSetRow),
         ("run", RunRow),
+        ("released_run", ReleasedRunRow),
+        ("text_probe", TextProbeRow),
+        ("ceiling", CeilingRow),
     ],
 )
 def test_row_models_are_the_tables(table: str, model: type[Row]) -> None:

@@ -45,7 +45,9 @@ def taxonomy(dataset_id: str = "d1") -> Taxonomy:
         config=TaxonomyConfig(min_leaves=1),
         concepts=table(CONCEPT, concepts),
         edges=table(EDGE, [(leaf, hypernym, "wordnet") for leaf, hypernym in pairs]),
-        leaf_hypernym=table(LEAF_HYPERNYM, [(a, b, True, None, True) for a, b in pairs]),
+        leaf_hypernym=table(
+            LEAF_HYPERNYM, [(a, b, True, None, True, "hypernym") for a, b in pairs]
+        ),
         images=table(
             IMAGE,
             [
