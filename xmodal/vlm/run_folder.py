@@ -17,6 +17,7 @@ from torch import Tensor
 from taxonomy.errors import DataError
 from taxonomy.hashing import canonical_json
 from xmodal.files import write_whole
+from xmodal.vlm.projector import Projector, ProjectorConfig
 from xmodal.vlm.trainer import Metrics, TrainState
 
 FILES = ("metrics.parquet", "predictions.parquet", "projector.safetensors")
@@ -99,11 +100,42 @@ class RunFolder:
 
         The header is one entry of JSON: safetensors writes several in random order.
         """
-        tensors = {name: value.detach() for name, value in state.projector.state_dict().items()}
+        projector = state.projector
+        tensors = {name: value.detach() for name, value in projector.state_dict().items()}
+        shape = {
+            "config": projector.config.as_dict(),
+            "width_in": projector.width_in,
+            "width_out": projector.width_out,
+            "scale": projector.scale,
+        }
+        text = canonical_json({**header, **shape})
         write_whole(
             self.path / "projector.safetensors",
-            lambda path: save_file(tensors, path, metadata={"xmodal": canonical_json(header)}),
+            lambda path: save_file(tensors, path, metadata={"xmodal": text}),
         )
+
+    def load_projector(self) -> Projector:
+        """The trained projector, in evaluation mode, fp32 on the CPU.
+
+        Raises:
+            DataError: The run left no projector, or its file is damaged.
+        """
+        path = self.path / "projector.safetensors"
+        if not path.is_file():
+            raise DataError(f"{path} is missing: the run is not finished, or its folder lost it")
+        try:
+            with safe_open(path, "pt") as file:
+                said = json.loads((file.metadata() or {})["xmodal"])
+            projector = Projector(
+                ProjectorConfig(**said["config"]), said["width_in"], said["width_out"]
+            )
+            projector.scale = float(said["scale"])
+            projector.load_state_dict(load_file(path))
+        except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
+            raise DataError(
+                f"{path} cannot be read ({error}); delete the folder to train anew"
+            ) from (error)
+        return projector.eval()
 
     def write_metrics(self, metrics: Metrics) -> None:
         """metrics.parquet: step, name, value."""
