@@ -18,6 +18,9 @@ PAIRS = ("agreed", "strict", "everyday", "categories")
 INNER_LEAVES = ("drop", "keep")
 RELATION = "hypernym"
 """The relation that is asked about unless another is named."""
+DESIGNS = ("none", "random", "systematic")
+IMPORTED = "imported"
+"""The design of a manifest read from somebody else's files: not built, so not in DESIGNS."""
 SHUFFLES = ("none", "within", "across", "across_s1", "swap", "swap_control")
 
 
@@ -95,11 +98,12 @@ class ManifestConfig:
     """Every knob of one design. The manifest's id is the hash of this and the dataset."""
 
     design: str = "random"
-    """Which cells are held out: none, random or systematic."""
+    """Which cells are held out: none, random or systematic; imported for files of others."""
     unit: str = "pair"
     """What random draws: pair (cells) or leaf (all cells of a leaf, as S1 did)."""
     ratio: float = 1.0
-    """Share of the cells held out, 0 to 1. 0 for design none; derived for systematic."""
+    """Share of the cells held out, 0 to 1. 0 for design none; derived for systematic and, over
+    the true cells, for imported."""
     n_held_out_hypernyms: int | None = None
     """For systematic: how many hypernyms lose all their cells."""
     closure: str = "none"
@@ -120,7 +124,8 @@ class ManifestConfig:
     """What hypernym questions ask: hypernym, part, or another relation of the dataset."""
 
     def __post_init__(self) -> None:
-        one_of("design", self.design, ("none", "random", "systematic"))
+        if self.design != IMPORTED:
+            one_of("design", self.design, DESIGNS)
         one_of("unit", self.unit, ("pair", "leaf"))
         one_of("closure", self.closure, ("none", "down"))
         one_of(
@@ -172,9 +177,17 @@ class Manifest:
     """Nominal and realised ratios, exclusion and shortfall counts."""
 
 
-def manifest_id(dataset_id: str, config: ManifestConfig) -> str:
-    """The id of the manifest of a config over a dataset."""
-    return content_id({"dataset": dataset_id, **config.identity()})
+def manifest_id(dataset_id: str, config: ManifestConfig, rows: str | None = None) -> str:
+    """The id of the manifest of a config over a dataset.
+
+    Args:
+        dataset_id: The dataset.
+        config: The resolved config.
+        rows: Hash of the manifest's rows for design imported, which no config can draw again;
+            None for any other.
+    """
+    content = {} if rows is None else {"rows": rows}
+    return content_id({"dataset": dataset_id, **config.identity(), **content})
 
 
 def _without_defaults(config: Any, names: tuple[str, ...]) -> dict[str, Any]:

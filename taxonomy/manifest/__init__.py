@@ -6,13 +6,17 @@ from taxonomy.manifest.build import ManifestBuilder, build_manifest, build_manif
 from taxonomy.manifest.exposure import exposure, headline
 from taxonomy.manifest.grid import grid
 from taxonomy.manifest.rows import rows_sha256
+from taxonomy.manifest.s1 import check_size, paper_grid, semantics
 
 __all__ = [
     "ManifestBuilder",
     "build_manifest",
     "build_manifests",
+    "check_size",
     "exposure",
     "grid",
     "headline",
+    "paper_grid",
     "rows_sha256",
+    "semantics",
 ]

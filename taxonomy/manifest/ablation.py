@@ -11,21 +11,23 @@ from taxonomy.errors import ManifestError
 from taxonomy.hashing import keyed_order, unit_interval
 from taxonomy.manifest.draws import Bools, Floats, keys64
 from taxonomy.manifest.world import World
-from taxonomy.model import ManifestConfig
+from taxonomy.model import IMPORTED, ManifestConfig
 
 
 def resolve(config: ManifestConfig, n_hypernyms: int) -> ManifestConfig:
     """The config with every knob that its design does not use at a fixed value.
 
     Two configs that ask for the same design thus get the same manifest id, and the ratio
-    of a systematic design is the share of the hypernyms it names.
+    of a systematic design is the share of the hypernyms it names. A systematic design that
+    names them all is the random one at ratio 1.
 
     Args:
         config: As the user gave it.
         n_hypernyms: Hypernyms of the dataset that are asked about.
 
     Raises:
-        ManifestError: There are not as many hypernyms as the design holds out.
+        ManifestError: There are not as many hypernyms as the design holds out, or the design
+            is imported.
     """
     if config.shuffle == "none":
         config = replace(config, shuffle_seed=None)
@@ -33,6 +35,14 @@ def resolve(config: ManifestConfig, n_hypernyms: int) -> ManifestConfig:
         config = replace(config, shuffle_seed=config.seed)
     if config.design == "none":
         return replace(config, ratio=0.0, unit="pair", closure="none")
+    if config.design == IMPORTED:
+        raise ManifestError(
+            "design imported is read by `xmodal manifest import` and cannot be built: choose "
+            "none, random or systematic"
+        )
+    if config.design == "systematic" and config.n_held_out_hypernyms == n_hypernyms:
+        # S1's "53 categories": the same cells as random at 1
+        config = replace(config, design="random", ratio=1.0, n_held_out_hypernyms=None)
     if config.design == "random":
         return replace(config, ratio=float(config.ratio), closure="none")
     n = config.n_held_out_hypernyms or 0

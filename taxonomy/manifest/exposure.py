@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from taxonomy.manifest.mentions import n_occurrences
+from taxonomy.manifest.s1 import semantics_line
 from taxonomy.model import Manifest, Taxonomy
 
 EXPOSURE = pa.schema(
@@ -86,7 +87,10 @@ def exposure(taxonomy: Taxonomy, manifest: Manifest) -> pa.Table:
 
 
 def headline(manifest: Manifest) -> str:
-    """Three lines about a manifest: what is held out, what is left, what could not be had."""
+    """Lines about a manifest: what is held out, what is left, what could not be had.
+
+    Three, and a fourth where the settings are those of S1 or the rows were imported.
+    """
     config, n = manifest.config, manifest.summary
     hidden = (
         f"{config.design} design, shuffle {config.shuffle}: held out "
@@ -105,4 +109,5 @@ def headline(manifest: Manifest) -> str:
         f"{n['n_leaves_dropped']}; negatives that could not be had {missing}; cells of no "
         f"clear answer {sum(n['n_excluded_cells'].values())}"
     )
-    return f"{hidden}\n{left}\n{rest}"
+    said = (hidden, left, rest, semantics_line(manifest), n.get("imported_line"))
+    return "\n".join(line for line in said if line)
