@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, Dataset, StorePath
+from cli.options import DEFAULT_STORE, Dataset, StorePath, to_stderr
 
 app = typer.Typer(help="Designs: what training may see, and every question.", no_args_is_help=True)
 
@@ -15,10 +15,8 @@ ManifestId = Annotated[str, typer.Argument(help="Id of a manifest, or its beginn
 Unit = Annotated[
     str, typer.Option(help="What is held out: pair (cells) or leaf (all cells of a leaf).")
 ]
-Closure = Annotated[
-    str,
-    typer.Option(help="For systematic: none, or down to hold out descendant hypernyms too."),
-]
+CLOSURE_HELP = "For systematic: none, or down to hold out descendant hypernyms too."
+Closure = Annotated[str, typer.Option(help=CLOSURE_HELP)]
 Mentions = Annotated[
     str,
     typer.Option(
@@ -83,7 +81,7 @@ def build(
         shuffle_seed=shuffle_seed,
         train_leaf_negatives=train_leaf_negatives,
     )
-    for manifest in build_into(store, [config], dataset):
+    for manifest in build_into(store, [config], dataset, tell=to_stderr):
         typer.echo(headline(manifest), err=True)
         typer.echo(manifest.manifest_id)
 
@@ -93,39 +91,71 @@ def build(
 def grid(
     store: StorePath = DEFAULT_STORE,
     dataset: Dataset = None,
-    designs: Annotated[str, typer.Option(help="Designs, with commas between.")] = "random",
-    ratios: Annotated[str, typer.Option(help="Ratios of random designs.")] = "0,0.5,1",
+    paper: Annotated[
+        str | None,
+        typer.Option(
+            help="s1: the paper's grid instead of a listed one. 30 manifests a seed: random at "
+            "0.1, 0.3, 0.5, 0.7, 0.9 and 1 and systematic at 10, 20, 30 and 40 hypernyms, each "
+            "with shuffle none, within and across (the paper's 53 categories are random at 1). "
+            "Needs a dataset of 41 hypernyms or more."
+        ),
+    ] = None,
+    with_full: Annotated[
+        bool, typer.Option("--with-full", help="For --paper: 3 more a seed, nothing held out.")
+    ] = False,
+    with_swap: Annotated[
+        bool,
+        typer.Option(
+            "--with-swap",
+            help="For --paper: 2 more a seed, whole categories exchanged and their control, "
+            "random at 1.",
+        ),
+    ] = False,
+    designs: Annotated[
+        str | None, typer.Option(help="Designs, with commas between.  [default: random]")
+    ] = None,
+    ratios: Annotated[
+        str | None, typer.Option(help="Ratios of random designs.  [default: 0,0.5,1]")
+    ] = None,
     n_held_out_hypernyms: Annotated[
-        str, typer.Option(help="Numbers of hypernyms of systematic designs.")
-    ] = "",
-    shuffles: Annotated[str, typer.Option(help="Shuffles.")] = "none",
+        str | None, typer.Option(help="Numbers of hypernyms of systematic designs.")
+    ] = None,
+    shuffles: Annotated[str | None, typer.Option(help="Shuffles.  [default: none]")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds.")] = "42,218,7",
     unit: Unit = "pair",
-    closure: Closure = "none",
+    closure: Annotated[str | None, typer.Option(help=f"{CLOSURE_HELP}  [default: none]")] = None,
     mentions: Mentions = "drop_all",
     negatives: Negatives = "matched",
     shuffle_seed: ShuffleSeed = None,
     train_leaf_negatives: TrainLeafNegatives = 1,
 ) -> None:
-    """Build every combination of the listed values and print the ids."""
-    from cli.lists import listed
-    from taxonomy.manifest import grid as combinations
+    """Build every combination of the listed values, or a paper's grid, and print the ids.
+
+    With --paper s1, --unit leaf --negatives image --mentions keep hold out as S1's code did.
+    """
+    from cli.grids import chosen_grid
     from xmodal.manifests import build_into
 
-    configs = combinations(
-        listed("designs", designs, str),
-        listed("ratios", ratios, float),
-        listed("n_held_out_hypernyms", n_held_out_hypernyms, int),
-        listed("shuffles", shuffles, str),
-        listed("seeds", seeds, int),
+    said = {
+        "designs": designs,
+        "ratios": ratios,
+        "n_held_out_hypernyms": n_held_out_hypernyms,
+        "shuffles": shuffles,
+        "closure": closure,
+    }
+    configs = chosen_grid(
+        paper,
+        with_full,
+        with_swap,
+        said,
+        seeds,
         unit=unit,
-        closure=closure,
         mentions=mentions,
         negatives=negatives,
         shuffle_seed=shuffle_seed,
         train_leaf_negatives=train_leaf_negatives,
     )
-    for manifest in build_into(store, configs, dataset):
+    for manifest in build_into(store, configs, dataset, paper=paper, tell=to_stderr):
         typer.echo(manifest.manifest_id)
 
 

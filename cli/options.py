@@ -18,3 +18,8 @@ Dataset = Annotated[
     str | None,
     typer.Option("--dataset", help="Id of a dataset, or its beginning; the latest if not given."),
 ]
+
+
+def to_stderr(line: str) -> None:
+    """Tell the user something that is no result."""
+    typer.echo(line, err=True)

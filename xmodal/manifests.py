@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from taxonomy.manifest import ManifestBuilder, exposure, headline
+from taxonomy.manifest import ManifestBuilder, check_size, exposure, headline, semantics
 from taxonomy.model import Manifest, ManifestConfig
 from xmodal.store import Store
 
@@ -26,13 +27,24 @@ OVERVIEW = (
     "seed",
     "shuffle_seed",
     "train_leaf_negatives",
+    "semantics",
     "ratio_realised_cells",
     "ratio_realised_questions",
 )
+SEMANTICS = "semantics"
+"""Column that is not stored: s1 where unit, negatives and mentions are those of S1's code."""
+
+Tell = Callable[[str], None]
+"""Called with a line for the user."""
 
 
 def build_into(
-    path: Path, configs: Iterable[ManifestConfig], dataset_id: str | None = None
+    path: Path,
+    configs: Iterable[ManifestConfig],
+    dataset_id: str | None = None,
+    *,
+    paper: str | None = None,
+    tell: Tell | None = None,
 ) -> Iterator[Manifest]:
     """Build manifests of a stored dataset and store each; known ones stay as they are.
 
@@ -42,14 +54,24 @@ def build_into(
         path: The store.
         configs: What to build.
         dataset_id: Id or unique prefix; the latest dataset if None.
+        paper: Whose grid the configs are, if anybody's.
+        tell: Told once of each design that is built under another name.
 
     Raises:
         StoreError: No such store or dataset.
-        ManifestError: A design that this dataset does not allow.
+        ManifestError: A design that this dataset does not allow, or a dataset too small for
+            the paper's grid.
     """
     with Store.open(path, read_only=True) as store:
         builder = ManifestBuilder(store.load_taxonomy(dataset_id))
-    wanted = list(dict.fromkeys(builder.resolve(config) for config in configs))
+    if paper is not None:
+        check_size(paper, len(builder.world.hypernyms))
+    resolved = [(config, builder.resolve(config)) for config in configs]
+    if tell is not None:
+        for line in dict.fromkeys(_renamed(*pair) for pair in resolved if pair[0] != pair[1]):
+            if line:
+                tell(line)
+    wanted = list(dict.fromkeys(config for _, config in resolved))
     for config in wanted:
         builder.labels(config)
     with Store.open(path) as store:
@@ -59,10 +81,23 @@ def build_into(
             yield manifest
 
 
+def _renamed(config: ManifestConfig, resolved: ManifestConfig) -> str | None:
+    if config.design == resolved.design:
+        return None
+    return (
+        f"n_held_out_hypernyms {config.n_held_out_hypernyms} is every hypernym of this dataset: "
+        f"built as design {resolved.design}, ratio {resolved.ratio:g}"
+    )
+
+
 def overview(path: Path) -> pa.Table:
-    """One row a stored manifest, oldest first: its settings and realised ratios."""
+    """One row a stored manifest, oldest first: its settings, whose semantics, realised ratios."""
     with Store.open(path, read_only=True) as store:
-        return store.manifests().select(list(OVERVIEW))
+        stored = store.manifests()
+    names = [field.name for field in fields(ManifestConfig)]
+    configs = [ManifestConfig(**row) for row in stored.select(names).to_pylist()]
+    whose = pa.array([semantics(config) for config in configs], pa.string())
+    return stored.append_column(SEMANTICS, whose).select(list(OVERVIEW))
 
 
 def record(path: Path, manifest_id: str) -> dict[str, Any]:
@@ -74,6 +109,7 @@ def record(path: Path, manifest_id: str) -> dict[str, Any]:
         "dataset_id": manifest.dataset_id,
         "shuffle_id": manifest.shuffle_id,
         **manifest.config.as_dict(),
+        SEMANTICS: semantics(manifest.config),
         "rows_sha256": manifest.rows_sha256,
         "summary": dict(manifest.summary),
     }

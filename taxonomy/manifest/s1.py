@@ -57,6 +57,8 @@ def paper_grid(
             )
     shared = {"closure": "none", **knobs}
     seeds = list(seeds)
+    if not seeds:
+        raise ConfigError("seeds must be one or more whole numbers, got none")
     configs = grid(
         [*(("none",) if full else ()), "random", "systematic"],
         RATIOS,
