@@ -222,7 +222,7 @@ def _encode_all(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Sums in one order, so that the bytes do not depend on the number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -241,7 +241,7 @@ class _Pca:
 
     def __init__(self, tokens: Tensor, config: FeatureConfig) -> None:
         """Fit on tokens, float32 [N, P, Dv]."""
-        with _one_thread():
+        with one_thread():
             self._fit(tokens.flatten(1), config)
 
     def _fit(self, flat: Tensor, config: FeatureConfig) -> None:
@@ -258,6 +258,6 @@ class _Pca:
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """float32 [N, P, Dv] to [N, 1, at most n_components], unit variance in training."""
-        with _one_thread():
+        with one_thread():
             pooled: Tensor = (tokens.flatten(1) - self.mean) @ self.basis / self.scale
         return pooled[:, None]

@@ -173,7 +173,7 @@ class Store:
                 f"{self.path} holds no dataset: "
                 f"`xmodal taxonomy build --store {self.path}` adds one"
             )
-        found = ids[-1] if dataset_id is None else _resolve("dataset", dataset_id, ids)
+        found = ids[-1] if dataset_id is None else resolve_id("dataset", dataset_id, ids)
         row = self._row("SELECT * FROM dataset WHERE dataset_id = $id", found)
         tables = self._tables(_DATASET_TABLES, found)
         return Taxonomy(
@@ -240,8 +240,7 @@ class Store:
         Raises:
             StoreError: An id that is unknown or ambiguous.
         """
-        ids = self._ids("SELECT manifest_id FROM manifest ORDER BY created_at")
-        found = _resolve("manifest", manifest_id, ids)
+        found = resolve_id("manifest", manifest_id, self._ids("SELECT manifest_id FROM manifest"))
         row = self._row("SELECT * FROM manifest WHERE manifest_id = $id", found)
         tables = self._tables(_MANIFEST_TABLES, found)
         return Manifest(
@@ -318,7 +317,7 @@ class Store:
         Raises:
             StoreError: An id that is unknown or ambiguous.
         """
-        found = _resolve("run", run_id, self._ids("SELECT run_id FROM run"))
+        found = resolve_id("run", run_id, self._ids("SELECT run_id FROM run"))
         row = self._row("SELECT * FROM run WHERE run_id = $id", found)
         last = self.query(
             "SELECT name, arg_max(value, step) AS value FROM metric WHERE run_id = $id "
@@ -389,7 +388,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _resolve(kind: str, given: str, ids: list[str]) -> str:
+def resolve_id(kind: str, given: str, ids: list[str]) -> str:
+    """The id that is given or that begins so; StoreError if there is none or several."""
     matches = [given] if given in ids else [name for name in ids if name.startswith(given)]
     if not ids:
         raise StoreError(f"no {kind} {given!r}: the store holds none yet")
