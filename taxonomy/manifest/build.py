@@ -77,7 +77,7 @@ class ManifestBuilder:
             labels=label_rows,
             examples=examples,
             rows_sha256=rows_sha256(cells, label_rows, examples),
-            summary=_summary(world, config, labels, held, questions, training),
+            summary=summarise(world, config, labels, held, questions, training),
         )
 
     def labels(self, config: ManifestConfig) -> Labels:
@@ -128,7 +128,7 @@ def _ratio(part: Bools, whole: Bools) -> float:
     return float(part.sum()) / max(1, int(whole.sum()))
 
 
-def _summary(
+def summarise(
     world: World,
     config: ManifestConfig,
     labels: Labels,
