@@ -80,6 +80,8 @@ class _Roles:
     graph: nx.DiGraph
     leaves: frozenset[str]
     inner: frozenset[str]
+    kept_inner: frozenset[str]
+    """Leaves that are above other leaves, where these are kept."""
     claims: tuple[Claim, ...]
     dropped: Mapping[str, int]
     """Hypernyms with too few leaves, and how many they have."""
@@ -129,14 +131,17 @@ def assemble(config: TaxonomyConfig, source: Source, wordnet: WordNet) -> Taxono
 
 def _roles(config: TaxonomyConfig, source: Source, wordnet: WordNet) -> _Roles:
     graph = hypernym_graph(source, wordnet)
-    inner = frozenset(inner_concepts(graph, source, wordnet))
+    high = frozenset(inner_concepts(graph, source, wordnet))
+    inner = high if config.inner_leaves == "drop" else frozenset()
     leaves = frozenset(source.concepts) - inner
     above = {
         name: frozenset({synset} | wordnet.ancestors(synset))
         for name, synset in source.concepts.items()
         if synset is not None and name in leaves
     }
-    found = claims(leaves, source.hypernyms, above, source.hypernyms, source.listed)
+    found = claims(
+        leaves, source.hypernyms, above, source.hypernyms, source.listed, source.spoken_of
+    )
     counts = n_leaves(found, source.hypernyms, config.pairs)
     dropped = {word: n for word, n in counts.items() if n < config.min_leaves}
     if len(dropped) == len(counts):
@@ -154,6 +159,7 @@ def _roles(config: TaxonomyConfig, source: Source, wordnet: WordNet) -> _Roles:
         graph=nx.relabel_nodes(graph, final),
         leaves=leaves,
         inner=inner,
+        kept_inner=high - inner,
         claims=tuple(found),
         dropped=dropped,
     )
@@ -161,6 +167,8 @@ def _roles(config: TaxonomyConfig, source: Source, wordnet: WordNet) -> _Roles:
 
 def _check_pictures(source: Source, roles: _Roles) -> None:
     """Every leaf can be trained and tested, and inner nodes are in no split."""
+    if not source.pictured:
+        return
     seen: dict[str, set[str | None]] = {name: set() for name in source.concepts}
     for picture in source.pictures:
         if picture.concept in roles.leaves and picture.split not in SPLITS:
@@ -184,12 +192,14 @@ def _concept_table(source: Source, roles: _Roles, wordnet: WordNet) -> pa.Table:
         synset = source.hypernyms[name] if role == "hypernym" else source.concepts.get(name)
         if role == "synset":
             synset, name = name, wordnet.lemmas(name)[0].lower()
+        elif role != "hypernym":
+            name = source.word(name)
         rows.append(
             {
                 "concept_id": len(rows),
                 "key": key,
                 "name": name,
-                "phrase": phrase(name),
+                "phrase": source.phrases.get(name) or phrase(name),
                 "synset": synset,
                 "wn_offset": None if synset is None else wordnet.offset(synset),
                 "gloss": None if synset is None else wordnet.gloss(synset),
@@ -257,5 +267,6 @@ def _notes(
         "n_pairs_strict": sum(bool(claim.strict) for claim in roles.claims),
         "n_pairs_listed": sum(bool(claim.listed) for claim in roles.claims),
         "leaves_without_validation": sorted(roles.leaves - validated),
+        "kept_inner": sorted(roles.kept_inner),
         **source.notes,
     }

@@ -76,15 +76,34 @@ def _stand_ins(source: Source) -> dict[str, str]:
 
 
 def _add_list(graph: nx.DiGraph, source: Source) -> None:
-    """Add the list's edges that no path says yet, and tie a word to its namesake concept."""
+    """Add the list's edges that no path says yet, and tie a word to its namesake concept.
+
+    Where names are keys, a name means the concept and never a hypernym's word, and
+    namesakes with two synsets are two things.
+    """
     implied = {node: nx.descendants(graph, node) for node in graph if not _is_synset(node)}
-    namesakes = [(name, name) for name in source.concepts if name in source.hypernyms]
-    for hyponym, hypernym in [*source.edges, *namesakes]:
-        as_word = hyponym in source.hypernyms and hyponym != hypernym
-        below = f"hypernym/{hyponym}" if as_word else f"concept/{hyponym}"
-        above = f"hypernym/{hypernym}"
+    edges = [
+        (f"hypernym/{hyponym}", f"hypernym/{hypernym}")
+        if hyponym in source.hypernyms and hyponym != hypernym and not source.words
+        else (f"concept/{hyponym}", f"hypernym/{hypernym}")
+        for hyponym, hypernym in source.edges
+    ]
+    for below, above in [*edges, *_namesakes(source)]:
         if above not in implied[below]:
             graph.add_edge(below, above, source=source.list_name)
+
+
+def _namesakes(source: Source) -> list[tuple[str, str]]:
+    """Concepts with the surface form of a hypernym, and that hypernym."""
+    found = []
+    for name, synset in source.concepts.items():
+        word = source.word(name)
+        if word not in source.hypernyms:
+            continue
+        other = source.hypernyms[word]
+        if not source.words or None in (synset, other) or synset == other:
+            found.append((f"concept/{name}", f"hypernym/{word}"))
+    return found
 
 
 def _is_synset(node: str) -> bool:

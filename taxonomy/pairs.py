@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -35,6 +35,7 @@ def claims(
     above: Mapping[str, frozenset[str]],
     synsets: Mapping[str, str | None],
     listed: Mapping[str, frozenset[str]],
+    spoken_of: frozenset[str] | None = None,
 ) -> list[Claim]:
     """Every pair that WordNet or the list holds true, sorted.
 
@@ -44,19 +45,31 @@ def claims(
         above: By leaf with a synset, its synset and all synsets above it.
         synsets: The hypernyms' synsets.
         listed: By leaf that the list speaks of, the hypernyms it gives.
+        spoken_of: Hypernyms that the list speaks of; None: all.
 
     Returns:
         The claims, by leaf and hypernym.
     """
+    words = frozenset(hypernyms)
+    of_synset = defaultdict(set)
+    for word in words:
+        of_synset[synsets[word]].add(word)
+    nothing: frozenset[str] = frozenset()
     found = []
-    words = sorted(hypernyms)
     for leaf in sorted(leaves):
-        for word in words:
-            synset = synsets[word]
-            strict = None if synset is None or leaf not in above else synset in above[leaf]
-            in_list = word in listed[leaf] if leaf in listed else None
-            if strict or in_list:
-                found.append(Claim(leaf=leaf, hypernym=word, strict=strict, listed=in_list))
+        known = above.get(leaf, nothing)
+        strictly = {word for synset in known for word in of_synset.get(synset, ())}
+        in_list = listed.get(leaf, nothing) & words
+        for word in sorted(strictly | in_list):
+            silent = leaf not in listed or (spoken_of is not None and word not in spoken_of)
+            found.append(
+                Claim(
+                    leaf=leaf,
+                    hypernym=word,
+                    strict=word in strictly if synsets[word] and leaf in above else None,
+                    listed=None if silent else word in in_list,
+                )
+            )
     return found
 
 

@@ -26,7 +26,7 @@ class Source:
     """A source as read and checked, before ids: concepts are pictured, hypernyms are asked."""
 
     list_name: str
-    """What edges of the hand-made list are called: everyday or csv."""
+    """What edges of the hand-made list are called: everyday, csv or categories."""
     concepts: Mapping[str, str | None]
     """Each pictured concept and its synset, where it has one."""
     hypernyms: Mapping[str, str | None]
@@ -36,7 +36,19 @@ class Source:
     edges: Sequence[tuple[str, str]]
     """(hyponym, hypernym) of the list; a hyponym that is a hypernym word means that word."""
     pictures: Sequence[Picture]
-    """In the order of their image ids."""
+    """In the order of their image ids; none at all if the source is not pictured."""
     inner: frozenset[str] = frozenset()
     """Concepts that the source itself puts above others; WordNet may add more."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """The surface form by concept, for all of them, where names are keys: bat of "bat1"."""
+    phrases: Mapping[str, str] = field(default_factory=dict)
+    """The asked form by surface form, where taxonomy.phrases has no good one."""
+    spoken_of: frozenset[str] | None = None
+    """The hypernyms that the list speaks of; None: all of them."""
+    pictured: bool = True
+    """False: concepts and pairs only, enough for whatever asks no images."""
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def word(self, concept: str) -> str:
+        """The surface form of a concept; several concepts may share one."""
+        return self.words.get(concept, concept)
