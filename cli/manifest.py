@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -200,3 +201,76 @@ def report(
     lines, table = read_report(store, manifest_id)
     typer.echo(lines, err=fmt != "table")
     emit(table, fmt)
+
+
+@app.command("export")
+@user_errors
+def export(
+    manifest_id: ManifestId,
+    output: Annotated[Path, typer.Option(help="A folder that is not there yet, or empty.")],
+    store: StorePath = DEFAULT_STORE,
+    fmt: Annotated[
+        str, typer.Option("--format", help="llava-json: conversations for LLaVA and Prismatic.")
+    ] = "llava-json",
+    per: Annotated[
+        str,
+        typer.Option(
+            help="An entry a question (Prismatic's align stage, S1's code) or an image (its "
+            "questions as turns: LLaVA, Prismatic's finetune stage)."
+        ),
+    ] = "question",
+    images: Annotated[
+        str,
+        typer.Option(help="none: entries name an image by its uri; copy: write it under images/."),
+    ] = "none",
+) -> None:
+    """Write a manifest as chat.json (training), validation.json, test.json and manifest.json."""
+    from xmodal.interchange import export_manifest
+
+    line = export_manifest(store, manifest_id, output, fmt=fmt, per=per, images=images)
+    typer.echo(line)
+
+
+@app.command("import")
+@user_errors
+def import_(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with chat.json and test.json, or the file of the training questions."
+        ),
+    ],
+    store: StorePath = DEFAULT_STORE,
+    dataset: Dataset = None,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file of test questions; may be given again.  [default: test.json]"),
+    ] = None,
+    validation: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A file of validation questions; may be given again.  [default: validation.json]"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The seed the files were drawn with, if you know it.")
+    ] = None,
+) -> None:
+    """Store the manifest of chat files and print its id.
+
+    With manifest.json beside them it is the manifest that was exported. Without, its design is
+    imported: what is held out, the shuffle and the other settings are read off the questions.
+    """
+    from taxonomy.manifest import headline
+    from xmodal.interchange import import_manifest
+
+    manifest = import_manifest(
+        store,
+        path,
+        dataset_id=dataset,
+        test=test or (),
+        validation=validation or (),
+        seed=seed,
+    )
+    typer.echo(headline(manifest), err=True)
+    typer.echo(manifest.manifest_id)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from taxonomy.interchange.infer import infer_manifest
-from taxonomy.interchange.llava import QUESTION, Layout, chat_files, image_paths
+from taxonomy.interchange.llava import QUESTION, SIDECAR, Layout, chat_files, image_paths
 from taxonomy.interchange.reading import Files, find_files, read_turns
-from taxonomy.interchange.sidecar import SIDECAR, manifest_of, read_sidecar, sidecar
+from taxonomy.interchange.sidecar import manifest_of, read_sidecar, sidecar
 
 __all__ = [
     "QUESTION",

@@ -11,7 +11,7 @@ import numpy as np
 from taxonomy.errors import DataError
 from taxonomy.hashing import content_id
 from taxonomy.interchange.labels import read_labels
-from taxonomy.interchange.llava import QUESTION
+from taxonomy.interchange.llava import QUESTION, SIDECAR
 from taxonomy.interchange.matching import Asked, Images, Phrases
 from taxonomy.interchange.reading import Turn
 from taxonomy.manifest.build import summarise
@@ -48,9 +48,10 @@ def infer_manifest(
 ) -> Manifest:
     """The manifest that chat files show, of design imported.
 
-    A true cell is held out if no training question asks it; a false one if besides its leaf
-    or its hypernym is in no training question, because a No that was never drawn looks the
-    same as one held out. The labels of a leaf's pictures are read off its Yes.
+    A true cell is held out if no training question asks it. A false one that no training
+    question asks may be held out or never drawn. Where whole leaves or hypernyms are left out,
+    it is held out with its leaf or hypernym; where single true cells are, it is held out, for
+    training knows as little of it. The labels of a leaf's pictures are read off its Yes.
 
     Args:
         taxonomy: The dataset.
@@ -77,9 +78,10 @@ def infer_manifest(
         asked_ids(world, questions.about_hypernym, questions.asked),
     )
     questions = replace(questions, example_id=ids)
-    held, trained = _held_out(world, questions)
+    held_out = _held_out(world, questions)
+    held = held_out.cells
     in_training = world.image_split[questions.image] == TRAIN
-    config = _config(world, questions, labels, held, seed, relation)
+    config = _config(world, questions, labels, held_out, seed, relation)
     in_cell = question_held_out(questions, held)
     taught = hypernyms_with_yes(world, questions, in_training)
     cells, label_rows = cell_table(world, held), label_table(world, labels)
@@ -93,7 +95,8 @@ def infer_manifest(
         "n_turns": len(turns),
         "n_repeated": n_repeated,
         "n_homonyms": n_homonyms,
-        "n_false_cells_untold": int((world.false & ~held & ~trained).sum()),
+        "by_pair": held_out.by_pair,
+        "n_false_cells_untold": held_out.n_untold,
     }
     summary = summarise(world, config, labels, held, questions, training)
     return Manifest(
@@ -238,29 +241,48 @@ def _labels(world: World, label_of: Ints) -> Labels:
     return Labels(shuffle_id=shuffle_id, draw_id=shuffle_id, label_of=label_of, status=status)
 
 
-def _held_out(world: World, questions: Questions) -> tuple[Bools, Bools]:
-    """bool [L, H] twice: cells held out, cells that training asks."""
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """What training leaves out."""
+
+    cells: Bools
+    """bool [L, H]."""
+    by_pair: bool
+    """Most true cells left out are single ones: training asks their leaf and their hypernym."""
+    n_untold: int
+    """False cells that training never asks and that count as kept."""
+
+
+def _held_out(world: World, questions: Questions) -> HeldOut:
     trained = np.zeros_like(world.used)
     which = questions.about_hypernym & (world.image_split[questions.image] == TRAIN)
     trained[questions.label[which], questions.asked[which]] = True
     untaught = ~trained.any(axis=1, keepdims=True) | ~trained.any(axis=0, keepdims=True)
-    held = (world.used & ~trained) | (world.false & ~trained & untaught)
-    return held, trained
+    true, false = world.used & ~trained, world.false & ~trained
+    by_pair = bool(2 * (true & ~untaught).sum() > true.sum())
+    cells = true | (false if by_pair else false & untaught)
+    return HeldOut(cells=cells, by_pair=by_pair, n_untold=int((false & ~cells).sum()))
 
 
 def _config(
     world: World,
     questions: Questions,
     labels: Labels,
-    held: Bools,
+    held_out: HeldOut,
     seed: int,
     relation: str,
 ) -> ManifestConfig:
     """The settings of a manifest of these rows, as far as rows can tell."""
+    held = held_out.cells
     about, split = questions.about_hypernym, world.image_split[questions.image]
     whole = (held | ~world.cells).all(axis=1)
     some = held.any(axis=1)
-    by_leaf = some.any() and (whole | ~some).all() and not held[world.cells].all()
+    by_leaf = (
+        not held_out.by_pair
+        and some.any()
+        and (whole | ~some).all()
+        and not held[world.cells].all()
+    )
     train = about & (split == TRAIN)
     with_yes = np.unique(questions.asked[train & questions.answer])
     no_only = np.setdiff1d(questions.asked[train], with_yes)
@@ -298,12 +320,14 @@ def _shuffle_kind(world: World, labels: Labels) -> str:
 
 
 def _line(config: ManifestConfig, counts: Mapping[str, Any]) -> str:
+    false = "all false ones" if counts["by_pair"] else "the false ones of leaves and hypernyms"
     return (
-        f"imported without a sidecar: unit {config.unit}, mentions {config.mentions}, negatives "
+        f"imported without {SIDECAR}: unit {config.unit}, mentions {config.mentions}, negatives "
         f"{config.negatives} and shuffle {config.shuffle} are read off the questions, seed "
-        f"{config.seed} is as given; held out are the true pairs that training never asks and "
-        "the false ones whose leaf or hypernym it never asks; "
-        f"{counts['n_false_cells_untold']} other false cells that it never asks count as kept; "
-        f"repeated questions {counts['n_repeated']}, cells outside the dataset's "
-        f"{counts['n_cells_outside']}, answered otherwise {counts['n_cells_answered_otherwise']}"
+        f"{config.seed} is as given; held out are the true cells and {false} that training never "
+        f"asks, {counts['n_false_cells_untold']} other false cells that it never asks count as "
+        f"kept; nominal is the share of the true cells; repeated questions "
+        f"{counts['n_repeated']}, cells outside the dataset's {counts['n_cells_outside']}, "
+        f"answered otherwise {counts['n_cells_answered_otherwise']}, leaves of one word that "
+        f"could not be told apart {counts['n_homonyms']}"
     )

@@ -22,6 +22,7 @@ QUESTION = "Is there {phrase} in the image?"
 IMAGE_TOKEN = "<image>"
 PER = ("question", "image")
 IMAGES = ("none", "copy")
+SIDECAR = "manifest.json"
 TRAINING, VALIDATION, TEST = "chat.json", "validation.json", "test.json"
 
 Entry = dict[str, Any]

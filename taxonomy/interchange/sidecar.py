@@ -8,13 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 from taxonomy.errors import DataError, XmodalError
-from taxonomy.interchange.llava import Layout, chat_files
+from taxonomy.interchange.llava import SIDECAR, Layout, chat_files
 from taxonomy.interchange.reading import read_json
 from taxonomy.manifest.rows import rows_sha256
 from taxonomy.model import IMPORTED, Manifest, ManifestConfig, Taxonomy, manifest_id
 from taxonomy.tables import CELL, EXAMPLE, LABEL
 
-SIDECAR = "manifest.json"
 FORMAT, VERSION = "xmodal-manifest", 1
 TABLES = {"cells": CELL, "labels": LABEL, "examples": EXAMPLE}
 KEYS = ("manifest_id", "dataset_id", "shuffle_id", "rows_sha256", "config", "summary")
