@@ -50,8 +50,9 @@ def infer_manifest(
 
     A true cell is held out if no training question asks it. A false one that no training
     question asks may be held out or never drawn. Where whole leaves or hypernyms are left out,
-    it is held out with its leaf or hypernym; where single true cells are, it is held out, for
-    training knows as little of it. The labels of a leaf's pictures are read off its Yes.
+    it is held out with its hypernym, or with its leaf if that has hypernyms; where single true
+    cells are left out, it is held out, for training knows as little of it. The labels of a
+    leaf's pictures are read off its Yes.
 
     Args:
         taxonomy: The dataset.
@@ -257,7 +258,9 @@ def _held_out(world: World, questions: Questions) -> HeldOut:
     trained = np.zeros_like(world.used)
     which = questions.about_hypernym & (world.image_split[questions.image] == TRAIN)
     trained[questions.label[which], questions.asked[which]] = True
-    untaught = ~trained.any(axis=1, keepdims=True) | ~trained.any(axis=0, keepdims=True)
+    # a leaf without hypernyms is in no Yes, so that its absence says nothing
+    no_leaf = world.used.any(axis=1, keepdims=True) & ~trained.any(axis=1, keepdims=True)
+    untaught = no_leaf | ~trained.any(axis=0, keepdims=True)
     true, false = world.used & ~trained, world.false & ~trained
     by_pair = bool(2 * (true & ~untaught).sum() > true.sum())
     cells = true | (false if by_pair else false & untaught)
@@ -276,7 +279,7 @@ def _config(
     held = held_out.cells
     about, split = questions.about_hypernym, world.image_split[questions.image]
     whole = (held | ~world.cells).all(axis=1)
-    some = held.any(axis=1)
+    some = (held & world.used).any(axis=1)
     by_leaf = (
         not held_out.by_pair
         and some.any()
