@@ -15,9 +15,9 @@ Number = Literal["count", "mass", "plural"]
 MASS = frozenset(
     """
     art bacon beer bread broccoli butter candy champagne cheese chocolate clothing coffee coral
-    corn curry custard equipment falafel flatbread food footwear furniture garlic ginger hardware
-    headgear honey jewelry lettuce lighting lipstick luggage machinery makeup meat milk paella
-    pasta pastry popcorn pottery produce rice sake seafood silverware soap spaghetti sushi
+    corn curry custard equipment falafel flatbread food footwear furniture garlic ginger hair
+    hardware headgear honey jewelry lettuce lighting lipstick luggage machinery makeup meat milk
+    paella pasta pastry popcorn pottery produce rice sake seafood silverware soap spaghetti sushi
     tableware tea tempura transport underwear water wine wood yarn
     """.split()  # noqa: SIM905
 ) | {"home decor", "ice cream", "toilet paper"}

@@ -5,23 +5,50 @@ from __future__ import annotations
 from csv import DictReader
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from taxonomy.build import build_csv, build_emoji
 from taxonomy.errors import ConfigError
-from taxonomy.model import Taxonomy, TaxonomyConfig
+from taxonomy.model import RELATION, Taxonomy, TaxonomyConfig
 from taxonomy.wordnet import WordNet
 from xmodal.bundle import wordnet_files
 from xmodal.bundle.pictures import data_file, load_pictures
+from xmodal.relations import relate
 
 
 def build_taxonomy(
     config: TaxonomyConfig,
     *,
     wordnet_dir: Path | None = None,
+    relations: Path | None = None,
+    **source: Any,
+) -> Taxonomy:
+    """Build a taxonomy with the relations that the config and a table name.
+
+    Args:
+        config: As for build_source, and relations.
+        wordnet_dir: The user's own WordNet folder; the bundled nouns if None.
+        relations: A table of concept, relation, target; its relations are added.
+        source: What build_source takes for the source.
+
+    Raises:
+        ConfigError: A relation that is neither part nor in the table.
+        DataError: Something in the user's folder or tables cannot be used.
+    """
+    alone = replace(config, relations=(RELATION,))
+    taxonomy = build_source(alone, wordnet_dir=wordnet_dir, **source)
+    nouns = WordNet.open(wordnet_dir or wordnet_files.wordnet_dir())
+    return relate(taxonomy, nouns, config.relations, relations)
+
+
+def build_source(
+    config: TaxonomyConfig,
+    *,
+    wordnet_dir: Path | None = None,
     csv: Path | None = None,
     edges: Path | None = None,
 ) -> Taxonomy:
-    """Build a taxonomy from the source that the config names.
+    """Build a taxonomy, hypernyms alone, from the source that the config names.
 
     Args:
         config: Source, pairs, min_leaves and seed.
