@@ -6,8 +6,9 @@ import difflib
 import io
 import re
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,30 @@ class WordNet:
         """Byte offset of the synset in data.noun."""
         return int(self.synset(name).offset())
 
+    def at_offset(self, offset: int) -> str:
+        """The canonical name of the synset at a byte offset of data.noun.
+
+        Raises:
+            DataError: No synset begins there; the message has the nearest before and after.
+        """
+        place = bisect_left(self._starts, offset)
+        if self._starts[place : place + 1] != [offset]:
+            near = self._starts[max(0, place - 1) : place + 1]
+            words = ", ".join(f"{n:08d} ({self._at(n)})" for n in near)
+            raise DataError(
+                f"no noun of WordNet {self.version} is at offset {offset:08d}; nearest: {words}"
+            )
+        return self._at(offset)
+
+    def _at(self, offset: int) -> str:
+        return str(self._reader.synset_from_pos_and_offset("n", offset).name())
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """The offsets of all noun synsets, ascending."""
+        known = self._reader._lemma_pos_offset_map.values()
+        return sorted({offset for by_pos in known for offset in by_pos.get("n", ())})
+
     def gloss(self, name: str) -> str:
         """The definition, without examples."""
         return str(self.synset(name).definition())
@@ -217,14 +242,27 @@ class WordNet:
             return None
         return self._reader.synset(name)
 
+    def unknown_word(self, word: str, more: Iterable[str] = ()) -> str:
+        """One line that offers the nearest nouns, or others, instead of an unknown one."""
+        near = [lemma.replace("_", " ") for lemma in self._alike(word)]
+        near += difflib.get_close_matches(word, more, n=3)
+        if not near:
+            return f"unknown noun {word!r}; WordNet {self.version} has none like it"
+        return unknown("noun", word, near)
+
+    def _alike(self, word: str) -> list[str]:
+        lemma = word.strip().lower().replace(" ", "_")
+        nouns = self._reader._lemma_pos_offset_map.items()
+        alike = (known for known, by_pos in nouns if known[:2] == lemma[:2] and "n" in by_pos)
+        return difflib.get_close_matches(lemma, alike, n=5)
+
     def _unknown(self, name: str) -> str:
         """One line that offers the nearest synsets instead of an unknown one."""
         match = _NOUN.fullmatch(name)
         lemma = (match["lemma"] if match else name.split(".")[0]).lower().replace(" ", "_")
         near = self.senses(lemma)
         if not near:
-            alike = (word for word in self._reader._lemma_pos_offset_map if word[:2] == lemma[:2])
-            near = [f"{word}.n.01" for word in difflib.get_close_matches(lemma, alike, n=5)]
+            near = [f"{word}.n.01" for word in self._alike(lemma)]
         if not near:
             return f"unknown synset {name!r}; WordNet {self.version} has no noun like it"
         return unknown("synset", name, near)

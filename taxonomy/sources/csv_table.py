@@ -64,7 +64,7 @@ def read_table(path: Path) -> Table:
     Raises:
         DataError: Not readable, not UTF-8, columns missing, a malformed or repeated row.
     """
-    header, records = _records(path)
+    header, records = read_records(path)
     missing = [name for name in REQUIRED if name not in header]
     if missing or not {"synset", "hypernym"} & set(header):
         lacks = ", ".join(missing) if missing else "synset or hypernym (one of them)"
@@ -99,7 +99,7 @@ def read_edges(path: Path) -> list[tuple[str, str]]:
     Raises:
         DataError: As for read_table.
     """
-    header, records = _records(path)
+    header, records = read_records(path)
     if not {"hyponym", "hypernym"} <= set(header):
         raise DataError(
             f"{path} must have the columns hyponym and hypernym, got {', '.join(header)}"
@@ -112,9 +112,15 @@ def read_edges(path: Path) -> list[tuple[str, str]]:
     return [(hyponym, hypernym) for _, hyponym, hypernym in edges]
 
 
-def _records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header, and line number and cells of every row that is not blank."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+def read_records(
+    path: Path, delimiter: str = ","
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The header, cleaned, and line number and cells of every row that is not blank.
+
+    Raises:
+        DataError: Not readable, not UTF-8, a column twice, or a row unlike the header.
+    """
+    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
     try:
         header = [clean(name) for name in next(reader, [])]
     except csv.Error as error:
@@ -122,10 +128,13 @@ def _records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise DataError(f"{path} has the column {repeated[0]!r} more than once")
-    return header, _body(path, reader, len(header))
+    return header, _body(path, reader, len(header), delimiter)
 
 
-def _body(path: Path, reader: Any, n_columns: int) -> Iterator[tuple[int, list[str]]]:
+def _body(
+    path: Path, reader: Any, n_columns: int, delimiter: str
+) -> Iterator[tuple[int, list[str]]]:
+    mark = "tab" if delimiter == "\t" else "comma"
     while True:
         try:
             cells = next(reader, None)
@@ -139,7 +148,7 @@ def _body(path: Path, reader: Any, n_columns: int) -> Iterator[tuple[int, list[s
         if len(cells) != n_columns:
             raise DataError(
                 f"{path} line {n_line} must have {n_columns} cells like the header, "
-                f"got {len(cells)}; put quotes around a cell with a comma in it"
+                f"got {len(cells)}; put quotes around a cell with a {mark} in it"
             )
         yield n_line, cells
 

@@ -64,5 +64,5 @@ def concept_phrases() -> dict[str, str]:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    with files("taxonomy.sources").joinpath(name).open(encoding="utf-8", newline="") as file:
-        return list(DictReader(file))
+    text = files("taxonomy.sources").joinpath(name).read_text(encoding="utf-8")
+    return list(DictReader(text.splitlines()))
