@@ -1,0 +1,98 @@
+"""`xmodal probe`: what an LM knows of the dataset's pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.errors import user_errors
+from cli.lists import listed
+from cli.options import DEFAULT_STORE, Dataset, StorePath, to_stderr
+
+
+@user_errors
+def probe(
+    store: StorePath = DEFAULT_STORE,
+    dataset: Dataset = None,
+    lm: Annotated[
+        str | None,
+        typer.Option(
+            help="embedded, a local folder, or a name on the model hub.  [default: embedded]"
+        ),
+    ] = None,
+    lm_init: Annotated[
+        str,
+        typer.Option(
+            help="pretrained; random: the same architecture with random weights; "
+            "scrambled: the embedded LM taught permuted hypernyms."
+        ),
+    ] = "pretrained",
+    revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
+    device: Annotated[str, typer.Option(help="cpu (fp32) or cuda (bf16, logits in fp32).")] = "cpu",
+    relation: Annotated[str, typer.Option(help="Whose pairs are asked about.")] = "hypernym",
+    task: Annotated[
+        str,
+        typer.Option(
+            help="yes-no: P(Yes) of a question about each pair and about one false hypernym; "
+            "sentence: which of two sentences, one true and one false, is likelier; choice: the "
+            "rank of each true hypernym among the false ones; all."
+        ),
+    ] = "all",
+    phrasing: Annotated[
+        str, typer.Option(help="Numbers of the phrasings, 1 to 4, with commas between.")
+    ] = "1,2,3,4",
+    chat_template: Annotated[
+        bool,
+        typer.Option(
+            "--chat-template/--no-chat-template",
+            help="Ask the yes-no questions in the LM's chat template, without thinking.",
+        ),
+    ] = False,
+    choice_score: Annotated[
+        str,
+        typer.Option(help="Rank a completion by its total log probability, or the mean a token."),
+    ] = "total",
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Minimal pairs of your own in place of drawn ones, JSON a line: hyponym, "
+            "hypernym_pos, hypernym_neg, phrasing_id, sentence_pos, sentence_neg."
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Of the false hypernyms, and of an LM's random weights.")
+    ] = 42,
+    batch_size: Annotated[int, typer.Option(help="Texts a forward pass.")] = 64,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="With --task choice: rank the hypernyms of each test picture of this run, "
+            "shown to its LM by its projector."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write every single answer here: parquet, csv, jsonl.")
+    ] = None,
+    fmt: Annotated[
+        str, typer.Option("--format", help="table, csv, json, jsonl, markdown or parquet.")
+    ] = "table",
+) -> None:
+    """Ask an LM, without pictures, what it knows of a dataset's hypernyms; score and store it.
+
+    The embedded LM has a vocabulary of whole words: plurals and "type" are not in it. Questions
+    with words that an LM does not know are asked all the same, and counted in n_unknown.
+    """
+    from xmodal.probe.command import run_probe
+    from xmodal.probe.config import LmChoice, ProbeConfig
+    from xmodal.store.render import emit
+
+    config = ProbeConfig(
+        relation=relation, task=task, phrasings=tuple(listed("phrasing", phrasing, int)),
+        chat=chat_template, choice_score=choice_score, seed=seed, batch_size=batch_size,
+    )  # fmt: skip
+    choice = LmChoice(lm, lm_init, revision, device)
+    probed = run_probe(store, config, choice, dataset=dataset, pairs=pairs, run=run)
+    probed.tell(to_stderr, output)
+    emit(probed.summary, fmt)

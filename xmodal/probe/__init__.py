@@ -1,0 +1,1 @@
+"""What an LM knows without pictures, asked in text or read off its neighbourhoods."""

@@ -1,0 +1,86 @@
+"""What is asked, and of whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from taxonomy.errors import ConfigError
+from taxonomy.model import RELATION, one_of
+from xmodal.probe.phrasings import N_PHRASINGS, TASKS, Task
+from xmodal.vlm.lm import EMBEDDED, LanguageModel, load_lm
+
+ASKED: dict[str, tuple[Task, ...]] = {
+    "all": TASKS,
+    "yes-no": ("yes_no",),
+    "sentence": ("sentence",),
+    "choice": ("choice",),
+}
+"""The tasks that each value of --task stands for."""
+CHOICE_SCORES = ("total", "mean")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig:
+    """What is asked."""
+
+    task: str = "all"
+    """yes-no, sentence, choice or all."""
+    phrasings: tuple[int, ...] = (1, 2, 3, 4)
+    """Numbers of the wordings, from 1."""
+    chat: bool = False
+    """Ask yes-no questions in the LM's chat template; the other tasks are not questions."""
+    choice_score: str = "total"
+    """Log probability of a completion: its total, or its mean a token."""
+    relation: str = RELATION
+    """Whose pairs are asked about."""
+    seed: int = 42
+    """Of the foils, and of random weights."""
+    batch_size: int = 64
+    """Texts a forward pass."""
+
+    def __post_init__(self) -> None:
+        one_of("task", self.task, tuple(ASKED))
+        one_of("choice_score", self.choice_score, CHOICE_SCORES)
+        wrong = [one for one in self.phrasings if not 1 <= one <= N_PHRASINGS]
+        if wrong or not self.phrasings:
+            got = wrong[0] if wrong else "none"
+            raise ConfigError(f"phrasing must be from 1 to {N_PHRASINGS}, got {got}")
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.seed < 0:
+            raise ConfigError(f"seed must be at least 0, got {self.seed}")
+        if self.chat and self.task not in ("all", "yes-no"):
+            raise ConfigError(
+                f"a chat template goes with task yes-no, got task {self.task!r}; leave one out"
+            )
+
+
+@dataclass(frozen=True)
+class LmChoice:
+    """The LM that is asked."""
+
+    name: str | None = None
+    """None: the embedded one, or that of the run."""
+    init: str = "pretrained"
+    revision: str | None = None
+    device: str = "cpu"
+
+    def load(self, seed: int) -> LanguageModel:
+        """Load it.
+
+        Raises:
+            ConfigError: The device is not there, or the init not for this LM.
+            DataError: The LM cannot be found or read.
+        """
+        import torch
+
+        one_of("device", self.device, ("cpu", "cuda"))
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("device must be cpu where torch finds no GPU, got 'cuda'")
+        return load_lm(
+            self.name or EMBEDDED,
+            init=self.init,
+            revision=self.revision,
+            seed=seed if self.init == "random" else 0,
+            device=self.device,
+        )
