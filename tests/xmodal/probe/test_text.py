@@ -164,9 +164,8 @@ def test_other_true_hypernyms_do_not_compete(probe: TextProbe) -> None:
     asked = TextProbe(probe.lm, probe.taxonomy, probe.world, pairs, 4)
     rows = asked.choice(template_of("hypernym", "choice", 1), mean=False).answers.to_pylist()
     assert [row["hypernym_id"] for row in rows] == sorted(row["hypernym_id"] for row in rows)
-    leaf, other = names(
-        probe, int(probe.world.leaves.ids[axe]), int(probe.world.hypernyms.ids[bird])
-    )
+    ids = int(probe.world.leaves.ids[axe]), int(probe.world.hypernyms.ids[bird])
+    other = names(probe, *ids)[1]
     best = chain(probe.lm, "An axe is a kind of", f" {other.name}")
     assert [row["score_no"] for row in rows] == pytest.approx([best, best], rel=1e-4)
     assert all(row["rank"] in (1, 2) for row in rows)
