@@ -9,6 +9,7 @@ from cli.coherence import coherence
 from cli.demo import demo
 from cli.features import app as features_app
 from cli.manifest import app as manifest_app
+from cli.probe import probe
 from cli.query import query
 from cli.runs import app as runs_app
 from cli.store import app as store_app
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command("coherence")(coherence)
 app.command("demo")(demo)
+app.command("probe")(probe)
 app.command("query")(query)
 app.command("train")(train)
 app.add_typer(bundle_app, name="bundle")
