@@ -67,6 +67,7 @@ def infer_manifest(
         DataError: A question or image is none of the dataset's, an image is in two splits,
             or the answers contradict each other.
     """
+    fitted = set(world.image_ids[world.image_split == TRAIN].tolist())
     shown, world = _shown(taxonomy, world, turns, Phrases(world, aliases, hypernym_question))
     label_of, n_homonyms = read_labels(world, shown.image, shown.answer, shown.asked, turns)
     questions, n_repeated = _questions(world, shown, label_of)
@@ -97,6 +98,9 @@ def infer_manifest(
         "n_repeated": n_repeated,
         "n_homonyms": n_homonyms,
         "by_pair": held_out.by_pair,
+        "n_images_trained_by_dataset": len(
+            fitted & set(world.image_ids[world.image_split != TRAIN].tolist())
+        ),
         "n_false_cells_untold": held_out.n_untold,
     }
     summary = summarise(world, config, labels, held, questions, training)
@@ -332,5 +336,6 @@ def _line(config: ManifestConfig, counts: Mapping[str, Any]) -> str:
         f"kept; nominal is the share of the true cells; repeated questions "
         f"{counts['n_repeated']}, cells outside the dataset's {counts['n_cells_outside']}, "
         f"answered otherwise {counts['n_cells_answered_otherwise']}, leaves of one word that "
-        f"could not be told apart {counts['n_homonyms']}"
+        f"could not be told apart {counts['n_homonyms']}, images that are not for training here "
+        f"but in the dataset's split {counts['n_images_trained_by_dataset']}"
     )
