@@ -8,7 +8,7 @@
 -- Params: none
 WITH score AS (
     SELECT
-        run_condition.*,
+        run_condition.* EXCLUDE (shared_settings),
         CASE WHEN ratio > 0 THEN 'held_out' ELSE 'seen' END AS hypernym_set,
         question_set = hypernym_set AND image_mode = 'real' AS is_hypernym,
         question_set = hypernym_set AND image_mode = 'mean' AS is_mean_image,

@@ -5,7 +5,7 @@
 -- Params: none
 WITH condition AS (
     SELECT
-        run_condition.* EXCLUDE (run_id),
+        run_condition.* EXCLUDE (run_id, shared_settings),
         question_set,
         avg(macro_f1 ORDER BY run_id) FILTER (image_mode = 'real') AS "real",
         avg(macro_f1 ORDER BY run_id) FILTER (image_mode = 'mean') AS mean,

@@ -58,6 +58,7 @@ MAIN_COLUMNS = [
     *("source", "dataset", "relation", "lm", "lm_init", "encoder", "recipe", "prompt"),
     *("design", "unit", "ratio", "n_held_out_hypernyms", "mentions", "negatives", "shuffle"),
     *("question_set", "macro_f1", "blind_f1", "n_hypernyms", "n_single_class", "n_runs"),
+    "averaged_over",
 ]
 
 
