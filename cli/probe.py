@@ -81,8 +81,9 @@ def probe(
 ) -> None:
     """Ask an LM, without pictures, what it knows of a dataset's hypernyms; score and store it.
 
-    The embedded LM has a vocabulary of whole words: plurals and "type" are not in it. Questions
-    with words that an LM does not know are asked all the same, and counted in n_unknown.
+    The embedded LM has a vocabulary of whole words and has practised the fourth yes-no
+    phrasing; plurals are not in it. Questions with words that an LM does not know are asked all
+    the same, counted in n_unknown and said.
     """
     from xmodal.probe.command import run_probe
     from xmodal.probe.config import LmChoice, ProbeConfig

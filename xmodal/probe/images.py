@@ -12,9 +12,10 @@ import torch
 
 from taxonomy.errors import ConfigError
 from taxonomy.manifest.draws import Floats, Ints
-from taxonomy.manifest.world import Concepts, World, read_world
+from taxonomy.manifest.world import Concepts, World
 from taxonomy.model import Manifest
 from xmodal.features.extract import load_features
+from xmodal.probe.pairs import probe_world
 from xmodal.store import Store
 from xmodal.vlm.evaluate import ask
 from xmodal.vlm.forward import tokenise
@@ -55,7 +56,7 @@ def rank_pictures(
         run = opened.load_run(run_id)
         manifest = opened.load_manifest(run["manifest_id"])
         taxonomy = opened.load_taxonomy(run["dataset_id"])
-    world = read_world(taxonomy)
+    world = probe_world(taxonomy, manifest.config.relation)
     features = load_features(store.parent / "features" / str(run["feature_set_id"]))
     projector = RunFolder(store.parent / "runs" / run["run_id"]).load_projector()
     lm = load(run)

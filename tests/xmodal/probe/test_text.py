@@ -219,6 +219,14 @@ def test_plurals_are_counted_as_words_that_the_embedded_lm_does_not_know(
     assert 900 < asked.unknown <= asked.texts == 1050
 
 
+def test_completions_that_look_the_same_to_the_lm_do_not_rank_first(embedded: TextProbe) -> None:
+    asked = embedded.choice(template_of("hypernym", "choice", 3), mean=False)
+    tied = [row for row in asked.answers.to_pylist() if row["score_yes"] == row["score_no"]]
+    # "birds" and "tools" are one and the same unknown word
+    assert len(tied) > 100
+    assert all(row["rank"] > 1 and not row["predicted"] for row in tied)
+
+
 def test_the_scrambled_lm_does_not_know_the_pairs(embedded: TextProbe) -> None:
     lm = load_lm("embedded", init="scrambled")
     asked = TextProbe(lm, embedded.taxonomy, embedded.world, embedded.pairs, 256)
