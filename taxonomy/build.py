@@ -17,7 +17,6 @@ from taxonomy.hashing import content_id
 from taxonomy.model import RELATION, SPLITS, Taxonomy, TaxonomyConfig
 from taxonomy.pairs import Claim, claims, n_leaves
 from taxonomy.phrases import phrase
-from taxonomy.sources.csv_source import read_csv
 from taxonomy.sources.emoji import read_emoji
 from taxonomy.sources.source import Source
 from taxonomy.wordnet import WordNet
@@ -46,31 +45,6 @@ def build_emoji(
         DataError: The lists, the pictures and WordNet do not fit each other.
     """
     return assemble(config, read_emoji(wordnet, spec_path, hypernyms_path, pictures), wordnet)
-
-
-def build_csv(
-    config: TaxonomyConfig,
-    wordnet: WordNet,
-    csv_path: Path,
-    image_root: Path | None = None,
-    edges_path: Path | None = None,
-) -> Taxonomy:
-    """Build the taxonomy of a user's own table of leaves, images, synsets and hypernyms.
-
-    Args:
-        config: Choice of pairs, min_leaves and the seed of the split.
-        wordnet: Gives the strict closure above the table's synsets.
-        csv_path: The table; taxonomy.sources.csv_table says which columns.
-        image_root: Where relative picture paths start; the table's folder if None.
-        edges_path: Optional table of hyponym, hypernym rows between words.
-
-    Returns:
-        The taxonomy; its id does not depend on where the files lie.
-
-    Raises:
-        DataError: Anything in the table, the edges or a picture that cannot be used.
-    """
-    return assemble(config, read_csv(config, wordnet, csv_path, image_root, edges_path), wordnet)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ def hypernym_graph(source: Source, wordnet: WordNet) -> nx.DiGraph:
     Raises:
         DataError: The list and WordNet together have a cycle.
     """
-    stands = _stand_ins(source)
+    stands = _stand_ins(source, wordnet)
     graph = nx.DiGraph()
     graph.add_nodes_from(f"hypernym/{word}" for word in source.hypernyms)
     graph.add_nodes_from(f"concept/{name}" for name in source.concepts)
@@ -65,10 +65,18 @@ def hypernym_graph(source: Source, wordnet: WordNet) -> nx.DiGraph:
     return graph
 
 
-def _stand_ins(source: Source) -> dict[str, str]:
-    """The node that takes a synset's place, for synsets where one does."""
+def _stand_ins(source: Source, wordnet: WordNet) -> dict[str, str]:
+    """The node that takes a synset's place, for synsets where one does.
+
+    Where names are keys, a concept that the list puts below what WordNet puts below it (the
+    THINGS concept fruit, fruit.n.01, is in the category fruit, edible_fruit.n.01) is a thing
+    under its synset, not the synset itself; else the two would make a circle.
+    """
     names = defaultdict(list)
     for name, synset in source.concepts.items():
+        listed = (source.hypernyms.get(word) for word in source.listed.get(name, ()))
+        if source.words and any(s and synset in wordnet.ancestors(s) for s in listed):
+            continue
         names[synset].append(f"concept/{name}")
     stands = {s: nodes[0] for s, nodes in names.items() if s is not None and len(nodes) == 1}
     stands |= {s: f"hypernym/{word}" for word, s in source.hypernyms.items() if s is not None}

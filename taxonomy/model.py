@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 SOURCES = ("emoji", "csv", "things", "imagefolder", "wordnet")
+IN_WORDNET = ("things", "imagefolder", "wordnet")
+"""Sources whose hypernyms can be chosen in WordNet, by depth or from a file."""
 PAIRS = ("agreed", "strict", "everyday", "categories")
 INNER_LEAVES = ("drop", "keep")
 RELATION = "hypernym"
@@ -58,8 +60,30 @@ class TaxonomyConfig:
         one_of("inner_leaves", self.inner_leaves, INNER_LEAVES)
         if self.min_leaves < 1:
             raise ConfigError(f"min_leaves must be at least 1, got {self.min_leaves}")
+        self._check_source()
+
+    def _check_source(self) -> None:
+        """Settings that mean something for some sources only."""
         if (self.pairs == "categories") > (self.source == "things"):
             raise ConfigError(f"pairs categories goes with source things, got {self.source!r}")
+        if self.pairs == "everyday" and self.source in IN_WORDNET:
+            raise ConfigError(
+                f"pairs everyday needs a hand-made list, which source {self.source} has not; "
+                + ("its list is pairs categories" if self.source == "things" else "take strict")
+            )
+        if self.inner_leaves == "keep" and self.source not in IN_WORDNET:
+            raise ConfigError(
+                f"inner_leaves keep goes with source {', '.join(IN_WORDNET)}, got {self.source!r}"
+            )
+        depths = [depth for depth in (self.min_depth, self.max_depth) if depth is not None]
+        if depths and self.source not in IN_WORDNET:
+            raise ConfigError(
+                f"depth goes with source {', '.join(IN_WORDNET)}, got {self.source!r}"
+            )
+        if depths and (min(depths) < 0 or depths != sorted(depths)):
+            raise ConfigError(
+                f"depth must run from 0 or more upwards, got {self.min_depth} to {self.max_depth}"
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting by name, for the store."""

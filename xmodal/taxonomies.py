@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from taxonomy.build import build_csv, build_emoji
-from taxonomy.errors import ConfigError
+from taxonomy.build import assemble, build_emoji
 from taxonomy.model import RELATION, Taxonomy, TaxonomyConfig
+from taxonomy.sources.user_files import UserFiles
 from taxonomy.wordnet import WordNet
 from xmodal.bundle import wordnet_files
 from xmodal.bundle.pictures import data_file, load_pictures
@@ -42,37 +42,28 @@ def build_taxonomy(
 
 
 def build_source(
-    config: TaxonomyConfig,
-    *,
-    wordnet_dir: Path | None = None,
-    csv: Path | None = None,
-    edges: Path | None = None,
+    config: TaxonomyConfig, *, wordnet_dir: Path | None = None, **files: Path | None
 ) -> Taxonomy:
     """Build a taxonomy, hypernyms alone, from the source that the config names.
 
     Args:
-        config: Source, pairs, min_leaves and seed.
+        config: Source, pairs, min_leaves, depths, what becomes of inner leaves, and seed.
         wordnet_dir: The user's own WordNet folder; the bundled nouns if None.
-        csv: The user's table; goes with source csv and only with it.
-        edges: A further table of hyponym, hypernym rows for source csv.
+        files: The user's files by name; taxonomy.sources.user_files says which source takes
+            which.
 
     Returns:
         The taxonomy.
 
     Raises:
-        ConfigError: A table without source csv, or the other way round.
-        DataError: Something in the user's folder or table cannot be used.
+        ConfigError: A file that the source needs is not named, or one that it cannot use.
+        DataError: Something in the user's folder or tables cannot be used.
     """
-    if (csv is not None) != (config.source == "csv"):
-        raise ConfigError(
-            "source csv needs a table and no other source takes one, "
-            f"got source {config.source!r} and table {str(csv) if csv else None!r}"
-        )
-    if edges is not None and csv is None:
-        raise ConfigError(f"edges go with a csv table, got {str(edges)!r} without one")
+    named = UserFiles(**files)
+    named.check(config)
     nouns = WordNet.open(wordnet_dir or wordnet_files.wordnet_dir())
-    if csv is not None:
-        return build_csv(config, nouns, csv, edges_path=edges)
+    if config.source != "emoji":
+        return assemble(config, named.read(config, nouns), nouns)
     taxonomy = build_emoji(
         config, nouns, data_file("spec.txt"), data_file("hypernyms.json"), load_pictures()
     )

@@ -106,8 +106,11 @@ BAD = {
     "unknown source": (["--source", "moon"], "error: source must be one of emoji, csv, things, "),
     "no leaves": (["--min-leaves", "0"], "error: min_leaves must be at least 1, got 0"),
     "too many leaves": (["--min-leaves", "500"], "error: no hypernym has min_leaves = 500 leaves"),
-    "source without table": (["--source", "csv"], "error: source csv needs a table and no other"),
-    "table without source": (["--source", "emoji", "--csv", "t.csv"], "error: source csv needs a "),
+    "source without table": (["--source", "csv"], "error: source csv needs csv, got no csv"),
+    "table without source": (
+        ["--source", "emoji", "--csv", "t.csv"],
+        "error: csv goes with source csv, got 'emoji'",
+    ),
     "missing table": (["--csv", "gone.csv"], "error: gone.csv cannot be read: No such file"),
 }
 

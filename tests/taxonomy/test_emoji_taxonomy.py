@@ -307,9 +307,9 @@ def test_no_hypernym_left() -> None:
 
 
 def test_a_table_goes_with_source_csv_only(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="source csv needs a table"):
+    with pytest.raises(ConfigError, match="source csv needs csv, got no csv"):
         build_taxonomy(TaxonomyConfig(source="csv"))
-    with pytest.raises(ConfigError, match="no other source takes one"):
+    with pytest.raises(ConfigError, match="csv goes with source csv, got 'emoji'"):
         build_taxonomy(TaxonomyConfig(), csv=tmp_path / "t.csv")
-    with pytest.raises(ConfigError, match="edges go with a csv table"):
+    with pytest.raises(ConfigError, match="edges goes with source csv, got 'emoji'"):
         build_taxonomy(TaxonomyConfig(), edges=tmp_path / "e.csv")
