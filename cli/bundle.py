@@ -19,6 +19,9 @@ def train_lm(
     scrambled: Annotated[
         bool, typer.Option("--scrambled", help="Give each leaf another leaf's hypernyms.")
     ] = False,
+    relation: Annotated[
+        str, typer.Option(help="What the LM is taught of the leaves: hypernym or part.")
+    ] = "hypernym",
     seed: Annotated[int, typer.Option(help="Seed of weights, corpus and what is withheld.")] = 0,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimiser steps, instead of ours.")
@@ -31,7 +34,12 @@ def train_lm(
     from xmodal.bundle.lm.command import pretrain_bundle
 
     lines = pretrain_bundle(
-        output, scrambled=scrambled, seed=seed, n_steps=steps, wordnet_dir=wordnet
+        output,
+        scrambled=scrambled,
+        relation=relation,
+        seed=seed,
+        n_steps=steps,
+        wordnet_dir=wordnet,
     )
     for line in lines:
         typer.echo(line)

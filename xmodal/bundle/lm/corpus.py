@@ -43,9 +43,42 @@ MOST_TAGS = 3
 """Names in the longest list of tags."""
 CAPTION = 4
 """The context that reads as a caption."""
-STATEMENTS = ("is {phrase} .", "is a kind of {name} .")
-DENIALS = ("is not {phrase} .", "is not a kind of {name} .")
-"""Predicates of a statement, about the hypernym."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """How a relation is stated and asked, lower case; {phrase} and {name} are the target's."""
+
+    relation: str
+    question: str
+    statements: tuple[str, str]
+    """Predicates of a statement that stands alone."""
+    denials: tuple[str, str]
+    there: str
+    """A statement after a textual context."""
+    not_there: str
+    words: tuple[str, ...] = ()
+    """Words of the texts above that no other text holds."""
+
+
+HYPERNYM_WORDING = Wording(
+    relation="hypernym",
+    question=QUESTION,
+    statements=("is {phrase} .", "is a kind of {name} ."),
+    denials=("is not {phrase} .", "is not a kind of {name} ."),
+    there="there is {phrase} in the image .",
+    not_there="there is not {phrase} in the image .",
+)
+PART_WORDING = Wording(
+    relation="part",
+    question="does it have {} ?",
+    statements=("has {phrase} .", "comes with {phrase} ."),
+    denials=("does not have {phrase} .", "comes without {phrase} ."),
+    there="it has {phrase} .",
+    not_there="it does not have {phrase} .",
+    words=("does", "it", "have", "has", "comes", "with", "without"),
+)
+WORDINGS = {wording.relation: wording for wording in (HYPERNYM_WORDING, PART_WORDING)}
 
 
 class Line(NamedTuple):
@@ -66,7 +99,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Lexicon:
-    """What the corpus speaks of. L leaves, H hypernyms."""
+    """What the corpus speaks of. L leaves, H hypernyms, or targets of another relation."""
 
     leaves: tuple[str, ...]
     """Surface forms of all leaves, pictured ones first."""
@@ -83,6 +116,7 @@ class Lexicon:
     """[L, H] no question form in the corpus, statements only."""
     related: Bools
     """[L, L] one is an ancestor of the other, or both have the same surface form."""
+    wording: Wording = HYPERNYM_WORDING
 
 
 @dataclass(frozen=True)
@@ -102,26 +136,33 @@ def context(name: str, form: int) -> str:
     return CONTEXTS[form].format(name=name, phrase=phrase(name))
 
 
-def statement(name: str, hypernym: str, *, denied: bool, form: int) -> Line:
-    """A line that says a leaf is, or is not, a kind of a hypernym.
+def statement(
+    name: str,
+    hypernym: str,
+    *,
+    denied: bool,
+    form: int,
+    wording: Wording = HYPERNYM_WORDING,
+) -> Line:
+    """A line that says a leaf is, or is not, a kind of a hypernym; or has a part, or has not.
 
     Half of the forms stand alone, half after a textual context ("a picture of a parrot .
     there is a bird in the image .").
     """
     other = phrase(hypernym)
     if form >= len(CONTEXTS):
-        said = (DENIALS if denied else STATEMENTS)[form % 2]
+        said = (wording.denials if denied else wording.statements)[form % 2]
         return Line(phrase(name), said.format(phrase=other, name=hypernym), name)
-    there = "there is not" if denied else "there is"
-    return Line(context(name, form), f"{there} {other} in the image .", name)
+    there = wording.not_there if denied else wording.there
+    return Line(context(name, form), there.format(phrase=other), name)
 
 
 N_STATEMENT_FORMS = 2 * len(CONTEXTS)
 
 
-def question(name: str, asked: str, answer: bool, form: int) -> Line:
+def question(name: str, asked: str, answer: bool, form: int, text: str = QUESTION) -> Line:
     """A line that asks about a textual context and answers."""
-    prompt = f"{context(name, form)} {QUESTION.format(phrase(asked))}"
+    prompt = f"{context(name, form)} {text.format(phrase(asked))}"
     return Line(prompt, "yes" if answer else "no", name)
 
 
@@ -168,7 +209,8 @@ class Corpus:
         denied = bool(rng.random() < 0.4) or not len(self._true[leaf])
         hypernym = lexicon.hypernyms[_pick(rng, (self._false if denied else self._true)[leaf])]
         form = int(rng.integers(N_STATEMENT_FORMS))
-        line = statement(lexicon.leaves[leaf], hypernym, denied=denied, form=form)
+        name, wording = lexicon.leaves[leaf], lexicon.wording
+        line = statement(name, hypernym, denied=denied, form=form, wording=wording)
         return self._among(rng, line, form, self._all)
 
     def _gloss(self, rng: np.random.Generator) -> Line:
@@ -192,7 +234,8 @@ class Corpus:
         leaf = _pick(rng, (self._yes if answer else self._no)[hypernym])
         name = self.lexicon.leaves[leaf]
         form = _form(rng)
-        line = question(name, self.lexicon.hypernyms[hypernym], answer, form)
+        asked, text = self.lexicon.hypernyms[hypernym], self.lexicon.wording.question
+        line = question(name, asked, answer, form, text)
         return self._among(rng, line, form, self._asked[hypernym])
 
     def _among(self, rng: np.random.Generator, line: Line, form: int, eligible: Places) -> Line:

@@ -30,11 +30,13 @@ class Exam:
 
 
 @torch.no_grad()
-def yes_margins(model: Any, tokenizer: Any, names: list[str], asked: list[str]) -> torch.Tensor:
+def yes_margins(
+    model: Any, tokenizer: Any, names: list[str], asked: list[str], question: str = QUESTION
+) -> torch.Tensor:
     """Logit of yes minus logit of no for name/asked pairs, captioned; float32 [N]."""
     yes, no = tokenizer.convert_tokens_to_ids(["yes", "no"])
     lines = [
-        f"{context(name, CAPTION)} {QUESTION.format(phrase(other))}"
+        f"{context(name, CAPTION)} {question.format(phrase(other))}"
         for name, other in zip(names, asked, strict=True)
     ]
     margins = []
@@ -66,7 +68,8 @@ def examine(model: Any, tokenizer: Any, lexicon: Lexicon) -> Exam:
     """Ask every (leaf, hypernym) pair that is true or false, in text."""
     leaves, hypernyms = lexicon.leaves, lexicon.hypernyms
     grid = [(leaf, hypernym) for leaf in leaves for hypernym in hypernyms]
-    margins = yes_margins(model, tokenizer, [g[0] for g in grid], [g[1] for g in grid])
+    text = lexicon.wording.question
+    margins = yes_margins(model, tokenizer, [g[0] for g in grid], [g[1] for g in grid], text)
     predicted = (margins > 0).numpy().reshape(len(leaves), len(hypernyms))
     spoken = lexicon.true | lexicon.false
     pictured = np.arange(len(leaves))[:, None] < lexicon.n_pictured

@@ -13,10 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from taxonomy.hashing import keyed_order, unit_interval
-from taxonomy.model import Taxonomy
+from taxonomy.model import RELATION, Taxonomy
+from taxonomy.relations.parts import PartWords
 from taxonomy.wordnet import WordNet
-from xmodal.bundle.lm.corpus import Bools, Lexicon
+from xmodal.bundle.lm.corpus import WORDINGS, Bools, Lexicon
 
+MIN_KIN = 3
+"""Pictured leaves that make a kind by which a noun without pictures is judged."""
 _PLAIN_NOUN = re.compile(r"[a-z]{3,12}")
 
 
@@ -33,6 +36,8 @@ class LexiconConfig:
     """Of these, how many are in no hypernym question at all."""
     scrambled: bool = False
     """Give each pictured leaf the hypernyms of another one (a hash-drawn permutation)."""
+    relation: str = RELATION
+    """What the leaves have in place of hypernyms: hypernym, or part."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +47,31 @@ class _Nouns:
     leaves: tuple[str, ...]
     synsets: tuple[str | None, ...]
     hypernyms: tuple[str, ...]
-    hypernym_synsets: tuple[str, ...]
+    hypernym_synsets: tuple[str | None, ...]
     true: Bools
     claimed: Bools
-    narrowed: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    """[H] the everyday list denies some of WordNet's leaves."""
+    """[L, H] some source says so, or leaves it open."""
+    denied: Bools
+    """[L, H] WordNet says so and the everyday list does not."""
 
 
-def _nouns(taxonomy: Taxonomy) -> _Nouns:
+def _nouns(taxonomy: Taxonomy, relation: str) -> _Nouns:
     rows = taxonomy.concepts.to_pylist()
     leaves = [row for row in rows if row["role"] == "leaf"]
-    hypernyms = [row for row in rows if row["role"] == "hypernym"]
+    hypernyms = [row for row in rows if row["role"] == relation]
     at_leaf = {row["concept_id"]: i for i, row in enumerate(leaves)}
     at_hypernym = {row["concept_id"]: i for i, row in enumerate(hypernyms)}
     true = np.zeros((len(leaves), len(hypernyms)), dtype=bool)
     claimed = np.zeros_like(true)
-    narrowed = np.zeros(len(hypernyms), dtype=bool)
+    denied = np.zeros_like(true)
     for pair in taxonomy.leaf_hypernym.to_pylist():
+        if pair["relation"] != relation:
+            continue
         at = at_leaf[pair["leaf_id"]], at_hypernym[pair["hypernym_id"]]
         said = [pair[source] for source in ("strict", "everyday") if pair[source] is not None]
-        true[at] = all(said)
-        claimed[at] = any(said)
-        narrowed[at[1]] |= pair["strict"] is True and pair["everyday"] is False
+        true[at] = all(said) if relation == RELATION else pair["used"]
+        claimed[at] = True
+        denied[at] = pair["strict"] is True and pair["everyday"] is False
     return _Nouns(
         leaves=tuple(row["name"] for row in leaves),
         synsets=tuple(row["synset"] for row in leaves),
@@ -71,25 +79,42 @@ def _nouns(taxonomy: Taxonomy) -> _Nouns:
         hypernym_synsets=tuple(row["synset"] for row in hypernyms),
         true=true,
         claimed=claimed,
-        narrowed=narrowed,
+        denied=denied,
     )
 
 
+def _below(nouns: _Nouns, wordnet: WordNet, relation: str) -> list[set[str]]:
+    """For each hypernym or target the synsets below it, or below what WordNet gives it to."""
+    if relation == RELATION:
+        return [wordnet.hyponym_closure(str(synset)) for synset in nouns.hypernym_synsets]
+    return [
+        {
+            synset
+            for sense in wordnet.senses(word)
+            for whole in wordnet.synset(sense).part_holonyms()
+            for synset in {str(whole.name())} | wordnet.hyponym_closure(whole.name())
+        }
+        for word in nouns.hypernyms
+    ]
+
+
 def _extra_synsets(
-    nouns: _Nouns, wordnet: WordNet, taken: set[str], n: int, seed: int
+    nouns: _Nouns, wordnet: WordNet, taken: set[str], config: LexiconConfig
 ) -> list[str]:
     """Hash-drawn WordNet leaves under the hypernyms, as many from each as there are.
 
     A noun qualifies if its first lemma is one plain word in its first sense, and it is no
     relative of a pictured leaf.
     """
+    n, seed = config.n_extra, config.seed
     pictured = {synset for synset in nouns.synsets if synset}
     above = pictured.union(*(wordnet.ancestors(synset) for synset in pictured))
     queues = []
-    for hypernym in nouns.hypernym_synsets:
+    below = _below(nouns, wordnet, config.relation)
+    for hypernym, synset, under in zip(nouns.hypernyms, nouns.hypernym_synsets, below, strict=True):
         fit = [
             synset
-            for synset in wordnet.hyponym_closure(hypernym)
+            for synset in under
             if synset.endswith(".n.01")
             and _PLAIN_NOUN.fullmatch(synset.split(".")[0])
             and synset.split(".")[0] not in taken
@@ -97,7 +122,7 @@ def _extra_synsets(
             and not wordnet.synset(synset).hyponyms()
             and not (wordnet.ancestors(synset) & pictured)
         ]
-        queues.append(keyed_order(sorted(fit), seed, f"extra|{hypernym}"))
+        queues.append(keyed_order(sorted(fit), seed, f"extra|{synset or hypernym}"))
     chosen: list[str] = []
     while len(chosen) < n and any(queues):
         for queue in queues:
@@ -109,6 +134,46 @@ def _extra_synsets(
     return chosen[:n]
 
 
+def _extra_truth(
+    nouns: _Nouns, wordnet: WordNet, extra: list[str], relation: str
+) -> tuple[Bools, Bools]:
+    """What is true and what is false of the nouns without pictures; bool [n, H] twice.
+
+    Where the everyday list takes pictured leaves out (a taxi is no container), WordNet alone
+    is not trusted on others either: the corpus is silent there.
+    """
+    if relation == RELATION:
+        strict = np.array(
+            [[synset in wordnet.ancestors(x) for synset in nouns.hypernym_synsets] for x in extra],
+            dtype=bool,
+        ).reshape(len(extra), len(nouns.hypernyms))
+        return strict & ~nouns.denied.any(axis=0), ~strict
+    parts = PartWords(wordnet)
+    strict = np.array(
+        [[word in parts.of(x) for word in nouns.hypernyms] for x in extra], dtype=bool
+    ).reshape(len(extra), len(nouns.hypernyms))
+    kin = _kin(nouns, wordnet, extra)
+    denied = kin.astype(int) @ nouns.denied > 0
+    claimed = kin.astype(int) @ nouns.claimed > 0
+    # WordNet lists few parts: what it leaves out is false only where no pictured noun of the
+    # same kind has it either
+    return strict & ~denied, ~strict & ~claimed
+
+
+def _kin(nouns: _Nouns, wordnet: WordNet, extra: list[str]) -> Bools:
+    """[n, L] the pictured leaves of the nearest kind that has at least MIN_KIN of them."""
+    under: dict[str, set[int]] = {}
+    for i, synset in enumerate(nouns.synsets):
+        for above in wordnet.ancestors(synset) if synset else ():
+            under.setdefault(above, set()).add(i)
+    kin = np.zeros((len(extra), len(nouns.leaves)), dtype=bool)
+    for row, synset in zip(kin, extra, strict=True):
+        kinds = [a for a in wordnet.ancestors(synset) if len(under.get(a, ())) >= MIN_KIN]
+        nearest = min(kinds, key=lambda a: (len(under[a]), a))
+        row[sorted(under[nearest])] = True
+    return kin
+
+
 def build_lexicon(taxonomy: Taxonomy, wordnet: WordNet, config: LexiconConfig) -> Lexicon:
     """The lexicon of a taxonomy and a config; the same in every process.
 
@@ -117,23 +182,25 @@ def build_lexicon(taxonomy: Taxonomy, wordnet: WordNet, config: LexiconConfig) -
         wordnet: Noun synsets, for glosses and for the nouns that no picture shows.
         config: Seed and sizes.
     """
-    nouns = _nouns(taxonomy)
+    nouns = _nouns(taxonomy, config.relation)
     words = {row["name"] for row in taxonomy.concepts.to_pylist() if row["role"] != "synset"}
-    extra = _extra_synsets(nouns, wordnet, words, config.n_extra, config.seed)
-    strict = np.array(
-        [[synset in wordnet.ancestors(x) for synset in nouns.hypernym_synsets] for x in extra],
-        dtype=bool,
-    ).reshape(len(extra), len(nouns.hypernyms))
+    extra = _extra_synsets(nouns, wordnet, words, config)
     true, claimed = nouns.true, nouns.claimed
     if config.scrambled:
         order = _scramble(len(nouns.leaves), config.seed)
         true, claimed = true[order], claimed[order]
-    # Where the everyday list takes pictured leaves out (a taxi is no container), WordNet alone
-    # is not trusted on others either: the corpus is silent there.
-    true = np.vstack([true, strict & ~nouns.narrowed])
-    false = np.vstack([~claimed, ~strict])
+    extra_true, extra_false = _extra_truth(nouns, wordnet, extra, config.relation)
+    # a noun that nothing can be denied of would be in no denial
+    spoken = extra_false.any(axis=1)
+    extra = [synset for synset, keep in zip(extra, spoken, strict=True) if keep]
+    extra_true, extra_false = extra_true[spoken], extra_false[spoken]
+    true = np.vstack([true, extra_true])
+    false = np.vstack([~claimed, extra_false])
     leaves = nouns.leaves + tuple(synset.split(".")[0] for synset in extra)
     synsets = nouns.synsets + tuple(extra)
+    related = _related(leaves, synsets, wordnet)
+    if config.relation != RELATION:
+        related |= _named_alike(leaves, nouns)
     lexicon = Lexicon(
         leaves=leaves,
         n_pictured=len(nouns.leaves),
@@ -142,7 +209,8 @@ def build_lexicon(taxonomy: Taxonomy, wordnet: WordNet, config: LexiconConfig) -
         true=true,
         false=false,
         withheld=np.zeros_like(true),
-        related=_related(leaves, synsets, wordnet),
+        related=related,
+        wording=WORDINGS[config.relation],
     )
     return replace(lexicon, withheld=_withheld(lexicon, config))
 
@@ -170,6 +238,15 @@ def _scramble(n_leaves: int, seed: int) -> list[int]:
     order = keyed_order(range(n_leaves), seed, "scramble")
     to = dict(zip(order, order[1:] + order[:1], strict=True))
     return [to[i] for i in range(n_leaves)]
+
+
+def _named_alike(leaves: tuple[str, ...], nouns: _Nouns) -> Bools:
+    """[L, L] a source gives one leaf a target that is called like the other: parrot and wing."""
+    alike = np.zeros((len(leaves), len(leaves)), dtype=bool)
+    for i, j in zip(*np.nonzero(nouns.claimed), strict=True):
+        for k in (k for k, leaf in enumerate(leaves) if leaf == nouns.hypernyms[j]):
+            alike[i, k] = alike[k, i] = True
+    return alike
 
 
 def _related(leaves: tuple[str, ...], synsets: tuple[str | None, ...], wordnet: WordNet) -> Bools:

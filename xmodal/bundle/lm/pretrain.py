@@ -82,7 +82,7 @@ def build_tokenizer(lexicon: Lexicon, min_count: int) -> Any:
     frame = (
         "yes no is are not there in the image this shows picture of a an kind pair piece serving"
     )
-    words = [PAD, UNKNOWN, ".", "?", ":", *frame.split()]
+    words = [PAD, UNKNOWN, ".", "?", ":", *frame.split(), *lexicon.wording.words]
     names = concept_names(lexicon)
     words += [word for name in names for word in name.split() if " " not in name]
     words += [word for text in map(phrase, names) for word in text.split() if len(text.split()) > 1]
