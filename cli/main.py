@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.bundle import app as bundle_app
+from cli.ceiling import ceiling
 from cli.coherence import coherence
 from cli.demo import demo
 from cli.features import app as features_app
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("ceiling")(ceiling)
 app.command("coherence")(coherence)
 app.command("demo")(demo)
 app.command("probe")(probe)
