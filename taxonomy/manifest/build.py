@@ -10,6 +10,7 @@ import numpy as np
 from taxonomy.manifest.ablation import held_out_cells, resolve
 from taxonomy.manifest.check import check
 from taxonomy.manifest.draws import Bools
+from taxonomy.manifest.images import require_images
 from taxonomy.manifest.mentions import (
     Training,
     hypernyms_with_yes,
@@ -26,7 +27,7 @@ from taxonomy.manifest.rows import (
 )
 from taxonomy.manifest.shuffle import DROPPED, MOVED, STAYED, Labels, draw_labels
 from taxonomy.manifest.world import World, read_world
-from taxonomy.model import SPLITS, Manifest, ManifestConfig, Taxonomy, manifest_id
+from taxonomy.model import RELATION, SPLITS, Manifest, ManifestConfig, Taxonomy, manifest_id
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -36,14 +37,29 @@ class ManifestBuilder:
     """Builds manifests of one taxonomy; what several of them share is drawn once."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
-        self.world = read_world(taxonomy)
-        self._labels: dict[tuple[str, int | None], Labels] = {}
-        self._orders: dict[str, NegativeOrder] = {}
-        self._questions: dict[tuple[str, str, int], Questions] = {}
+        require_images(taxonomy)
+        self._taxonomy = taxonomy
+        self._worlds: dict[str, World] = {}
+        self._labels: dict[tuple[str, str, int | None], Labels] = {}
+        self._orders: dict[tuple[str, str], NegativeOrder] = {}
+        self._questions: dict[tuple[str, str, str, int], Questions] = {}
+
+    @property
+    def world(self) -> World:
+        """The taxonomy under the relation hypernym."""
+        return self.world_of(RELATION)
+
+    def world_of(self, relation: str) -> World:
+        """The taxonomy under a relation.
+
+        Raises:
+            ConfigError: The dataset does not have it.
+        """
+        return _cached(self._worlds, relation, lambda: read_world(self._taxonomy, relation))
 
     def resolve(self, config: ManifestConfig) -> ManifestConfig:
         """The config as it will stand in the manifest, unused knobs at fixed values."""
-        return resolve(config, len(self.world.hypernyms))
+        return resolve(config, len(self.world_of(config.relation).hypernyms))
 
     def build(self, config: ManifestConfig) -> Manifest:
         """Build and check one manifest.
@@ -53,8 +69,9 @@ class ManifestBuilder:
                 finds nothing to exchange.
         """
         config = self.resolve(config)
-        world, labels = self.world, self.labels(config)
-        order = _cached(self._orders, labels.draw_id, lambda: NegativeOrder(world, labels.draw_id))
+        world, labels = self.world_of(config.relation), self.labels(config)
+        draws = config.relation, labels.draw_id
+        order = _cached(self._orders, draws, lambda: NegativeOrder(world, labels.draw_id))
         questions = self._draw_questions(config, labels, order)
         held = held_out_cells(world, config)
         training = training_set(world, questions, labels.label_of, held, config.mentions, order)
@@ -86,18 +103,20 @@ class ManifestBuilder:
         Raises:
             ManifestError: It finds nothing to exchange.
         """
-        key = (config.shuffle, config.shuffle_seed)
-        return _cached(self._labels, key, lambda: draw_labels(self.world, config))
+        key = (config.relation, config.shuffle, config.shuffle_seed)
+        world = self.world_of(config.relation)
+        return _cached(self._labels, key, lambda: draw_labels(world, config))
 
     def _draw_questions(
         self, config: ManifestConfig, labels: Labels, order: NegativeOrder
     ) -> Questions:
         negatives, n_leaf_no = config.negatives, config.train_leaf_negatives
+        world = self.world_of(config.relation)
         return _cached(
             self._questions,
-            (labels.shuffle_id, negatives, n_leaf_no),
+            (config.relation, labels.shuffle_id, negatives, n_leaf_no),
             lambda: draw_questions(
-                self.world, labels, order, negatives=negatives, train_leaf_negatives=n_leaf_no
+                world, labels, order, negatives=negatives, train_leaf_negatives=n_leaf_no
             ),
         )
 

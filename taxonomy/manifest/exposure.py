@@ -41,13 +41,14 @@ def _counts(table: pa.Table, keys: list[str]) -> Counter[Any]:
 
 
 def exposure(taxonomy: Taxonomy, manifest: Manifest) -> pa.Table:
-    """One row for each hypernym of the dataset that is asked about, by its word.
+    """One row for each hypernym that is asked about, or target of the relation, by its word.
 
     Returns:
         A table of schema EXPOSURE. A ratio is NULL where its whole is empty.
     """
     concepts = {row["concept_id"]: row for row in taxonomy.concepts.to_pylist()}
-    hypernyms = [c for c in concepts.values() if c["role"] == "hypernym" and not c["dropped"]]
+    relation = manifest.config.relation
+    hypernyms = [c for c in concepts.values() if c["role"] == relation and not c["dropped"]]
     examples, about = manifest.examples, ["asked_id", "kind", "answer"]
     trained = _counts(examples.filter(examples["in_training"]), about)
     asked = _counts(examples, ["asked_id", "kind", "held_out"])
@@ -95,7 +96,7 @@ def headline(manifest: Manifest) -> str:
     hidden = (
         f"{config.design} design, shuffle {config.shuffle}: held out "
         f"{n['ratio_realised_cells']:.4f} of {n['n_true_cells'] + n['n_false_cells']} cells and "
-        f"{n['ratio_realised_questions']:.4f} of the hypernym questions (nominal "
+        f"{n['ratio_realised_questions']:.4f} of the {config.relation} questions (nominal "
         f"{config.ratio:.4f})"
     )
     left = (

@@ -13,7 +13,7 @@ from taxonomy.hashing import content_id, hash_key
 from taxonomy.manifest.draws import Bools, Ints, keys64
 from taxonomy.manifest.matching import as_swaps, match
 from taxonomy.manifest.world import World
-from taxonomy.model import ManifestConfig
+from taxonomy.model import RELATION, ManifestConfig
 
 STATUSES = ("identity", "moved", "stayed", "dropped")
 IDENTITY, MOVED, STAYED, DROPPED = range(4)
@@ -46,7 +46,9 @@ def draw_labels(world: World, config: ManifestConfig) -> Labels:
     if kind == "none":
         status = np.full_like(own, IDENTITY)
         return Labels(shuffle_id="none", draw_id="none", label_of=own, status=status)
-    shuffle_id = content_id({"kind": kind, "seed": seed})
+    # one seed pairs other leaves under another relation
+    of = {} if world.relation == RELATION else {"relation": world.relation}
+    shuffle_id = content_id({"kind": kind, "seed": seed, **of})
     exchanged: tuple[tuple[str, str], ...] = ()
     if kind in ("within", "across_s1"):
         everyone = [list(range(len(own)))]

@@ -191,8 +191,8 @@ def build_lexicon(taxonomy: Taxonomy, wordnet: WordNet, config: LexiconConfig) -
         true, claimed = true[order], claimed[order]
     extra_true, extra_false = _extra_truth(nouns, wordnet, extra, config.relation)
     # a noun that nothing can be denied of would be in no denial
-    spoken = extra_false.any(axis=1)
-    extra = [synset for synset, keep in zip(extra, spoken, strict=True) if keep]
+    spoken = np.asarray(extra_false.any(axis=1))
+    extra = [synset for synset, keep in zip(extra, spoken.tolist(), strict=True) if keep]
     extra_true, extra_false = extra_true[spoken], extra_false[spoken]
     true = np.vstack([true, extra_true])
     false = np.vstack([~claimed, extra_false])
