@@ -1,14 +1,17 @@
-"""`xmodal taxonomy`: build a taxonomy into the store, draw it, count it."""
+"""`xmodal taxonomy`: build a taxonomy into the store, draw it, count it, compare its sources."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, Dataset, StorePath
+from cli.options import DEFAULT_STORE, Dataset, StorePath, to_stderr
+
+if TYPE_CHECKING:
+    from taxonomy.model import TaxonomyConfig
 
 app = typer.Typer(help="What is asked: concepts, hypernyms, images.", no_args_is_help=True)
 
@@ -19,13 +22,18 @@ def build(
     store: StorePath = DEFAULT_STORE,
     source: Annotated[
         str | None,
-        typer.Option(help="emoji (bundled) or csv (your own table).  [default: csv with --csv]"),
+        typer.Option(
+            help="emoji (bundled), csv (your table; needs --csv), things (needs --concepts and "
+            "--categories), imagefolder (needs --images) or wordnet (needs --synsets).  "
+            "[default: csv with --csv, else emoji]"
+        ),
     ] = None,
     pairs: Annotated[
         str,
         typer.Option(
             help="Which (leaf, hypernym) pairs are a Yes: agreed (true in every source that "
-            "speaks of it), strict (WordNet's closure) or everyday (the hand-made list)."
+            "speaks of it), strict (WordNet's closure) or the hand-made list alone: everyday, "
+            "for things categories."
         ),
     ] = "agreed",
     min_leaves: Annotated[
@@ -41,6 +49,51 @@ def build(
     edges: Annotated[
         Path | None, typer.Option(help="Table with columns hyponym, hypernym; goes with --csv.")
     ] = None,
+    concepts: Annotated[
+        Path | None, typer.Option(help="things: things_concepts.tsv, as THINGS ships it.")
+    ] = None,
+    categories: Annotated[
+        Path | None, typer.Option(help="things: category53_longFormat.tsv of THINGSplus.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="things: a folder of folders <uniqueID>/<name>.jpg; without it the dataset has "
+            "no images. imagefolder: a folder for each WordNet id (n01817953), synset "
+            "(parrot.n.01) or lemma (African_grey), or files <WordNet id>_<anything>.jpg."
+        ),
+    ] = None,
+    leaves: Annotated[
+        Path | None,
+        typer.Option(
+            help="things: keep these leaves only; a uniqueID or word a line, or .jsonl, .csv or "
+            ".tsv with hyponym or leaf. Implies --inner-leaves keep."
+        ),
+    ] = None,
+    inner_leaves: Annotated[
+        str | None,
+        typer.Option(
+            help="things, imagefolder, wordnet: leaves above other leaves: drop (in no question) "
+            "or keep.  [default: keep with --leaves, else drop]"
+        ),
+    ] = None,
+    synsets: Annotated[
+        Path | None, typer.Option(help="wordnet: one synset (parrot.n.01) a line; no images.")
+    ] = None,
+    hypernyms: Annotated[
+        Path | None,
+        typer.Option(
+            help="things, imagefolder, wordnet: ask about these; a word, a synset or "
+            "word = synset a line. Left out: the categories, or what WordNet has above the leaves."
+        ),
+    ] = None,
+    depth: Annotated[
+        str | None,
+        typer.Option(
+            help="imagefolder, wordnet, things with pairs strict: WordNet depth of the hypernyms "
+            "to find, such as 4-8 or 5."
+        ),
+    ] = None,
     wordnet: Annotated[
         Path | None,
         typer.Option(help="Your WordNet folder, 3.0 or later; the bundled nouns if not given."),
@@ -48,17 +101,70 @@ def build(
     seed: Annotated[int, typer.Option(help="Seed of the split, where the source ships none.")] = 0,
 ) -> None:
     """Build a taxonomy and write it to the store."""
-    from taxonomy.model import TaxonomyConfig
-    from taxonomy.stats import summary
-    from xmodal.store import Store
-    from xmodal.taxonomies import build_taxonomy
+    from xmodal.taxonomies import store_taxonomy
 
-    chosen = source or ("csv" if csv else "emoji")
-    config = TaxonomyConfig(source=chosen, pairs=pairs, min_leaves=min_leaves, seed=seed)
-    taxonomy = build_taxonomy(config, wordnet_dir=wordnet, csv=csv, edges=edges)
-    with Store.open(store) as opened:
-        opened.add_taxonomy(taxonomy)
-    typer.echo(summary(taxonomy))
+    files = {
+        "csv": csv, "edges": edges, "concepts": concepts, "categories": categories,
+        "images": images, "leaves": leaves, "synsets": synsets, "hypernyms": hypernyms,
+    }  # fmt: skip
+    config = _config(source, pairs, min_leaves, seed, inner_leaves, depth, files)
+    typer.echo(store_taxonomy(store, config, wordnet_dir=wordnet, **files))
+
+
+def _config(
+    source: str | None,
+    pairs: str,
+    min_leaves: int,
+    seed: int,
+    inner_leaves: str | None,
+    depth: str | None,
+    files: dict[str, Path | None],
+) -> TaxonomyConfig:
+    """The settings, what was left out filled in by the files that were named."""
+    from taxonomy.model import TaxonomyConfig
+    from taxonomy.selection import parse_depth
+
+    least, largest = parse_depth(depth)
+    return TaxonomyConfig(
+        source=source or ("csv" if files["csv"] else "emoji"),
+        pairs=pairs,
+        min_leaves=min_leaves,
+        seed=seed,
+        inner_leaves=inner_leaves or ("keep" if files["leaves"] else "drop"),
+        min_depth=least,
+        max_depth=largest,
+    )
+
+
+@app.command("compare")
+@user_errors
+def compare(
+    store: StorePath = DEFAULT_STORE,
+    dataset: Dataset = None,
+    fmt: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="table, csv, json, jsonl, markdown or parquet; by the suffix of --output if left"
+            " out.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
+    ] = None,
+) -> None:
+    """Show where the hand-made list and WordNet disagree, hypernym by hypernym.
+
+    The totals follow on stderr, so that the rows can be read by a program.
+    """
+    from taxonomy.compare import compare as held
+    from xmodal.store import Store
+    from xmodal.store.render import emit
+
+    with Store.open(store, read_only=True) as opened:
+        found = held(opened.load_taxonomy(dataset))
+    emit(found.rows, fmt, output)
+    to_stderr(found.closing)
 
 
 @app.command("show")

@@ -74,7 +74,7 @@ def summary(taxonomy: Taxonomy) -> str:
         f"dataset {taxonomy.dataset_id}: source {config.source}, pairs {config.pairs}, "
         f"WordNet {taxonomy.notes['wordnet_version']}",
         f"{found.n_leaves} leaves, {found.n_inner} inner (in no question), "
-        f"{sum(found.n_images.values())} images: {images}",
+        + (f"{sum(found.n_images.values())} images: {images}" if images else "no images"),
         f"{len(found.leaves_of)} hypernyms, {found.n_pairs} (leaf, hypernym) pairs, "
         f"{found.n_leaves_with_hypernym} leaves with a hypernym; "
         f"{found.n_pairs_unused} pairs are neither Yes nor No",
@@ -89,7 +89,39 @@ def summary(taxonomy: Taxonomy) -> str:
         )
     if ignored:
         lines.append(f"columns not used: {', '.join(ignored)}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_said(taxonomy.notes)])
+
+
+_TOLD = {
+    "aliases": "{n} spelt otherwise in the categories file than in the concepts file: {first}",
+    "without_synset": "{n} concepts have no synset; WordNet is silent about them: {first}",
+    "unknown_synsets": "{n} synsets are not in this WordNet and were passed over: {first}",
+    "kept_inner": "{n} leaves are above other leaves and were kept: {first}",
+    "ambiguous_folders": "{n} lemmas have several senses, the first was taken: {first}",
+    "ambiguous": "{n} hypernyms have several senses above leaves, that above most was taken: "
+    "{first}",
+    "merged": "{n} synsets have the leaves of another hypernym and were merged: {first}",
+    "renamed": "{n} hypernyms gave way to one with more leaves under their first lemma: {first}",
+    "unnamed": "{n} synsets left out, all their lemmas are other hypernyms: {first}",
+    "ignored_folders": "{n} entries of the images folder belong to no concept: {first}",
+    "ignored_files": "{n} files are no pictures and were passed over: {first}",
+    "shared_pictures": "{n} pictures left out, another leaf has the same one: {first}",
+}
+"""What is said of a list among the notes; n is its length and first its beginning."""
+
+
+def _said(notes: Mapping[str, Any]) -> list[str]:
+    """One line for each list among the notes that is not empty."""
+    lines = [
+        told.format(n=len(notes[key]), first=_first(tuple(notes[key])))
+        for key, told in _TOLD.items()
+        if notes.get(key)
+    ]
+    if notes.get("n_folders_outside_leaves"):
+        lines.append(
+            f"{notes['n_folders_outside_leaves']} folders of concepts not among the leaves"
+        )
+    return lines
 
 
 def report(taxonomy: Taxonomy) -> str:
@@ -97,8 +129,9 @@ def report(taxonomy: Taxonomy) -> str:
     found = stats(taxonomy)
     lines = [summary(taxonomy), f"leaves of each hypernym: {_counted(found.leaves_of)}"]
     missing = found.without_validation
-    lines.append(f"{len(missing)} leaves have no validation image: {_first(missing) or 'none'}")
-    lines += _near_duplicates(taxonomy)
+    if taxonomy.images.num_rows:
+        lines.append(f"{len(missing)} leaves have no validation image: {_first(missing) or 'none'}")
+        lines += _near_duplicates(taxonomy)
     return "\n".join(lines)
 
 

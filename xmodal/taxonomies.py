@@ -10,10 +10,12 @@ from typing import Any
 from taxonomy.build import assemble, build_emoji
 from taxonomy.model import RELATION, Taxonomy, TaxonomyConfig
 from taxonomy.sources.user_files import UserFiles
+from taxonomy.stats import summary
 from taxonomy.wordnet import WordNet
 from xmodal.bundle import wordnet_files
 from xmodal.bundle.pictures import data_file, load_pictures
 from xmodal.relations import relate
+from xmodal.store import Store
 
 
 def build_taxonomy(
@@ -68,6 +70,23 @@ def build_source(
         config, nouns, data_file("spec.txt"), data_file("hypernyms.json"), load_pictures()
     )
     return replace(taxonomy, notes={**taxonomy.notes, "near_duplicates": near_duplicates()})
+
+
+def store_taxonomy(store: Path, config: TaxonomyConfig, **given: Any) -> str:
+    """Build a taxonomy into a store.
+
+    Args:
+        store: The DuckDB file; made if it is not there. Nothing is written on an error.
+        config: As for build_taxonomy.
+        given: What else build_taxonomy takes.
+
+    Returns:
+        The summary, several lines.
+    """
+    taxonomy = build_taxonomy(config, **given)
+    with Store.open(store) as opened:
+        opened.add_taxonomy(taxonomy)
+    return summary(taxonomy)
 
 
 def near_duplicates() -> list[dict[str, int]]:
