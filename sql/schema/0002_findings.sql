@@ -39,8 +39,9 @@ CREATE TABLE released_score (
     macro_f1_s1 DOUBLE NOT NULL,
     blind_f1_s1 DOUBLE,
     accuracy DOUBLE,
-    n_questions BIGINT NOT NULL,
-    -- every question of the concept is in this set, so that none of it was trained
+    -- NULL where the release does not say
+    n_questions BIGINT,
+    -- every question of the concept whose answer is Yes is in this set: it was not trained
     whole BOOLEAN NOT NULL
 );
 
@@ -117,7 +118,8 @@ CREATE TABLE text_probe_answer (
 );
 
 -- How alike the neighbourhoods of leaves are in an encoder's features and in an LM.
--- hypernym NULL: over all leaves. mutual_knn and cka in [0, 1].
+-- hypernym NULL: over all leaves. mutual_knn in [0, 1]; cka, debiased, in [-1, 1] and about 0
+-- for unrelated sides. layer counts from the token embeddings, 0.
 CREATE TABLE alignment (
     alignment_id VARCHAR NOT NULL,
     dataset VARCHAR NOT NULL,
@@ -139,7 +141,8 @@ CREATE TABLE alignment (
 );
 
 -- Answers to a manifest's test questions without an LM. method: leaf-lookup (a leaf classifier,
--- then the taxonomy) or hypernym-neighbours (nearest neighbours with full labels).
+-- then the taxonomy) or hypernym-neighbours (nearest neighbours with full labels). score: the
+-- probability of Yes with both answers as likely beforehand, in [0, 1]; Yes is said above 0.5.
 CREATE TABLE ceiling (
     ceiling_id VARCHAR PRIMARY KEY,
     dataset_id VARCHAR NOT NULL,

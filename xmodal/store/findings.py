@@ -28,7 +28,7 @@ RELEASED_SCORE = _schema(
     ("macro_f1_s1", _F),
     ("blind_f1_s1", _F, True),
     ("accuracy", _F, True),
-    ("n_questions", _I),
+    ("n_questions", _I, True),
     ("whole", _B),
 )
 RELEASED_HYPERNYM = _schema(
