@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from taxonomy.errors import ConfigError
 from taxonomy.hashing import canonical_json, content_id
-from taxonomy.manifest.world import World
+from taxonomy.manifest.world import World, read_world
 from taxonomy.model import Taxonomy
 from xmodal.probe.config import ASKED, LmChoice, ProbeConfig
 from xmodal.probe.images import rank_pictures
-from xmodal.probe.pairs import ProbePairs, draw_pairs, probe_world, read_pairs
+from xmodal.probe.pairs import ProbePairs, draw_pairs, read_pairs
 from xmodal.probe.phrasings import Task, template_of
 from xmodal.probe.summary import summarise
 from xmodal.probe.text import Answered, TextProbe, answer_forms
@@ -86,7 +86,7 @@ def run_probe(
         return Probed(*rank_pictures(store, run, _lm_of, config.batch_size), ())
     with Store.open(store, read_only=True) as opened:
         taxonomy = opened.load_taxonomy(dataset)
-    world = probe_world(taxonomy, config.relation)
+    world = read_world(taxonomy, config.relation)
     chosen = draw_pairs(world, config.seed) if pairs is None else read_pairs(world, pairs)
     templates = _templates(config, chosen)
     loaded = lm.load(config.seed)

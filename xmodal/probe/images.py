@@ -12,10 +12,10 @@ import torch
 
 from taxonomy.errors import ConfigError
 from taxonomy.manifest.draws import Floats, Ints
-from taxonomy.manifest.world import Concepts, World
+from taxonomy.manifest.world import Concepts, World, read_world
 from taxonomy.model import Manifest
+from taxonomy.relations.relation import question_text
 from xmodal.features.extract import load_features
-from xmodal.probe.pairs import probe_world
 from xmodal.store import Store
 from xmodal.vlm.evaluate import ask
 from xmodal.vlm.forward import tokenise
@@ -56,7 +56,8 @@ def rank_pictures(
         run = opened.load_run(run_id)
         manifest = opened.load_manifest(run["manifest_id"])
         taxonomy = opened.load_taxonomy(run["dataset_id"])
-    world = probe_world(taxonomy, manifest.config.relation)
+    relation = manifest.config.relation
+    world = read_world(taxonomy, relation)
     features = load_features(store.parent / "features" / str(run["feature_set_id"]))
     projector = RunFolder(store.parent / "runs" / run["run_id"]).load_projector()
     lm = load(run)
@@ -66,13 +67,15 @@ def rank_pictures(
             f"{run['lm_hash'][:12]}, which are now {lm.sha256[:12]}; bring the old ones back"
         )
     image, leaf = labelled_pictures(manifest, world.leaves)
-    questions = tokenise(lm, prompt_template(run["prompt"]), list(world.hypernyms.phrases))
+    prompt = prompt_template(run["prompt"], relation, question_text(taxonomy, relation))
+    phrases = list(world.hypernyms.phrases)
+    questions = tokenise(lm, prompt, phrases, [True] * len(phrases))
     scores = ask(
         lm,
         projector.to(lm.device),
         torch.from_numpy(np.ascontiguousarray(features.open()[image])),
         questions,
-        _grid(image, leaf, list(world.hypernyms.phrases)),
+        _grid(image, leaf, phrases),
         batch_size=batch_size,
     )
     margin = (scores.logit_yes - scores.logit_no).reshape(len(image), -1).astype(np.float64)
@@ -107,6 +110,7 @@ def _grid(image: Ints, leaf: Ints, phrases: list[str]) -> Examples:
         in_training=np.zeros(n, dtype=np.bool_),
         leaf=np.repeat(leaf, n_phrases),
         phrases=phrases,
+        targets=[True] * n_phrases,
     )
 
 

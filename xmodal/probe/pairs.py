@@ -12,8 +12,7 @@ import numpy as np
 
 from taxonomy.errors import DataError, ManifestError, unknown
 from taxonomy.hashing import content_id, keyed_order
-from taxonomy.manifest.world import Concepts, World, read_world, surface
-from taxonomy.model import RELATION, Taxonomy, one_of
+from taxonomy.manifest.world import Concepts, World, surface
 
 KEYS = ("hyponym", "hypernym_pos", "hypernym_neg", "phrasing_id", "sentence_pos", "sentence_neg")
 """What each line of a file of minimal pairs holds."""
@@ -49,16 +48,6 @@ class ProbePairs:
             for a, b, c in zip(self.leaf, self.hypernym, self.foil, strict=True)
         ]
         return content_id([rows, sorted((k, list(v)) for k, v in self.sentences.items())])
-
-
-def probe_world(taxonomy: Taxonomy, relation: str) -> World:
-    """What is true and false of a dataset's leaves under one relation.
-
-    Raises:
-        ConfigError: The dataset has no such relation, or none that can be probed.
-    """
-    one_of("relation", relation, (RELATION,))
-    return read_world(taxonomy)
 
 
 def draw_pairs(world: World, seed: int) -> ProbePairs:
