@@ -29,6 +29,13 @@ Mentions = Annotated[
 Negatives = Annotated[
     str, typer.Option(help="Hypernym No: matched (another image) or image (another hypernym).")
 ]
+Relation = Annotated[
+    str,
+    typer.Option(
+        help="What is held out and asked beside leaves: hypernym, part, or another relation of "
+        "the dataset."
+    ),
+]
 TrainLeafNegatives = Annotated[
     int, typer.Option(help="Leaf No questions a training image; validation and test have one.")
 ]
@@ -63,6 +70,7 @@ def build(
     seed: Annotated[int, typer.Option(help="Seed of the design.")] = 42,
     shuffle_seed: ShuffleSeed = None,
     train_leaf_negatives: TrainLeafNegatives = 1,
+    relation: Relation = "hypernym",
 ) -> None:
     """Build one manifest into the store and print its id."""
     from taxonomy.manifest import headline
@@ -81,6 +89,7 @@ def build(
         seed=seed,
         shuffle_seed=shuffle_seed,
         train_leaf_negatives=train_leaf_negatives,
+        relation=relation,
     )
     for manifest in build_into(store, [config], dataset, tell=to_stderr):
         typer.echo(headline(manifest), err=True)
@@ -129,6 +138,7 @@ def grid(
     negatives: Negatives = "matched",
     shuffle_seed: ShuffleSeed = None,
     train_leaf_negatives: TrainLeafNegatives = 1,
+    relation: Relation = "hypernym",
 ) -> None:
     """Build every combination of the listed values, or a paper's grid, and print the ids.
 
@@ -155,6 +165,7 @@ def grid(
         negatives=negatives,
         shuffle_seed=shuffle_seed,
         train_leaf_negatives=train_leaf_negatives,
+        relation=relation,
     )
     for manifest in build_into(store, configs, dataset, paper=paper, tell=to_stderr):
         typer.echo(manifest.manifest_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,6 +95,18 @@ def build(
             "to find, such as 4-8 or 5."
         ),
     ] = None,
+    relation: Annotated[
+        list[str] | None,
+        typer.Option(help="part: ask about parts too, by WordNet's part meronyms."),
+    ] = None,
+    relations: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own relations: a table with columns concept, relation, target; phrase, "
+            "question (with {phrase} in it) and answer (yes or unclear) if you have them. A "
+            "hypernym, inner concept or synset stands for the leaves below it."
+        ),
+    ] = None,
     wordnet: Annotated[
         Path | None,
         typer.Option(help="Your WordNet folder, 3.0 or later; the bundled nouns if not given."),
@@ -107,8 +120,8 @@ def build(
         "csv": csv, "edges": edges, "concepts": concepts, "categories": categories,
         "images": images, "leaves": leaves, "synsets": synsets, "hypernyms": hypernyms,
     }  # fmt: skip
-    config = _config(source, pairs, min_leaves, seed, inner_leaves, depth, files)
-    typer.echo(store_taxonomy(store, config, wordnet_dir=wordnet, **files))
+    config = _config(source, pairs, min_leaves, seed, inner_leaves, depth, relation or (), files)
+    typer.echo(store_taxonomy(store, config, wordnet_dir=wordnet, relations=relations, **files))
 
 
 def _config(
@@ -118,10 +131,11 @@ def _config(
     seed: int,
     inner_leaves: str | None,
     depth: str | None,
+    relations: Sequence[str],
     files: dict[str, Path | None],
 ) -> TaxonomyConfig:
     """The settings, what was left out filled in by the files that were named."""
-    from taxonomy.model import TaxonomyConfig
+    from taxonomy.model import RELATION, TaxonomyConfig
     from taxonomy.selection import parse_depth
 
     least, largest = parse_depth(depth)
@@ -133,6 +147,7 @@ def _config(
         inner_leaves=inner_leaves or ("keep" if files["leaves"] else "drop"),
         min_depth=least,
         max_depth=largest,
+        relations=tuple(dict.fromkeys((RELATION, *relations))),
     )
 
 

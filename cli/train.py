@@ -17,7 +17,8 @@ def train(
     ],
     store: StorePath = DEFAULT_STORE,
     lm: Annotated[
-        str, typer.Option(help="embedded, a local folder, or a name on the model hub.")
+        str,
+        typer.Option(help="embedded, embedded-parts, a local folder, or a name on the model hub."),
     ] = "embedded",
     lm_init: Annotated[
         str,

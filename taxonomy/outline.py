@@ -68,8 +68,29 @@ def outline(taxonomy: Taxonomy, name: str, *, synsets: bool = False) -> str:
         DataError: No such concept; the message lists the nearest.
     """
     root = _find(taxonomy, name)
+    if root.partition("/")[0] not in _ROLES:
+        return _target(taxonomy, root)
     tree = _tree(taxonomy, root, synsets)
     return "\n".join([tree.line(root), *tree.draw(root)])
+
+
+def _rank(role: str) -> int:
+    """Targets of other relations come after everything else."""
+    return _ROLES.index(role) if role in _ROLES else len(_ROLES)
+
+
+def _target(taxonomy: Taxonomy, key: str) -> str:
+    """The target of another relation with its Yes leaves, one line each."""
+    keys = taxonomy.concepts["key"].to_pylist()
+    role, _, name = key.partition("/")
+    leaves = sorted(
+        keys[pair["leaf_id"]].partition("/")[2]
+        for pair in taxonomy.leaf_hypernym.to_pylist()
+        if pair["used"] and keys[pair["hypernym_id"]] == key
+    )
+    lines = [f"{'└── ' if leaf == leaves[-1] else '├── '}{leaf}" for leaf in leaves]
+    asked = f"asked of {_n(len(leaves), 'leaf')}" if leaves else "dropped, asked of no leaf"
+    return "\n".join([f"{name} [{role}]: {asked}", *lines])
 
 
 def _find(taxonomy: Taxonomy, name: str) -> str:
@@ -82,7 +103,7 @@ def _find(taxonomy: Taxonomy, name: str) -> str:
         if found:
             best = min(
                 found,
-                key=lambda row: (_ROLES.index(row["role"]), -len(nx.ancestors(graph, row["key"]))),
+                key=lambda row: (_rank(row["role"]), -len(nx.ancestors(graph, row["key"]))),
             )
             return str(best["key"])
     raise DataError(unknown("concept", name, {row["name"] for row in rows}))

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from taxonomy.model import SPLITS, Taxonomy
+from taxonomy.model import RELATION, SPLITS, Taxonomy
+from taxonomy.relations.summary import relation_lines
 
 _SHOWN = 12
 
@@ -38,7 +39,7 @@ def stats(taxonomy: Taxonomy) -> Stats:
     concepts = {row["concept_id"]: row for row in taxonomy.concepts.to_pylist()}
     roles = Counter(row["role"] for row in concepts.values())
     images = Counter(split or "inner" for split in taxonomy.images["split"].to_pylist())
-    pairs = taxonomy.leaf_hypernym.to_pylist()
+    pairs = [p for p in taxonomy.leaf_hypernym.to_pylist() if p["relation"] == RELATION]
     used = [pair for pair in pairs if pair["used"]]
     leaves_of = Counter(concepts[pair["hypernym_id"]]["name"] for pair in used)
     validated = {
@@ -89,7 +90,7 @@ def summary(taxonomy: Taxonomy) -> str:
         )
     if ignored:
         lines.append(f"columns not used: {', '.join(ignored)}")
-    return "\n".join([*lines, *_said(taxonomy.notes)])
+    return "\n".join([*lines, *_said(taxonomy.notes), *relation_lines(taxonomy)])
 
 
 _TOLD = {

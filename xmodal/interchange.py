@@ -30,6 +30,7 @@ from taxonomy.interchange import (
 )
 from taxonomy.manifest.world import read_world
 from taxonomy.model import RELATION, Manifest, Taxonomy, one_of
+from taxonomy.relations.relation import question_text
 from taxonomy.sources.things_lists import categories
 from xmodal.bundle.pictures import load_pictures
 from xmodal.store import Store
@@ -70,7 +71,7 @@ def export_manifest(
     with Store.open(store, read_only=True) as opened:
         manifest = opened.load_manifest(manifest_id)
         taxonomy = opened.load_taxonomy(manifest.dataset_id)
-    layout = Layout(per=per, images=images, **_question_texts(manifest.config.relation))
+    layout = Layout(per=per, images=images, **_question_texts(taxonomy, manifest.config.relation))
     files = chat_files(taxonomy, manifest, layout)
     with _new_folder(output) as made:
         for name, value in {**files, SIDECAR: sidecar(manifest, layout)}.items():
@@ -126,11 +127,11 @@ def import_manifest(
             taxonomy = opened.load_taxonomy(dataset_id)
         manifest = infer_manifest(
             taxonomy,
-            read_world(taxonomy),
+            read_world(taxonomy, relation),
             read_turns(files),
             aliases={said: c.word for c in categories() for said in c.released_as},
             seed=seed or 0,
-            hypernym_question=_question_texts(relation)["hypernym_question"],
+            hypernym_question=_question_texts(taxonomy, relation)["hypernym_question"],
             relation=relation,
         )
     with Store.open(store) as opened:
@@ -151,10 +152,11 @@ def _exported(store: Path, folder: Path) -> Manifest:
     return manifest_of(said, taxonomy, folder)
 
 
-def _question_texts(relation: str) -> dict[str, str]:
+def _question_texts(taxonomy: Taxonomy, relation: str) -> dict[str, str]:
     """The questions of the default prompt, as settings of Layout."""
-    question = prompt_template("default").question
-    return {"question": question, "hypernym_question": question}
+    prompt = prompt_template("default", relation, question_text(taxonomy, relation))
+    asked = prompt.target_question or prompt.question
+    return {"question": prompt.question, "hypernym_question": asked}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from xmodal.store import Store
 OVERVIEW = (
     "manifest_id",
     "dataset_id",
+    "relation",
     "design",
     "unit",
     "ratio",
@@ -64,8 +65,10 @@ def build_into(
     """
     with Store.open(path, read_only=True) as store:
         builder = ManifestBuilder(store.load_taxonomy(dataset_id))
+    configs = list(configs)
     if paper is not None:
-        check_size(paper, len(builder.world.hypernyms))
+        for relation in dict.fromkeys(config.relation for config in configs):
+            check_size(paper, len(builder.world_of(relation).hypernyms))
     resolved = [(config, builder.resolve(config)) for config in configs]
     if tell is not None:
         for line in dict.fromkeys(_renamed(*pair) for pair in resolved if pair[0] != pair[1]):

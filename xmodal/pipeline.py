@@ -24,7 +24,7 @@ from xmodal.features.extract import (
 from xmodal.store import Store, SyncReport
 from xmodal.store.rows import FeatureSetRow
 from xmodal.vlm.experiment import OnStep, RunResult, RunSpec, run
-from xmodal.vlm.lm import EMBEDDED, LanguageModel, load_lm
+from xmodal.vlm.lm import BUNDLED, EMBEDDED, LanguageModel, bundled_which, load_lm
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import Recipe, named_recipe
 
@@ -133,8 +133,12 @@ def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
 
     Random weights were taught nothing.
     """
-    inits = sorted({job.lm_init for job in jobs if job.lm == EMBEDDED} - {"random"})
-    taught = {_lm(EMBEDDED, init, None, 0).sha256: taught_pairs(init) for init in inits}
+    lms = sorted({(job.lm, job.lm_init) for job in jobs if job.lm in BUNDLED})
+    taught = {
+        _lm(lm, init, None, 0).sha256: taught_pairs(bundled_which(lm, init))
+        for lm, init in lms
+        if init != "random"
+    }
     with Store.open(store) as opened:
         for lm_hash, pairs in taught.items():
             opened.add_lm_pairs(lm_hash, pairs)
@@ -160,7 +164,7 @@ def train_manifests(
         store: The DuckDB file.
         manifests: Ids of manifests, or their beginnings.
         seeds: Seeds of initialisation and order.
-        lm: "embedded", a local folder, or a hub name.
+        lm: "embedded", "embedded-parts", a local folder, or a hub name.
         lm_init: pretrained, random or scrambled.
         revision: Of a hub model.
         recipe: A recipe's name.

@@ -131,7 +131,7 @@ def draw_shuffles(
     for kind in dict.fromkeys(kinds):
         config = ManifestConfig(shuffle=kind, seed=seed, relation=relation)
         labels = builder.labels(builder.resolve(config))
-        table = label_table(builder.world, labels)
+        table = label_table(builder.world_of(relation), labels)
         drawn.append(
             Shuffle(kind=kind, shuffle_id=labels.shuffle_id, relation=relation, labels=table)
         )

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,11 +20,12 @@ import pyarrow as pa
 
 from taxonomy.hashing import content_id
 from taxonomy.model import Manifest, Taxonomy
+from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
 from xmodal.vlm.evaluate import score
 from xmodal.vlm.forward import Questions, tokenise
 from xmodal.vlm.lm import LanguageModel
-from xmodal.vlm.prompts import prompt_template
+from xmodal.vlm.prompts import PromptTemplate, prompt_template
 from xmodal.vlm.recipes import Recipe
 from xmodal.vlm.run_folder import RunFolder
 from xmodal.vlm.trainer import Trainer, TrainState, steps_of
@@ -55,6 +56,12 @@ class RunSpec:
     """Ways the pictures are shown at the end."""
 
     @property
+    def template(self) -> PromptTemplate:
+        """The prompt, as the manifest's relation words it."""
+        relation = self.manifest.config.relation
+        return prompt_template(self.prompt, relation, question_text(self.taxonomy, relation))
+
+    @property
     def run_id(self) -> str:
         """Hash of everything that decides the result."""
         return content_id(
@@ -66,7 +73,7 @@ class RunSpec:
                 "lm_init": self.lm.init,
                 "features": self.features.sha256,
                 "recipe": self.recipe.as_dict(),
-                "prompt": asdict(prompt_template(self.prompt)),
+                "prompt": self.template.identity(),
                 "seeds": [self.seed_init, self.seed_order],
                 "scored": [self.splits, self.image_modes],
             }
@@ -132,7 +139,7 @@ def run(spec: RunSpec, runs_dir: Path, on_step: OnStep | None = None) -> RunResu
         return RunResult(spec.run_id, folder.path, trained=False)
     examples = read_examples(spec.taxonomy, spec.manifest)
     groups = group_by_image(examples, spec.recipe.balance, spec.recipe.leaf_no_per_visit)
-    questions = tokenise(spec.lm, prompt_template(spec.prompt), examples.phrases)
+    questions = tokenise(spec.lm, spec.template, examples.phrases, examples.targets)
     trainer = _trainer(spec, examples, groups, questions)
     fresh = trainer.start()
     record = _record(spec, trainer, fresh, record)

@@ -7,11 +7,13 @@ the padding of images with fewer questions than others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from taxonomy.errors import ConfigError
 from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.prompts import PromptTemplate
 
@@ -28,14 +30,43 @@ class Questions:
     no_id: int
 
 
-def tokenise(lm: LanguageModel, prompt: PromptTemplate, phrases: list[str]) -> Questions:
-    """Tokenise one question for each phrase."""
-    ids = [lm.token_ids(prompt.question.format(phrase=phrase)) for phrase in phrases]
+def tokenise(
+    lm: LanguageModel,
+    prompt: PromptTemplate,
+    phrases: list[str],
+    targets: Sequence[bool] | None = None,
+) -> Questions:
+    """Tokenise one question for each phrase.
+
+    Args:
+        lm: The frozen LM.
+        prompt: Its question, and that of its relation's targets.
+        phrases: Asked forms.
+        targets: Which phrases are targets; None for none, as under the relation hypernym.
+
+    Raises:
+        ConfigError: The LM's tokenizer does not know a word of the targets' question.
+    """
+    if prompt.target_question is not None:
+        _check_known(lm, prompt.target_question)
+    asked = zip(phrases, targets or [False] * len(phrases), strict=True)
+    ids = [lm.token_ids(prompt.text(phrase, target=target)) for phrase, target in asked]
     tokens = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.int64)
     for row, found in zip(tokens, ids, strict=True):
         row[: len(found)] = torch.tensor(found)
     lengths = torch.tensor([len(found) for found in ids])
     return Questions(tokens, lengths, lm.answer_id(prompt.yes), lm.answer_id(prompt.no))
+
+
+def _check_known(lm: LanguageModel, question: str) -> None:
+    """A word-level tokenizer would turn words that it never met into one unknown token."""
+    unknown_id = lm.tokenizer.unk_token_id
+    if unknown_id is not None and unknown_id in lm.token_ids(question.format(phrase="")):
+        asked = question.strip().format(phrase="...")
+        raise ConfigError(
+            f"lm {lm.name!r} does not know the words of {asked!r}; take another LM "
+            "(embedded-parts knows parts)"
+        )
 
 
 def answer_logits(

@@ -17,6 +17,9 @@ from xmodal.quiet import quiet_transformers
 
 INITS = ("pretrained", "random", "scrambled")
 EMBEDDED = "embedded"
+EMBEDDED_PARTS = "embedded-parts"
+"""The LM of the bundle that was taught parts in place of hypernyms."""
+BUNDLED = (EMBEDDED, EMBEDDED_PARTS)
 
 
 @dataclass(frozen=True)
@@ -107,16 +110,22 @@ def weights_sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
+def bundled_which(name: str, init: str) -> str:
+    """The folder of the bundle's LMs for a bundled name: pretrained, scrambled or parts."""
+    if name == EMBEDDED_PARTS:
+        return "parts"
+    return "scrambled" if init == "scrambled" else "pretrained"
+
+
 def _folder(name: str, init: str) -> str:
     """Where the weights are: a folder of the bundle, or the name as it was given."""
-    if name != EMBEDDED:
-        if init == "scrambled":
-            raise ConfigError(f"lm_init scrambled goes with the lm {EMBEDDED!r} only, got {name!r}")
+    if name != EMBEDDED and init == "scrambled":
+        raise ConfigError(f"lm_init scrambled goes with the lm {EMBEDDED!r} only, got {name!r}")
+    if name not in BUNDLED:
         return name
     from xmodal.bundle.files import data_file
 
-    which = "scrambled" if init == "scrambled" else "pretrained"
-    return str(data_file(f"lm/{which}/config.json").parent)
+    return str(data_file(f"lm/{bundled_which(name, init)}/config.json").parent)
 
 
 def load_lm(
@@ -130,7 +139,7 @@ def load_lm(
     """Load a frozen LM.
 
     Args:
-        name: "embedded", a local folder, or a name on the model hub.
+        name: "embedded", "embedded-parts", a local folder, or a name on the model hub.
         init: pretrained; random (same architecture, weights drawn from the seed); scrambled
             (embedded only: pretrained on a taxonomy with permuted hypernyms).
         revision: Of a hub model.

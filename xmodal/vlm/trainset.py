@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Examples:
     leaf: Ints
     """Label leaf."""
     phrases: list[str]
+    targets: list[bool] = field(default_factory=list)
+    """Whether each of `phrases` is a hypernym, or a target of another relation: no leaf."""
 
     def __len__(self) -> int:
         return len(self.example_id)
@@ -46,6 +48,7 @@ class Examples:
             self.in_training[rows],
             self.leaf[rows],
             self.phrases,
+            self.targets,
         )
 
 
@@ -70,6 +73,7 @@ def read_examples(taxonomy: Taxonomy, manifest: Manifest) -> Examples:
     order = np.lexsort((ids, image))
     asked_ids, asked = np.unique(_column(table, "asked_id"), return_inverse=True)
     phrases = taxonomy.concepts["phrase"].to_pylist()
+    roles = taxonomy.concepts["role"].to_pylist()
     examples = Examples(
         example_id=ids,
         image=image,
@@ -80,6 +84,7 @@ def read_examples(taxonomy: Taxonomy, manifest: Manifest) -> Examples:
         in_training=_column(table, "in_training").astype(bool),
         leaf=_column(table, "label_leaf_id").astype(np.int64),
         phrases=[phrases[i] for i in asked_ids],
+        targets=[roles[i] != "leaf" for i in asked_ids],
     )
     return examples.take(order)
 

@@ -44,16 +44,15 @@ def taught_table(lexicon: Lexicon) -> pa.Table:
     )
 
 
-def taught_pairs(init: str) -> pa.Table:
-    """The taxonomy that an embedded LM was taught, pictured leaves only.
+def taught_pairs(which: str) -> pa.Table:
+    """What an LM of the bundle was taught, pictured leaves only.
 
     Args:
-        init: pretrained, random (what the pretrained one was taught) or scrambled.
+        which: A folder of the bundle's LMs: pretrained, scrambled or parts.
 
     Returns:
-        leaf, hypernym, answer.
+        leaf, hypernym (or part), answer.
     """
-    which = "scrambled" if init == "scrambled" else "pretrained"
     table = pq.read_table(data_file(f"lm/{which}/taught.parquet"))
     return table.filter(table["pictured"]).select(["leaf", "hypernym", "answer"])
 
