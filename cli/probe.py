@@ -72,6 +72,36 @@ def probe(
             "shown to its LM by its projector."
         ),
     ] = None,
+    alignment: Annotated[
+        bool,
+        typer.Option(
+            "--alignment",
+            help="Compare neighbourhoods of leaves in the features and in the LM's hidden states "
+            "instead of asking: mutual k-nearest-neighbour overlap and debiased CKA.",
+        ),
+    ] = False,
+    features: Annotated[
+        str | None,
+        typer.Option(help="For --alignment: id of a feature set, if the dataset has several."),
+    ] = None,
+    k: Annotated[int, typer.Option("--k", help="For --alignment: nearest leaves.")] = 10,
+    layer: Annotated[
+        int, typer.Option(help="For --alignment: 0 the token embeddings, -1 the last layer.")
+    ] = -1,
+    manifest: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For --alignment: a manifest whose shuffle is measured. Repeat as needed; all "
+            "if none."
+        ),
+    ] = None,
+    shuffle: Annotated[
+        str,
+        typer.Option(
+            help="For --alignment: kinds of shuffle, with commas between, drawn from --seed in "
+            "place of manifests'."
+        ),
+    ] = "",
     output: Annotated[
         Path | None, typer.Option(help="Write every single answer here: parquet, csv, jsonl.")
     ] = None,
@@ -85,6 +115,7 @@ def probe(
     phrasing; plurals are not in it. Questions with words that an LM does not know are asked all
     the same, counted in n_unknown and said.
     """
+    from xmodal.probe.alignment import AlignmentConfig, run_alignment
     from xmodal.probe.command import run_probe
     from xmodal.probe.config import LmChoice, ProbeConfig
     from xmodal.store.render import emit
@@ -93,7 +124,15 @@ def probe(
         relation=relation, task=task, phrasings=tuple(listed("phrasing", phrasing, int)),
         chat=chat_template, choice_score=choice_score, seed=seed, batch_size=batch_size,
     )  # fmt: skip
+    aligned = AlignmentConfig(
+        k=k, layer=layer, features=features, manifests=tuple(manifest or ()),
+        shuffles=tuple(listed("shuffle", shuffle, str)),
+    )  # fmt: skip
     choice = LmChoice(lm, lm_init, revision, device)
-    probed = run_probe(store, config, choice, dataset=dataset, pairs=pairs, run=run)
+    aligned.check(alignment, {"--pairs": pairs, "--run": run})
+    if alignment:
+        probed = run_alignment(store, aligned, config, choice, dataset=dataset)
+    else:
+        probed = run_probe(store, config, choice, dataset=dataset, pairs=pairs, run=run)
     probed.tell(to_stderr, output)
     emit(probed.summary, fmt)
