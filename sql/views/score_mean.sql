@@ -4,7 +4,8 @@
 -- blind guess). averaged_over: hypernyms; questions for own leaf questions, which are one group;
 -- leaves for released ones. group_ids: what is in the mean, NULL for question_set leaf.
 -- n_single_class: groups with true answers of one class; left out, but in the mean of the sets
--- as published (held_out_s1, seen_s1, leaf of released runs); NULL where it is not known.
+-- as published (held_out_s1, seen_s1, leaf of released runs). It and n_questions are NULL where
+-- they are not known of every group.
 CREATE OR REPLACE VIEW score_mean AS
 SELECT
     run_id,
@@ -29,7 +30,7 @@ SELECT
         list(concept ORDER BY concept) FILTER (macro_f1 IS NOT NULL)
     END AS group_ids,
     CASE WHEN count(single_class) = count(*) THEN count(*) FILTER (single_class) END AS n_single_class,
-    sum(n_questions)::BIGINT AS n_questions,
+    CASE WHEN count(n_questions) = count(*) THEN sum(n_questions)::BIGINT END AS n_questions,
     CASE WHEN question_set = 'leaf' THEN 'leaves' ELSE 'hypernyms' END AS averaged_over
 FROM released_group
 GROUP BY run_id, question_set;

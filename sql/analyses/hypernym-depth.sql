@@ -1,0 +1,96 @@
+-- F1 by how general the hypernym is: its WordNet depth and its distance from the leaves
+-- Own and released runs alike. S1's files give no depth: theirs is that of the synset that the
+--   import gives to each hypernym, and the distance that of the latest dataset of source
+--   things in this store, else NULL.
+-- Grain: one row per condition, question_set (held_out, seen, unasked, held_out_s1, seen_s1) and
+--   hypernym.
+-- Units: depth: least number of steps from WordNet's root (entity is 0; NULL without a synset).
+--   distance: least number of edges from a leaf up to the hypernym, mean over its n_leaves used
+--   leaves; NULL where no edge leads there. macro_f1, blind_f1 in [0, 1], mean over runs.
+-- Params: $question_set VARCHAR: one question set; all when left out.
+WITH RECURSIVE things AS (
+    SELECT dataset_id
+    FROM dataset
+    WHERE source = 'things' AND EXISTS (FROM released_run)
+    ORDER BY created_at DESC, dataset_id
+    LIMIT 1
+),
+
+pair AS (
+    SELECT dataset_id, relation, leaf_id, hypernym_id
+    FROM leaf_hypernym
+    WHERE
+        used
+        AND dataset_id IN (SELECT dataset_id FROM run UNION SELECT dataset_id FROM things)
+),
+
+climb AS (
+    SELECT DISTINCT dataset_id, leaf_id, leaf_id AS concept_id, 0 AS n_edges
+    FROM pair
+    UNION
+    SELECT climb.dataset_id, climb.leaf_id, edge.hypernym_id AS concept_id, climb.n_edges + 1
+    FROM climb
+    JOIN edge ON edge.dataset_id = climb.dataset_id AND edge.hyponym_id = climb.concept_id
+),
+
+path AS (
+    SELECT dataset_id, leaf_id, concept_id AS hypernym_id, min(n_edges) AS n_edges
+    FROM climb
+    GROUP BY ALL
+),
+
+place AS (
+    SELECT
+        pair.dataset_id,
+        pair.relation,
+        concept.name AS hypernym,
+        concept.depth,
+        avg(path.n_edges) AS distance,
+        count(*) AS n_leaves
+    FROM pair
+    JOIN concept
+        ON concept.dataset_id = pair.dataset_id AND concept.concept_id = pair.hypernym_id
+    LEFT JOIN path
+        ON path.dataset_id = pair.dataset_id
+        AND path.leaf_id = pair.leaf_id
+        AND path.hypernym_id = pair.hypernym_id
+    GROUP BY ALL
+),
+
+known AS (
+    SELECT 'own' AS place_source, dataset_id AS dataset, * EXCLUDE (dataset_id)
+    FROM place
+    UNION ALL
+    SELECT
+        released_hypernym.source AS place_source,
+        NULL AS dataset,
+        'hypernym' AS relation,
+        released_hypernym.hypernym,
+        released_hypernym.depth,
+        place.distance,
+        place.n_leaves
+    FROM released_hypernym
+    LEFT JOIN place
+        ON place.hypernym = released_hypernym.hypernym
+        AND place.relation = 'hypernym'
+        AND place.dataset_id IN (FROM things)
+)
+
+SELECT
+    seed_mean.* EXCLUDE (
+        hidden_settings, shared_settings, macro_f1, blind_f1, balanced_accuracy, n_runs
+    ),
+    known.depth,
+    known.distance,
+    known.n_leaves,
+    seed_mean.macro_f1,
+    seed_mean.blind_f1,
+    seed_mean.n_runs
+FROM seed_mean
+LEFT JOIN known
+    ON known.place_source = seed_mean.source
+    AND known.dataset IS NOT DISTINCT FROM CASE WHEN source = 'own' THEN seed_mean.dataset END
+    AND known.relation = seed_mean.relation
+    AND known.hypernym = seed_mean.hypernym
+WHERE $question_set IS NULL OR seed_mean.question_set = $question_set::VARCHAR
+ORDER BY ALL;

@@ -1,0 +1,44 @@
+-- Text-only probes, hypernym by hypernym, over the pairs that were asked.
+-- Grain: probe_id, hypernym_id. Units: macro_f1 and blind_f1 in [0, 1] as in hypernym_score, NULL
+-- where the true answers are of one class only; accuracy in [0, 1]. mean_rank, mean_reciprocal_rank
+-- and recall_at_1 are over true pairs, for task choice, where macro_f1 and accuracy are NULL: it
+-- ranks and does not say Yes or No.
+CREATE OR REPLACE VIEW probe_score AS
+WITH counted AS (
+    SELECT
+        probe_id,
+        hypernym_id,
+        count(*) FILTER (answer AND predicted) AS tp,
+        count(*) FILTER (NOT answer AND predicted) AS fp,
+        count(*) FILTER (answer AND NOT predicted) AS fn,
+        count(*) FILTER (NOT answer AND NOT predicted) AS tn,
+        tp + fn AS n_yes,
+        tn + fp AS n_no,
+        avg(rank ORDER BY leaf_id) FILTER (answer) AS mean_rank,
+        avg(1 / rank ORDER BY leaf_id) FILTER (answer) AS mean_reciprocal_rank,
+        avg((rank = 1)::INTEGER ORDER BY leaf_id) FILTER (answer) AS recall_at_1
+    FROM text_probe_answer
+    GROUP BY probe_id, hypernym_id
+)
+
+SELECT
+    counted.probe_id,
+    counted.hypernym_id,
+    concept.name AS hypernym,
+    counted.n_yes,
+    counted.n_no,
+    CASE WHEN task <> 'choice' AND n_yes > 0 AND n_no > 0 THEN
+        (2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2
+    END AS macro_f1,
+    CASE WHEN task <> 'choice' AND n_yes > 0 AND n_no > 0 THEN
+        greatest(2 * n_yes / (2 * n_yes + n_no), 2 * n_no / (2 * n_no + n_yes)) / 2
+    END AS blind_f1,
+    CASE WHEN task <> 'choice' THEN (tp + tn) / (n_yes + n_no) END AS accuracy,
+    counted.mean_rank,
+    counted.mean_reciprocal_rank,
+    counted.recall_at_1
+FROM counted
+JOIN text_probe USING (probe_id)
+LEFT JOIN concept
+    ON concept.dataset_id = text_probe.dataset_id
+    AND concept.concept_id = counted.hypernym_id;
