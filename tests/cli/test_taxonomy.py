@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from tests.taxonomy.things_files import categories_file, concepts_file
 from xmodal.store import Store
 
 
@@ -170,3 +171,54 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_things_from_the_outside(tmp_path: Path) -> None:
+    store = tmp_path / "t.duckdb"
+    files = ["--concepts", concepts_file(tmp_path), "--categories", categories_file(tmp_path)]
+    leaves = tmp_path / "leaves.txt"
+    leaves.write_text("bat\nbird\nowl\nparrot\nbandana\nflatiron\n")
+    base = ["build", "--store", store, "--source", "things", *files, "--min-leaves", "1"]
+    done = xmodal(*base, "--pairs", "categories", "--leaves", leaves)
+    assert done.exit_code == 0, done.stderr
+    assert "7 leaves, 0 inner (in no question), no images" in done.stdout
+    assert "1 leaves are above other leaves and were kept: bird" in done.stdout
+    with Store.open(store, read_only=True) as opened:
+        taxonomy = opened.load_taxonomy()
+    assert taxonomy.config.inner_leaves == "keep"
+    assert sum(taxonomy.leaf_hypernym["used"].to_pylist()) == 9
+    compared = xmodal("compare", "--store", store, "--format", "csv")
+    assert compared.exit_code == 0
+    lines = compared.stdout.splitlines()
+    assert lines[0] == (
+        "hypernym,synset,n_both,n_list_only,n_wordnet_only,n_one_silent,list_only,wordnet_only"
+    )
+    assert "animal,animal.n.01,3,0,1,0,,owl" in lines
+    assert "11 pairs of 6 hypernyms; 6 in both, 2 in the list only" in compared.stderr
+    refused = CliRunner().invoke(app, ["manifest", "build", "--store", str(store)])
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("error: dataset ")
+    assert "(source things) has no images, and a manifest asks about images" in refused.stderr
+    assert xmodal("stats", "--store", store).exit_code == 0
+    assert xmodal("show", "bird", "--store", store).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--source", "wordnet"], "error: source wordnet needs synsets, got no synsets\n"),
+        (["--synsets", "s.txt"], "error: synsets goes with source wordnet, got 'emoji'\n"),
+        (["--depth", "3-x"], "error: depth must be a number or two such as 4-8, got '3-x'\n"),
+        (["--depth", "3"], "error: depth goes with source things, imagefolder, wordnet, got 'e"),
+        (["--pairs", "categories"], "error: pairs categories goes with source things, got 'emo"),
+        (["--inner-leaves", "keep"], "error: inner_leaves keep goes with source things, imagef"),
+        (["--inner-leaves", "x"], "error: inner_leaves must be one of drop, keep, got 'x'\n"),
+    ],
+)
+def test_options_go_with_their_source(tmp_path: Path, args: list[str], message: str) -> None:
+    store = tmp_path / "t.duckdb"
+    done = xmodal("build", "--store", store, *args)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+    assert not store.exists()
