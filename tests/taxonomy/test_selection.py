@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -148,16 +149,20 @@ def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-NAMES = st.sampled_from(["a", "b", "c", "d"])
+LEAVES, WORDS = ["a", "b", "c"], ["H", "I", "J"]
 SYNSETS = st.sampled_from(["s1", "s2", "s3"])
 
 
+def by_leaf(values: st.SearchStrategy[frozenset[str]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(st.sampled_from(LEAVES), values, min_size=2)
+
+
 @given(
-    leaves=st.sets(NAMES),
-    hypernyms=st.dictionaries(st.sampled_from(["H", "I", "J"]), st.none() | SYNSETS),
-    above=st.dictionaries(NAMES, st.frozensets(SYNSETS)),
-    listed=st.dictionaries(NAMES, st.frozensets(st.sampled_from(["H", "I", "J"]))),
-    silent=st.none() | st.frozensets(st.sampled_from(["H", "I", "J"])),
+    leaves=st.sets(st.sampled_from(LEAVES), min_size=2),
+    hypernyms=st.fixed_dictionaries({word: st.none() | SYNSETS for word in WORDS}),
+    above=by_leaf(st.frozensets(SYNSETS, min_size=1)),
+    listed=by_leaf(st.frozensets(st.sampled_from(WORDS))),
+    silent=st.none() | st.frozensets(st.sampled_from(WORDS), min_size=1),
 )
 def test_claims_are_those_of_asking_every_pair(
     leaves: set[str],
