@@ -14,8 +14,18 @@ from cli.lists import listed
 @user_errors
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for store, features, runs and figure.")
-    ] = Path("xmodal-demo"),
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for store, features, runs and figure.  [default: xmodal-demo; for parts "
+            "xmodal-demo-part]",
+        ),
+    ] = None,
+    relation: Annotated[
+        str,
+        typer.Option(help="What is removed from training and asked: hypernym, or part."),
+    ] = "hypernym",
     seeds: Annotated[
         str, typer.Option(help="Comma-separated; one run of each condition a seed.")
     ] = "42",
@@ -36,5 +46,7 @@ def demo(
     from xmodal.demo import demo as run_demo
 
     chosen = listed("seeds", seeds, int)
-    for text in run_demo(output, seeds=chosen, full=full, workers=workers, epochs=epochs):
+    for text in run_demo(
+        output, relation=relation, seeds=chosen, full=full, workers=workers, epochs=epochs
+    ):
         typer.echo(text)

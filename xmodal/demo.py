@@ -10,13 +10,22 @@ import pyarrow.compute as pc
 
 from taxonomy.errors import DataError
 from taxonomy.manifest import ManifestBuilder
-from taxonomy.model import ManifestConfig, Taxonomy, TaxonomyConfig, manifest_id
+from taxonomy.model import (
+    RELATION,
+    ManifestConfig,
+    Taxonomy,
+    TaxonomyConfig,
+    manifest_id,
+    one_of,
+)
+from taxonomy.relations.relation import PART
 from xmodal.features.extract import FeatureConfig
 from xmodal.manifests import build_into
 from xmodal.pipeline import TrainJob, check_seeds, ensure_features, sync_store
 from xmodal.progress import counter
 from xmodal.store import Store
 from xmodal.taxonomies import build_taxonomy
+from xmodal.vlm.lm import EMBEDDED, EMBEDDED_PARTS
 from xmodal.vlm.recipes import Recipe, named_recipe
 from xmodal.workers import n_cores, train_jobs
 
@@ -34,9 +43,10 @@ class Condition:
     shuffle: str = "none"
     lm_init: str = "pretrained"
 
-    def manifest(self, seed: int) -> ManifestConfig:
+    def manifest(self, seed: int, relation: str = RELATION) -> ManifestConfig:
         """The condition's manifest with a seed."""
         return ManifestConfig(
+            relation=relation,
             design=self.design,
             ratio=self.ratio,
             shuffle=self.shuffle,
@@ -54,6 +64,12 @@ CONDITIONS = (
     Condition("shuffled across categories, all removed", "random", 1.0, shuffle="across"),
     Condition("scrambled LM, all removed", "random", 1.0, lm_init="scrambled"),
 )
+PART_CONDITIONS = (
+    *CONDITIONS[:4],
+    Condition("shuffled, the same parts, all removed", "random", 1.0, shuffle="within"),
+    Condition("shuffled, no part in common, all removed", "random", 1.0, shuffle="across"),
+)
+"""Of parts; there is no LM that was taught scrambled ones."""
 FULL = (
     *(Condition(f"pretrained, {r:.0%} removed", "random", r) for r in (0.1, 0.3, 0.7, 0.9)),
     *(
@@ -65,9 +81,33 @@ FULL = (
 """What --full adds: the whole ablation curve of both LMs."""
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What the demo of one relation runs."""
+
+    relation: str
+    lm: str
+    conditions: tuple[Condition, ...]
+
+
+PLANS = {
+    plan.relation: plan
+    for plan in (
+        _Plan(RELATION, EMBEDDED, CONDITIONS),
+        _Plan(PART, EMBEDDED_PARTS, PART_CONDITIONS),
+    )
+}
+
+
+def default_folder(relation: str) -> Path:
+    """Where a relation's demo goes: a store of its own, so that no other is disturbed."""
+    return Path("xmodal-demo" if relation == RELATION else f"xmodal-demo-{relation}")
+
+
 def demo(
-    folder: Path,
+    folder: Path | None = None,
     *,
+    relation: str = RELATION,
     seeds: Sequence[int] = (42,),
     full: bool = False,
     workers: int | None = None,
@@ -76,7 +116,8 @@ def demo(
     """Build, train, score and say what came out.
 
     Args:
-        folder: Where everything goes; what is there already is reused.
+        folder: Where everything goes; what is there already is reused. default_folder if None.
+        relation: hypernym or part: what is removed from training and asked.
         seeds: One run of each condition a seed.
         full: Add the conditions of the whole ablation curve.
         workers: Runs at a time; None for one a core, four at most.
@@ -86,25 +127,29 @@ def demo(
         The text to print, piece by piece.
 
     Raises:
-        ConfigError: No seed, a negative one, or epochs out of range.
+        ConfigError: No seed, a negative one, epochs out of range, or another relation.
         DataError: The folder cannot be made.
     """
+    one_of("relation", relation, tuple(PLANS))
+    plan = PLANS[relation]
+    folder = folder or default_folder(relation)
     check_seeds(seeds)
     seeds = list(dict.fromkeys(seeds))
     recipe = named_recipe("embedded", epochs=epochs)
-    conditions = (*CONDITIONS, *FULL) if full else CONDITIONS
+    conditions = (*plan.conditions, *FULL) if full else plan.conditions
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder} cannot be the demo's folder: {error.strerror}") from error
     store = folder / "xmodal.duckdb"
-    taxonomy = build_taxonomy(TaxonomyConfig())
-    yield from _prepare(store, taxonomy, conditions, seeds)
+    relations = tuple(dict.fromkeys((RELATION, relation)))
+    taxonomy = build_taxonomy(TaxonomyConfig(relations=relations))
+    yield from _prepare(store, taxonomy, conditions, seeds, relation)
     with counter("pictures") as progress:
         features, made = ensure_features(store, FeatureConfig(), taxonomy.dataset_id, progress)
     yield f"features  {features.feature_set_id}: {'extracted' if made else 'there already'}"
     labels = [f"{condition.label}, seed {seed}" for seed in seeds for condition in conditions]
-    jobs = _jobs(store, taxonomy, conditions, seeds, recipe)
+    jobs = _jobs(store, taxonomy, conditions, seeds, recipe, plan)
     results = train_jobs(jobs, workers or min(4, n_cores()), labels)
     n_trained = sum(result.trained for result in results)
     yield f"runs      {n_trained} trained, {len(results) - n_trained} there already"
@@ -115,21 +160,26 @@ def demo(
     run_ids: dict[str, set[str]] = {condition.label: set() for condition in conditions}
     for number, result in enumerate(results):
         run_ids[conditions[number % len(conditions)].label].add(result.run_id)
-    yield from closing(store, run_ids)
+    yield from closing(store, run_ids, relation)
 
 
 def _prepare(
-    store: Path, taxonomy: Taxonomy, conditions: Sequence[Condition], seeds: Sequence[int]
+    store: Path,
+    taxonomy: Taxonomy,
+    conditions: Sequence[Condition],
+    seeds: Sequence[int],
+    relation: str,
 ) -> Iterator[str]:
     """Dataset and manifests, stored where they are missing."""
     with Store.open(store) as opened:
         opened.add_taxonomy(taxonomy)
-    n_pairs = pc.sum(taxonomy.leaf_hypernym["used"]).as_py()
+    of_relation = pc.equal(taxonomy.leaf_hypernym["relation"], relation)
+    n_pairs = pc.sum(pc.and_(of_relation, taxonomy.leaf_hypernym["used"])).as_py()
     yield (
         f"dataset   {taxonomy.dataset_id}: {taxonomy.images.num_rows} pictures, "
-        f"{n_pairs} (leaf, hypernym) pairs"
+        f"{n_pairs} (leaf, {relation}) pairs"
     )
-    designs = [condition.manifest(seed) for seed in seeds for condition in conditions]
+    designs = [condition.manifest(seed, relation) for seed in seeds for condition in conditions]
     n_manifests = len(list(build_into(store, designs, taxonomy.dataset_id)))
     yield f"manifests {n_manifests} in the store"
 
@@ -140,13 +190,20 @@ def _jobs(
     conditions: Sequence[Condition],
     seeds: Sequence[int],
     recipe: Recipe,
+    plan: _Plan,
 ) -> list[TrainJob]:
     """One run a seed and condition, in this order."""
     builder = ManifestBuilder(taxonomy)
+
+    def id_of(condition: Condition, seed: int) -> str:
+        config = builder.resolve(condition.manifest(seed, plan.relation))
+        return manifest_id(taxonomy.dataset_id, config)
+
     return [
         TrainJob(
             store=store,
-            manifest_id=manifest_id(taxonomy.dataset_id, builder.resolve(condition.manifest(seed))),
+            manifest_id=id_of(condition, seed),
+            lm=plan.lm,
             lm_init=condition.lm_init,
             recipe=recipe,
             seed=seed,

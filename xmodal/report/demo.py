@@ -15,14 +15,36 @@ from xmodal.report.figure import condition_chart, save_chart
 from xmodal.store import Store
 
 Row = Mapping[str, Any]
+SUBJECTS = {"hypernym": "pictures", "part": "parts of what pictures show"}
+"""By relation, what the figure's title speaks of."""
+SHUFFLES = {
+    "hypernym": (
+        ("shuffled within categories, all removed", "labels shuffled within categories"),
+        ("shuffled across categories, all removed", "labels shuffled across categories"),
+    ),
+    "part": (
+        (
+            "shuffled, the same parts, all removed",
+            "labels shuffled among leaves of the same parts",
+        ),
+        (
+            "shuffled, no part in common, all removed",
+            "labels shuffled between leaves without a common part",
+        ),
+    ),
+}
+"""By relation, the labels of the shuffles' conditions and their names in the reading."""
 
 
-def closing(store: Path, run_ids: Mapping[str, Set[str]]) -> Iterator[str]:
+def closing(
+    store: Path, run_ids: Mapping[str, Set[str]], relation: str = "hypernym"
+) -> Iterator[str]:
     """Table, reading, figure and next steps, from the store alone.
 
     Args:
         store: The DuckDB file.
         run_ids: For each condition's label the runs that it was asked for.
+        relation: What the questions beside leaf questions ask: hypernym or part.
 
     Yields:
         The text to print.
@@ -38,12 +60,15 @@ def closing(store: Path, run_ids: Mapping[str, Set[str]]) -> Iterator[str]:
         if wanted <= set(row["run_ids"])
     ]
     yield ""
-    yield _table(rows)
+    yield _table(rows, relation)
     asked_for = set().union(*run_ids.values())
-    yield reading(dict(rows), [row for row in scrambled if row["run_id"] in asked_for])
+    followed = [row for row in scrambled if row["run_id"] in asked_for]
+    yield reading(dict(rows), followed, relation)
     figures = save_chart(
         condition_chart(
-            _dots(rows), _losses(run_ids, losses), "What a frozen LM answers about pictures"
+            _dots(rows, relation),
+            _losses(run_ids, losses),
+            f"What a frozen LM answers about {SUBJECTS[relation]}",
         ),
         store.parent / "conditions",
     )
@@ -59,14 +84,14 @@ def closing(store: Path, run_ids: Mapping[str, Set[str]]) -> Iterator[str]:
         yield f"  xmodal query {shown} --store {store}"
 
 
-def _table(rows: Sequence[tuple[str, Row]]) -> str:
+def _table(rows: Sequence[tuple[str, Row]], relation: str) -> str:
     table = Table(
         box=box.SIMPLE_HEAD,
         title="Macro-F1 on test pictures (fractions)",
         title_justify="left",
     )
     table.add_column("condition")
-    for name in ("hypernym", "guess", "mean picture", "right", "leaf", "runs"):
+    for name in (relation, "guess", "mean picture", "right", "leaf", "runs"):
         table.add_column(name, justify="right")
     for label, row in rows:
         table.add_row(
@@ -86,11 +111,11 @@ def _table(rows: Sequence[tuple[str, Row]]) -> str:
     console = Console(file=io.StringIO(), width=100)
     console.print(table)
     console.print(
-        "hypernym: held-out (leaf, hypernym) questions, or all where nothing is removed;\n"
-        "mean over hypernyms. guess: the better of always Yes and always No on the same\n"
+        f"{relation}: held-out (leaf, {relation}) questions, or all where nothing is removed;\n"
+        f"mean over {relation}s. guess: the better of always Yes and always No on the same\n"
         "questions. mean picture: the same with the average training picture shown instead.\n"
-        "right: balanced accuracy of the hypernym answers; any guess has 0.5 on average, though\n"
-        "one that varies has a higher F1 than a constant one.",
+        f"right: balanced accuracy of the {relation} answers; any guess has 0.5 on average, "
+        "though\none that varies has a higher F1 than a constant one.",
         highlight=False,
     )
     file = console.file
@@ -102,7 +127,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _dots(rows: Sequence[tuple[str, Row]]) -> list[dict[str, Any]]:
+def _dots(rows: Sequence[tuple[str, Row]], relation: str) -> list[dict[str, Any]]:
     dots = []
     for label, row in rows:
         for questions, guess in (("hypernym", "blind_f1"), ("leaf", "leaf_blind_f1")):
@@ -110,7 +135,7 @@ def _dots(rows: Sequence[tuple[str, Row]]) -> list[dict[str, Any]]:
                 dots.append(
                     {
                         "condition": label,
-                        "questions": questions,
+                        "questions": relation if questions == "hypernym" else questions,
                         "macro_f1": row[f"{questions}_f1"],
                         "low": row[f"{questions}_low"],
                         "high": row[f"{questions}_high"],
@@ -135,12 +160,15 @@ def _losses(run_ids: Mapping[str, Set[str]], losses: Sequence[Row]) -> list[dict
     ]
 
 
-def reading(rows: Mapping[str, Row], scrambled: Sequence[Mapping[str, Any]]) -> str:
+def reading(
+    rows: Mapping[str, Row], scrambled: Sequence[Mapping[str, Any]], relation: str = "hypernym"
+) -> str:
     """Two sentences that say what the numbers show, in whichever direction they point.
 
     Args:
         rows: Rows of @conditions by label.
         scrambled: Rows of @scrambled, of the runs that were asked for.
+        relation: hypernym or part.
     """
     main = rows.get("pretrained, all removed")
     if main is None or main["hypernym_f1"] is None:
@@ -148,14 +176,13 @@ def reading(rows: Mapping[str, Row], scrambled: Sequence[Mapping[str, Any]]) -> 
     score, guess = main["hypernym_f1"], main["blind_f1"]
     knows = "answers them above" if score > guess + 0.05 else "does not answer them above"
     first = (
-        "Trained on leaf questions only, with every question about a hypernym removed, the "
+        f"Trained on leaf questions only, with every question about a {relation} removed, the "
         f"projector of the pretrained LM {knows} guessing ({score:.2f}, guess {guess:.2f})"
     )
     parts = []
     for label, name in (
         ("random weights, all removed", "random LM weights"),
-        ("shuffled within categories, all removed", "labels shuffled within categories"),
-        ("shuffled across categories, all removed", "labels shuffled across categories"),
+        *SHUFFLES[relation],
     ):
         row = rows.get(label)
         if row is not None and row["hypernym_f1"] is not None:

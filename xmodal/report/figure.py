@@ -12,7 +12,7 @@ import vl_convert as vlc
 from xmodal.files import write_whole
 
 # Okabe and Ito's palette: told apart with any colour vision
-COLOURS = {"hypernym": "#0072B2", "leaf": "#E69F00"}
+BLUE, ORANGE = "#0072B2", "#E69F00"
 GREY = "#555555"
 
 
@@ -23,30 +23,32 @@ def _inline(rows: Sequence[Mapping[str, Any]]) -> Any:
 def condition_chart(
     rows: Sequence[Mapping[str, Any]], losses: Sequence[Mapping[str, Any]], title: str
 ) -> alt.VConcatChart:
-    """Dots for leaf and hypernym questions of each condition; a tick where guessing lies.
+    """Dots for each condition's leaf and hypernym questions; a tick where guessing lies.
 
     Below them the training loss of some of the conditions.
 
     Args:
-        rows: condition, questions ("hypernym" or "leaf"), macro_f1, low, high (range over
-            seeds), blind_f1; fractions.
+        rows: condition, questions ("leaf", or the relation that is asked), macro_f1, low, high
+            (range over seeds), blind_f1; fractions.
         losses: condition, step, value (mean cross-entropy, nats), run.
         title: Above the chart.
     """
     order = list(dict.fromkeys(row["condition"] for row in rows))
+    relations = dict.fromkeys(row["questions"] for row in rows if row["questions"] != "leaf")
+    colours = {**dict.fromkeys(relations, BLUE), "leaf": ORANGE}
     base = alt.Chart(_inline(rows)).encode(
         y=alt.Y("condition:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
-        yOffset=alt.YOffset("questions:N", sort=["hypernym", "leaf"]),
+        yOffset=alt.YOffset("questions:N", sort=list(colours)),
     )
     scale = alt.Scale(domain=[0.2, 1.0])
     colour = alt.Color(
         "questions:N",
         title="questions",
-        scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
+        scale=alt.Scale(domain=list(colours), range=list(colours.values())),
     )
     x = alt.X("macro_f1:Q", scale=scale, title="macro-F1 on test pictures (fraction)")
     # the colour's domain: with another one it would be a legend of its own
-    shape = alt.Shape("questions:N", title="questions", scale=alt.Scale(domain=list(COLOURS)))
+    shape = alt.Shape("questions:N", title="questions", scale=alt.Scale(domain=list(colours)))
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, color=colour, shape=shape)
     spans = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour

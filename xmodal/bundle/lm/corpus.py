@@ -129,6 +129,13 @@ class Mixture:
     tags: float = 0.5
     """Share of the bare contexts that list two or three names as tags, in any order; the line
     speaks of one of them. So the LM learns that a context may leave open what is shown."""
+    near_no: float = 0.0
+    """Share of the No about a hypernym or target whose leaf is drawn by another target that it
+    has, each target as often as any other. So targets of few leaves are told apart."""
+
+
+PART_MIXTURE = Mixture(near_no=0.5)
+"""Some parts have a handful of leaves, which share no other part with the rest."""
 
 
 def context(name: str, form: int) -> str:
@@ -186,10 +193,17 @@ class Corpus:
         self._asked = [np.flatnonzero((asked_true | asked_false)[:, h]) for h in columns]
         self._true = [np.flatnonzero(row) for row in lexicon.true]
         self._false = [np.flatnonzero(row) for row in lexicon.false]
+        self._near_no = [
+            [both for other in columns if len(both := np.intersect1d(no, self._has(other)))]
+            for no in self._no
+        ]
         self._all = np.arange(len(lexicon.leaves))
         compounds = sorted(filter(_has_space, (*lexicon.leaves, *lexicon.hypernyms)), key=len)
         either = "|".join(map(re.escape, compounds[::-1])) or r"(?!)"
         self._compound = re.compile(either)
+
+    def _has(self, hypernym: int) -> Places:
+        return np.flatnonzero(self.lexicon.true[:, hypernym])
 
     def line(self, rng: np.random.Generator) -> Line:
         """One line."""
@@ -231,12 +245,20 @@ class Corpus:
     def _hypernym_question(self, rng: np.random.Generator) -> Line:
         hypernym = int(rng.integers(len(self.lexicon.hypernyms)))
         answer = bool(rng.random() < 0.5)
-        leaf = _pick(rng, (self._yes if answer else self._no)[hypernym])
+        if not answer and self.mixture.near_no and rng.random() < self.mixture.near_no:
+            leaf = self._near(rng, hypernym)
+        else:
+            leaf = _pick(rng, (self._yes if answer else self._no)[hypernym])
         name = self.lexicon.leaves[leaf]
         form = _form(rng)
         asked, text = self.lexicon.hypernyms[hypernym], self.lexicon.wording.question
         line = question(name, asked, answer, form, text)
         return self._among(rng, line, form, self._asked[hypernym])
+
+    def _near(self, rng: np.random.Generator, hypernym: int) -> int:
+        """A leaf without the target, drawn by another target that it has."""
+        at = self._near_no[hypernym]
+        return _pick(rng, at[int(rng.integers(len(at)))]) if at else _pick(rng, self._no[hypernym])
 
     def _among(self, rng: np.random.Generator, line: Line, form: int, eligible: Places) -> Line:
         """The line with other leaves to mix in, or beside a bare name in a list of tags.

@@ -140,7 +140,7 @@ def _extra_truth(
     """What is true and what is false of the nouns without pictures; bool [n, H] twice.
 
     Where the everyday list takes pictured leaves out (a taxi is no container), WordNet alone
-    is not trusted on others either: the corpus is silent there.
+    is not trusted on others either: the corpus is silent there. Parts are judged kind by kind.
     """
     if relation == RELATION:
         strict = np.array(
@@ -152,12 +152,12 @@ def _extra_truth(
     strict = np.array(
         [[word in parts.of(x) for word in nouns.hypernyms] for x in extra], dtype=bool
     ).reshape(len(extra), len(nouns.hypernyms))
-    kin = _kin(nouns, wordnet, extra)
-    denied = kin.astype(int) @ nouns.denied > 0
-    claimed = kin.astype(int) @ nouns.claimed > 0
-    # WordNet lists few parts: what it leaves out is false only where no pictured noun of the
-    # same kind has it either
-    return strict & ~denied, ~strict & ~claimed
+    kin = _kin(nouns, wordnet, extra).astype(int)
+    # WordNet gives whole kinds a part (hair to whales, a peel to berries): it is believed where
+    # most pictured nouns of the kind bear it out. It also lists few parts: what it leaves out is
+    # false only where no pictured noun of the kind has it either.
+    borne_out = kin @ nouns.true > kin @ nouns.denied
+    return strict & borne_out, ~strict & (kin @ nouns.claimed == 0)
 
 
 def _kin(nouns: _Nouns, wordnet: WordNet, extra: list[str]) -> Bools:

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxonomy.errors import DataError
-from taxonomy.model import Taxonomy
+from taxonomy.model import RELATION, Taxonomy
 from taxonomy.wordnet import WordNet
 from xmodal.bundle.files import data_file
-from xmodal.bundle.lm.corpus import Lexicon, Mixture
+from xmodal.bundle.lm.corpus import PART_MIXTURE, Lexicon, Mixture
 from xmodal.bundle.lm.exam import Exam, examine
 from xmodal.bundle.lm.lexicon import LexiconConfig, build_lexicon
 from xmodal.bundle.lm.pretrain import PretrainConfig, pretrain
@@ -82,7 +82,7 @@ def train_lm(
     if output.exists():
         raise DataError(f"{output} exists; give a folder that does not")
     lexicon = build_lexicon(taxonomy, wordnet, lexicon_config)
-    mixture = Mixture()
+    mixture = Mixture() if lexicon_config.relation == RELATION else PART_MIXTURE
     model, tokenizer = pretrain(lexicon, config, mixture, progress)
     exam = examine(model, tokenizer, lexicon)
     output.parent.mkdir(parents=True, exist_ok=True)
