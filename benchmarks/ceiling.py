@@ -5,6 +5,7 @@ python -m benchmarks.ceiling [--output benchmarks/results/ceiling.json]
 A softmax classifier of leaves is trained on the training pictures. Its posterior about a
 validation picture weighs the LM's own word embeddings of the leaves; their mixture stands as the
 single prefix token. All hypernym evidence is removed by construction. Validation pictures only.
+`xmodal ceiling` goes without the LM: the same classifier, or a better one, and the taxonomy.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from torch import Tensor, nn
 from benchmarks.result import report
 from taxonomy.manifest import build_manifest
 from taxonomy.model import ManifestConfig, Taxonomy, TaxonomyConfig
+from xmodal.features.classifier import Pictures, network_logits
 from xmodal.features.extract import FeatureConfig, FeatureSet, extract
+from xmodal.features.questions import macro_f1
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.evaluate import ask
 from xmodal.vlm.forward import tokenise
@@ -29,51 +32,21 @@ from xmodal.vlm.lm import LanguageModel, load_lm
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.trainset import read_examples
 
-N_STEPS, BATCH_SIZE, NOISE = 1500, 128, 0.3
 TEMPERATURES = (0.6, 1.0, 1.5)
 SHUFFLES = ("none", "within", "across")
 
 
 def posterior_logits(features: FeatureSet, leaf: np.ndarray[Any, Any], seed: int) -> Tensor:
-    """Train the classifier; float32 [images, leaves].
+    """Train the network of `xmodal ceiling`; float32 [images, leaves].
 
     Args:
         features: With several views of the training pictures.
         leaf: int64 [images], the row of each picture's leaf.
         seed: Of weights, batches and noise.
     """
-    torch.manual_seed(seed)
     array = torch.from_numpy(np.array(features.open()))[:, 0]
-    n_leaves = int(leaf.max()) + 1
-    net = nn.Sequential(
-        nn.Dropout(0.2), nn.Linear(array.shape[1], 512), nn.GELU(), nn.Dropout(0.2),
-        nn.Linear(512, n_leaves),
-    )  # fmt: skip
-    optimiser = torch.optim.AdamW(net.parameters(), 5e-3, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=N_STEPS)
-    train = features.augmented
-    for _ in range(N_STEPS):
-        drawn = train[torch.randint(len(train), (BATCH_SIZE,)).numpy()]
-        views = torch.randint(features.config.n_views, (BATCH_SIZE,)).numpy()
-        shown = array[torch.from_numpy(features.rows(drawn, views))]
-        said = net(shown + NOISE * torch.randn_like(shown))
-        loss = nn.functional.cross_entropy(said, torch.from_numpy(leaf[drawn]))
-        optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        optimiser.step()
-        schedule.step()
-    with torch.no_grad():
-        logits: Tensor = net.eval()(array[: features.n_images])
-    return logits
-
-
-def macro_f1(said: np.ndarray[Any, Any], true: np.ndarray[Any, Any]) -> float:
-    """Mean F1 of Yes and No."""
-    both = []
-    for answer in (True, False):
-        hit = ((said == answer) & (true == answer)).sum()
-        both.append(2 * hit / ((said == answer).sum() + (true == answer).sum()))
-    return float(np.mean(both))
+    train = Pictures(features.augmented, leaf[features.augmented])
+    return network_logits(array, features, train, int(leaf.max()) + 1, seed)
 
 
 def scores(taxonomy: Taxonomy, lm: LanguageModel, logits: Tensor, shuffle: str) -> dict[str, Any]:
@@ -95,12 +68,13 @@ def scores(taxonomy: Taxonomy, lm: LanguageModel, logits: Tensor, shuffle: str) 
         said = ask(lm, nn.Identity(), prefix[shown_images], questions, asked).predicted
         is_leaf = asked.kind == "leaf"
         by_hypernym = [
-            macro_f1(said[of], asked.answer[of])
+            f1
             for of in (~is_leaf & (asked.asked == h) for h in np.unique(asked.asked[~is_leaf]))
-            if len(np.unique(asked.answer[of])) == 2
+            if (f1 := macro_f1(asked.answer[of], said[of])) is not None
         ]
+        of_leaves = macro_f1(asked.answer[is_leaf], said[is_leaf])
         found[str(temperature)] = {
-            "leaf": round(macro_f1(said[is_leaf], asked.answer[is_leaf]), 4),
+            "leaf": None if of_leaves is None else round(of_leaves, 4),
             "hypernym": round(float(np.mean(by_hypernym)), 4),
         }
     return found
