@@ -5,8 +5,8 @@
 -- Units: ratios in [0, 1]. ratio_nominal: as asked for. ratio_cells, ratio_questions: held-out
 --   share of the cells and of the hypernym questions of all splits (NULL: not released).
 --   ratio_test: of the hypernym test questions, n_held_out of n_test; released ones: a run's, on
---   average. n_about_held_out: those of n_held_out that ask a hypernym of which nothing was
---   trained; own held-out questions all ask held-out cells, but S1's systematic ones mostly not.
+--   average. n_about_held_out: those of n_held_out that ask a hypernym whose Yes are all
+--   held out; own held-out questions all ask held-out cells, but S1's mostly do not.
 --   Released runs without the count of some question are left out.
 -- Params: none
 WITH own_test AS (
@@ -14,6 +14,8 @@ WITH own_test AS (
         manifest_id,
         asked_id,
         count(*) FILTER (held_out) AS n_held_out,
+        count(*) FILTER (answer) AS n_yes,
+        count(*) FILTER (answer AND held_out) AS n_yes_held_out,
         count(*) AS n_test
     FROM example
     WHERE kind = 'hypernym' AND split = 'test'
@@ -25,7 +27,7 @@ own AS (
         manifest_id,
         sum(n_held_out)::DOUBLE AS n_held_out,
         sum(n_test)::DOUBLE AS n_test,
-        sum(CASE WHEN n_held_out = n_test THEN n_held_out ELSE 0 END)::DOUBLE AS n_about_held_out
+        sum(CASE WHEN n_yes > 0 AND n_yes_held_out = n_yes THEN n_held_out ELSE 0 END)::DOUBLE AS n_about_held_out
     FROM own_test
     GROUP BY manifest_id
 ),
