@@ -6,7 +6,8 @@ nearest training pictures with all their labels, held-out ones too, vote on what
 learn from the training pictures under the manifest's labels, and choose their settings on
 validation: the classifier on leaves, the neighbours on the validation questions.
 
-The score of an answer is the probability of Yes with both answers as likely beforehand: see
+A picture stands as the mean of its encoder tokens: where there are many, a projector that sees
+them all may go further. The score of an answer is the probability of Yes with both answers as likely beforehand: see
 xmodal.features.questions.
 """
 
