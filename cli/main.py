@@ -12,6 +12,7 @@ from cli.features import app as features_app
 from cli.manifest import app as manifest_app
 from cli.probe import probe
 from cli.query import query
+from cli.released import app as released_app
 from cli.runs import app as runs_app
 from cli.store import app as store_app
 from cli.taxonomy import app as taxonomy_app
@@ -32,6 +33,7 @@ app.command("query")(query)
 app.command("train")(train)
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(features_app, name="features")
+app.add_typer(released_app, name="import")
 app.add_typer(manifest_app, name="manifest")
 app.add_typer(runs_app, name="runs")
 app.add_typer(store_app, name="store")
