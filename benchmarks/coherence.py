@@ -3,9 +3,10 @@
 python -m benchmarks.coherence [--images 1400000] [--leaves 1092] [--width 64] [--output FILE]
 
 The committed numbers are those of --images 14000000 --leaves 21841, as many as ImageNet-21k has, at
-64 channels. Features are random, in a file as `xmodal features extract` writes it. What grows with the pictures is the time, their ids and
-leaves (16 bytes a picture) and what the dataset's own tables take; the pass itself keeps one chunk
-and the sums of the leaves. It runs in a process of its own, so that its peak memory is its own.
+64 channels. Features are random, in a file as `xmodal features extract` writes it. What grows with
+the pictures is the time, their ids and leaves (16 bytes a picture) and what the dataset's own
+tables take; the pass itself keeps one chunk and the sums of the leaves. It runs in a process of its
+own, so that its peak memory is its own.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ learn from the training pictures under the manifest's labels, and choose their s
 validation: the classifier on leaves, the neighbours on the validation questions.
 
 A picture stands as the mean of its encoder tokens: where there are many, a projector that sees
-them all may go further. The score of an answer is the probability of Yes with both answers as likely beforehand: see
-xmodal.features.questions.
+them all may go further. The score of an answer is the probability of Yes with both answers as
+likely beforehand: see xmodal.features.questions.
 """
 
 from __future__ import annotations
