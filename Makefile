@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test test-slow demo format clean
+.PHONY: check test test-slow demo notebook format clean
 
 # The environment is made once, and again when the requirements change.
 $(VENV)/.ready: pyproject.toml
@@ -24,6 +24,10 @@ test-slow: $(VENV)/.ready
 
 demo: $(VENV)/.ready
 	$(BIN)/xmodal demo
+
+# Runs docs/notebooks/s1.ipynb as it stands; XMODAL_DEMO and S1_RESULTS say on what.
+notebook: $(VENV)/.ready
+	$(BIN)/jupyter execute --timeout=600 docs/notebooks/s1.ipynb
 
 format: $(VENV)/.ready
 	$(BIN)/ruff format .

@@ -101,7 +101,13 @@ def as_table(table: pa.Table, width: int | None = None) -> str:
             same in every row moved to a line below. None means as wide as it comes.
     """
     sink = io.StringIO()
-    console = Console(file=sink, width=width or _UNBOUNDED, force_terminal=width is not None)
+    # a notebook is no terminal: rich would colour there what is plain text elsewhere
+    console = Console(
+        file=sink,
+        width=width or _UNBOUNDED,
+        force_terminal=width is not None,
+        force_jupyter=False,
+    )
     columns = list(range(table.num_columns))
     grid, same = _grid(table, columns), []
     if width and table.num_rows > 1:
