@@ -313,6 +313,14 @@ class Sides:
         return pa.Table.from_pylist([about | row for row in found], schema=ALIGNMENT)
 
 
+def _check_asks_nothing(config: ProbeConfig) -> None:
+    if config != ProbeConfig(relation=config.relation, seed=config.seed):
+        raise ConfigError(
+            "--alignment asks nothing: leave out --task, --phrasing, --chat-template, "
+            "--choice-score and --batch-size"
+        )
+
+
 def _phrases(taxonomy: Taxonomy, truth: Truth) -> list[str]:
     """The asked form of each leaf, in the order of truth."""
     table = taxonomy.concepts.select(["concept_id", "phrase"]).to_pydict()
@@ -346,11 +354,7 @@ def run_alignment(
         ConfigError: A setting that is outside its values or does not go with another.
         DataError: The LM or the features cannot be used.
     """
-    if config != ProbeConfig(relation=config.relation, seed=config.seed):
-        raise ConfigError(
-            "--alignment asks nothing: leave out --task, --phrasing, --chat-template, "
-            "--choice-score and --batch-size"
-        )
+    _check_asks_nothing(config)
     with Store.open(store, read_only=True) as opened:
         taxonomy, features = load_stored(opened, aligned.features, dataset)
         shuffles = choose_shuffles(
@@ -376,9 +380,7 @@ def run_alignment(
     with Store.open(store) as opened:
         for table in tables:
             replace_alignment(opened, table["alignment_id"][0].as_py(), table)
-    notes = []
-    if sums.n_zero:
-        notes.append(f"{sums.n_zero} pictures without a direction left out")
+    notes = [f"{sums.n_zero} pictures without a direction left out"] if sums.n_zero else []
     if n_unknown:
         notes.append(
             f"lm {loaded.name!r} does not know a word in {n_unknown} of {len(words)} leaves"
