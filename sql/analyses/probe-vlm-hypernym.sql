@@ -1,6 +1,6 @@
 -- What the LM knows in text beside what it says of pictures, hypernym by hypernym
 -- Grain: one row per condition, question_set (held_out, held_out_s1), probe (task, phrasing,
---   template, chat, probe_seed; all NULL for released ones) and hypernym.
+--   template, chat, probe_seed, n_probe_pairs; all NULL for released ones) and hypernym.
 -- Units: shares in [0, 1] of test questions, real image, each held against the probe's answer to
 --   its pair (label leaf, hypernym): vlm_accuracy, probe_accuracy; agreement: both right or both
 --   wrong; both_right; either_right: at least one. Per run, then the mean over runs. Only pairs
@@ -8,6 +8,6 @@
 --   whose answers were not released. vlm_f1, probe_f1: macro-F1 over all the hypernym's
 --   questions, and over all its pairs in the probe.
 -- Params: none
-SELECT * EXCLUDE (hidden_settings)
+SELECT * EXCLUDE (hidden_settings, forms_json)
 FROM vlm_probe
 ORDER BY ALL;

@@ -2,10 +2,11 @@
 -- S1: the text probe's F1 (backbone_f1) does not predict the VLM's beside coherence (p = .79).
 --   Released results allow correlations over hypernyms only: their answers were not released.
 -- Grain: one row per condition, question_set (held_out, held_out_s1) and probe (task, phrasing,
---   template, chat, probe_seed; all NULL for released ones).
+--   template, chat, probe_seed, n_probe_pairs; all NULL for released ones).
 -- Units: vlm_accuracy, probe_accuracy, agreement, both_right, either_right: shares in [0, 1] of
 --   test questions whose pair the probe asked too (@probe-vlm-hypernym), mean over n_compared
---   hypernyms. pearson, spearman: vlm_f1 with probe_f1 over the n_hypernyms that have both; vlm_f1
+--   hypernyms. Tasks sentence and choice ask true pairs only, so that they are compared on the
+--   questions whose answer is Yes. pearson, spearman: vlm_f1 with probe_f1 over the n_hypernyms that have both; vlm_f1
 --   and probe_f1: their means over these. NULL: nothing to compare, or a side is constant.
 -- Params: none
 WITH compared AS (
@@ -27,7 +28,7 @@ WITH compared AS (
 )
 
 SELECT
-    * EXCLUDE (hidden_settings, xs, ys),
+    * EXCLUDE (hidden_settings, forms_json, xs, ys),
     list_avg(ys) AS vlm_f1,
     list_avg(xs) AS probe_f1,
     pearson(xs, ys) AS pearson,

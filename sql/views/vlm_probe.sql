@@ -1,6 +1,7 @@
 -- What an LM answers in text beside what it answers about pictures.
 -- Grain: condition, question_set (held_out; held_out_s1 of released runs), probe (task, phrasing,
--- template, chat, probe_seed; all NULL for released ones), hypernym.
+-- template, chat, probe_seed, n_probe_pairs and forms_json, which tells other lists of pairs and
+-- ways to score apart; all NULL for released ones), hypernym.
 -- Units: shares in [0, 1] of test questions, real image, each held against the probe's answer to
 -- its pair (label leaf, hypernym): vlm_accuracy, probe_accuracy; agreement: both right or both
 -- wrong; both_right; either_right: at least one. Per run, then the mean over runs. Only pairs that
@@ -32,8 +33,7 @@ asked AS (
     SELECT
         run.run_id,
         text_probe.* EXCLUDE (
-            dataset_id, relation, lm, lm_revision, lm_hash, lm_init, forms_json, n_pairs,
-            versions_json, created_at
+            dataset_id, relation, lm, lm_revision, lm_hash, lm_init, versions_json, created_at
         )
     FROM run
     JOIN manifest USING (manifest_id)
@@ -74,6 +74,8 @@ own AS (
         asked.template,
         asked.chat,
         asked.seed AS probe_seed,
+        asked.n_pairs AS n_probe_pairs,
+        asked.forms_json,
         probe_score.hypernym,
         avg(vlm_accuracy ORDER BY run_id) AS vlm_accuracy,
         avg(probe_accuracy ORDER BY run_id) AS probe_accuracy,
