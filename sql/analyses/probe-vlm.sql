@@ -6,8 +6,9 @@
 -- Units: vlm_accuracy, probe_accuracy, agreement, both_right, either_right: shares in [0, 1] of
 --   test questions whose pair the probe asked too (@probe-vlm-hypernym), mean over n_compared
 --   hypernyms. Tasks sentence and choice ask true pairs only, so that they are compared on the
---   questions whose answer is Yes. pearson, spearman: vlm_f1 with probe_f1 over the n_hypernyms that have both; vlm_f1
---   and probe_f1: their means over these. NULL: nothing to compare, or a side is constant.
+--   questions whose answer is Yes. pearson, spearman: vlm_f1 with probe_f1 over the n_hypernyms
+--   that have both; vlm_f1 and probe_f1: their means over these. NULL: nothing to compare, or a
+--   side is constant.
 -- Params: none
 WITH compared AS (
     SELECT
