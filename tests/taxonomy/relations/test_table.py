@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from taxonomy.errors import DataError
-from taxonomy.model import Taxonomy, TaxonomyConfig
+from taxonomy.manifest import ManifestBuilder
+from taxonomy.model import ManifestConfig, Taxonomy, TaxonomyConfig
 from taxonomy.relations.relation import Relation, add_relations, question_text
 from taxonomy.relations.table import read_table
 from tests.taxonomy.csv_tables import HYPERNYMS_ONLY, build, paint, write
@@ -66,6 +67,24 @@ def test_a_built_dataset_carries_question_and_pairs(tmp_path: Path, birds: Taxon
         config, csv=tmp_path / "t.csv", relations=write(tmp_path, lines, "s.csv")
     )
     assert len({birds.dataset_id, whole.dataset_id, other.dataset_id}) == 3
+
+
+def test_an_unclear_pair_is_neither_yes_nor_no(tmp_path: Path, birds: Taxonomy) -> None:
+    lines = [
+        "concept,relation,target,answer",
+        "bird,habitat,forest,",
+        "poodle,habitat,forest,unclear",
+    ]
+    whole = add_relations(birds, read_table(write(tmp_path, lines, "r.csv"), birds))
+    name = whole.concepts["name"].to_pylist()
+    said = {
+        name[r["leaf_id"]]: (r["everyday"], r["used"])
+        for r in whole.leaf_hypernym.to_pylist()
+        if r["relation"] == "habitat"
+    }
+    assert said == {"parrot": (True, True), "owl": (True, True), "poodle": (None, False)}
+    cells = ManifestBuilder(whole).build(ManifestConfig(relation="habitat")).cells.to_pylist()
+    assert {name[cell["leaf_id"]] for cell in cells} == {"parrot", "owl"}
 
 
 def test_inner_concepts_and_synsets_stand_for_the_leaves_below(

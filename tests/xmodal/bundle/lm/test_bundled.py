@@ -11,6 +11,7 @@ import pytest
 from taxonomy.model import TaxonomyConfig
 from taxonomy.wordnet import WordNet
 from xmodal.bundle.files import data_file
+from xmodal.bundle.lm.corpus import PART_MIXTURE, Corpus
 from xmodal.bundle.lm.exam import examine
 from xmodal.bundle.lm.lexicon import LexiconConfig, build_lexicon
 from xmodal.bundle.lm.package import taught_table
@@ -44,6 +45,46 @@ def test_the_bundled_lm_passes_its_examination_again(init: str) -> None:
     assert exam.macro_f1_withheld == pytest.approx(said["macro_f1_withheld"], abs=0.005)
     assert exam.macro_f1_stated == pytest.approx(said["macro_f1_stated"], abs=0.005)
     assert exam.n_stated_leaves >= 200
+
+
+def test_the_lm_of_parts_passes_its_examination_again() -> None:
+    recipe = json.loads((folder("parts") / "recipe.json").read_text())
+    taxonomy = build_taxonomy(TaxonomyConfig(min_leaves=1, relations=("hypernym", "part")))
+    assert recipe["taxonomy"] == taxonomy.dataset_id
+    config = LexiconConfig(**recipe["lexicon"])
+    assert config.relation == "part"
+    lexicon = build_lexicon(taxonomy, WordNet.open(wordnet_dir()), config)
+    assert pq.read_table(folder("parts") / "taught.parquet").equals(taught_table(lexicon))
+    lm = load_lm("embedded-parts")
+    exam, said = examine(lm.model, lm.tokenizer, lexicon), recipe["exam"]
+    for name in ("macro_f1_withheld", "macro_f1_stated", "macro_f1_asked", "leaf_accuracy"):
+        assert getattr(exam, name) == pytest.approx(said[name], abs=0.005), name
+    assert exam.macro_f1_asked >= 0.95
+    assert exam.n_withheld == said["n_withheld"]
+
+
+def test_the_corpus_of_parts_is_silent_where_a_source_leaves_it_open() -> None:
+    taxonomy = build_taxonomy(TaxonomyConfig(min_leaves=1, relations=("hypernym", "part")))
+    config = LexiconConfig(relation="part")
+    lexicon = build_lexicon(taxonomy, WordNet.open(wordnet_dir()), config)
+    at = {name: i for i, name in enumerate(lexicon.leaves)}
+    part = {name: i for i, name in enumerate(lexicon.hypernyms)}
+    for leaf, word, true, false in (
+        ("parrot", "wing", True, False),
+        ("parrot", "wheel", False, True),
+        ("taxi", "wing", False, False),  # WordNet: a fender
+        ("kite", "tail", False, False),  # left open
+        ("lobster", "tail", False, False),  # everyday alone
+    ):
+        cell = at[leaf], part[word]
+        assert (lexicon.true[cell], lexicon.false[cell]) == (true, false), (leaf, word)
+    # a parrot is never taught to show no wing
+    assert lexicon.related[at["parrot"], at["wing"]]
+    assert not lexicon.related[at["poodle"], at["wing"]]
+    lines = [str(line) for line in Corpus(lexicon, PART_MIXTURE).lines(3000, seed=5)]
+    asked = [line for line in lines if "does it have" in line]
+    assert {line.split()[-1] for line in asked if "?" in line} == {"yes", "no"}
+    assert not [line for line in lines if line == "parrot is there a wing in the image ? no"]
 
 
 def test_the_pretrained_lm_knows_the_leaves_without_pictures() -> None:
