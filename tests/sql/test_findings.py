@@ -272,11 +272,13 @@ def test_probe_and_vlm(store: Store) -> None:
     store.add_manifest(of)
     # bird: 1 right, 2 right, 6 wrong; gem: 3 right, 4 wrong
     add_own(store, "a", of, [(1, True), (2, False), (6, False), (3, True), (4, True)])
-    # bird: parrot wrong, ruby right: all No -> 1/3; gem: its one pair right, no foil
+    # bird: parrot wrong, ruby right: all No -> 1/3; gem: its pairs right, no foil
     foil = said(RUBY, BIRD, False, False)
-    probe(store, [said(PARROT, BIRD, True, False), foil, said(RUBY, GEM, True, True)])
+    # a probe that takes a parrot for a gem asks something else than question 4
+    other = said(PARROT, GEM, True, True)
+    probe(store, [said(PARROT, BIRD, True, False), foil, said(RUBY, GEM, True, True), other])
     probe(
-        *(store, [said(PARROT, BIRD, True, True, 1), said(RUBY, GEM, True, False, 3)]),
+        *(store, [said(PARROT, BIRD, True, True, 1), said(RUBY, GEM, True, False, 3), foil]),
         probe_id="p2",
         task="choice",
     )
@@ -296,7 +298,7 @@ def test_probe_and_vlm(store: Store) -> None:
     assert (bird["hypernym"], bird["n_questions"], bird["task"]) == ("bird", 3, "yes_no")
     # bird: tp 1 fn 1 tn 1 -> 2/3
     assert [bird["vlm_f1"], bird["probe_f1"]] == approx(2 / 3, 1 / 3)
-    # the foil of gem was not asked of the LM: one question is compared, both right
+    # no foil of gem was asked of the LM: one question is compared, both right
     assert [gem[n] for n in names] == approx(1, 1, 1, 1, 1)
     assert (gem["n_questions"], gem["probe_f1"]) == (1, None)
     _, row = rows(store, "probe-vlm")
