@@ -8,42 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 from taxonomy.errors import DataError
+from xmodal.released.cells import (
+    Cell,
+    Cells,
+    Key,
+    always_no,
+    by_condition,
+    first_cell,
+    questions,
+)
 from xmodal.released.interval import half_width
 from xmodal.store.findings import Release
 
-
-class Key(NamedTuple):
-    """A condition: runs that differ by their seed only."""
-
-    encoder: str
-    lm: str
-    lm_init: str
-    shuffle: str
-    design: str
-    n: int
-    """Percent of the leaves (random) or number of categories (systematic)."""
-
-
-class Cell(NamedTuple):
-    """One run's score for one concept."""
-
-    run_id: str
-    concept: str
-    f1: float
-    blind: float | None
-    n: int | None
-    whole: bool
-
-    @property
-    def single_class(self) -> bool:
-        """Whether one answer only is right for all of its questions."""
-        return self.blind == 1.0
-
-
-Cells = dict[Key, list[Cell]]
+_SAME = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +62,10 @@ class Systematic:
     """Of answering No to every question about the ablated categories."""
     always_no_when_all_are: float | None
     """The same on all of their questions."""
+    n_cells_ablated: int
+    """Runs times ablated categories."""
+    n_cells_always_no: int
+    """Those of them whose F1 is exactly that of answering No always."""
     n_no_only: int
     """Questions about ablated categories in the seen set, every one with the answer No."""
     contained: tuple[str, ...]
@@ -172,7 +156,7 @@ def audit(release: Release) -> Audit:
     Raises:
         DataError: Nothing of a release to audit: no run holds anything out.
     """
-    sets = _cells(release)
+    sets = by_condition(release)
     held_out, seen = sets["held_out_s1"], sets["seen_s1"]
     if not held_out:
         raise DataError(f"the release {release.source!r} has no held-out scores to audit")
@@ -192,57 +176,17 @@ def audit(release: Release) -> Audit:
     )
 
 
-def _cells(release: Release) -> dict[str, Cells]:
-    """Question set -> condition -> cells."""
-    keys = {
-        run.run_id: Key(
-            run.encoder,
-            run.lm,
-            run.lm_init,
-            run.shuffle,
-            run.design,
-            run.n_held_out_hypernyms or round(100 * run.ratio),
-        )
-        for run in release.runs
-    }
-    sets: dict[str, Cells] = {"held_out_s1": {}, "seen_s1": {}, "leaf": {}}
-    names = (
-        "run_id",
-        "question_set",
-        "concept",
-        "macro_f1_s1",
-        "blind_f1_s1",
-        "n_questions",
-        "whole",
-    )
-    columns = [release.scores[name].to_pylist() for name in names]
-    for run_id, question_set, *rest in zip(*columns, strict=True):
-        sets[question_set].setdefault(keys[run_id], []).append(Cell(run_id, *rest))
-    return sets
-
-
-def _asked(cells: Iterable[Cell]) -> dict[str, int]:
-    """Questions by concept, from one run of the condition: all are asked the same ones."""
-    first = None
-    asked: dict[str, int] = {}
-    for cell in cells:
-        first = first or cell.run_id
-        if cell.run_id == first and cell.n is not None:
-            asked[cell.concept] = cell.n
-    return asked
-
-
 def _totals(held_out: Cells) -> dict[str, int]:
     """Hypernym questions by shuffle: the held-out set of 100 % has them all."""
     return {
         key.shuffle: sum(asked.values())
         for key, cells in sorted(held_out.items())
-        if (key.design, key.n) == ("random", 100) and (asked := _asked(cells))
+        if (key.design, key.n) == ("random", 100) and (asked := questions(cells))
     }
 
 
 def _realised_ratio(key: Key, cells: list[Cell], totals: dict[str, int]) -> float | None:
-    n, total = sum(_asked(cells).values()), totals.get(key.shuffle)
+    n, total = sum(questions(cells).values()), totals.get(key.shuffle)
     return n / total if n and total else None
 
 
@@ -255,7 +199,7 @@ def _realised(held_out: Cells, totals: dict[str, int]) -> list[Realised]:
                 shuffle=key.shuffle,
                 nominal_ratio=key.n / 100,
                 realised_ratio=ratio,
-                n_held_out=sum(_asked(cells).values()),
+                n_held_out=sum(questions(cells).values()),
                 n_questions=totals[key.shuffle],
             )
     return [rows[at] for at in sorted(rows)]
@@ -264,14 +208,15 @@ def _realised(held_out: Cells, totals: dict[str, int]) -> list[Realised]:
 def _systematic(key: Key, held_out: Cells, seen: Cells) -> Systematic:
     cells, seen_cells = held_out[key], seen.get(key, [])
     ablated = {cell.concept for cell in cells if cell.whole}
-    asked, asked_seen = _asked(cells), _asked(seen_cells)
+    asked, asked_seen = questions(cells), questions(seen_cells)
     everything = held_out.get(key._replace(design="random", n=100), [])
     among = _where(lambda cell: cell.concept in ablated)
     others = _where(lambda cell: cell.concept not in ablated and not cell.single_class)
     left = {cell.concept for cell in seen_cells if cell.single_class} - ablated
-    constant = [
-        _always_no(_first(cells, word), _first(everything, word)) for word in sorted(ablated)
-    ]
+    constant = {
+        word: always_no(first_cell(cells, word), first_cell(everything, word))
+        for word in sorted(ablated)
+    }
     return Systematic(
         lm=key.lm,
         encoder=key.encoder,
@@ -285,40 +230,16 @@ def _systematic(key: Key, held_out: Cells, seen: Cells) -> Systematic:
         f1_others=fmean(cell.f1 for cell in others(cells)),
         blind_ablated=_mean(cell.blind for cell in among(cells)),
         f1_ablated_when_all_are=_mean(cell.f1 for cell in among(everything)),
-        always_no=_mean(no for no, _ in constant),
-        always_no_when_all_are=_mean(no for _, no in constant),
+        always_no=_mean(no for no, _ in constant.values()),
+        always_no_when_all_are=_mean(no for _, no in constant.values()),
+        n_cells_ablated=len(among(cells)),
+        n_cells_always_no=sum(
+            (no := constant[cell.concept][0]) is not None and abs(cell.f1 - no) < _SAME
+            for cell in among(cells)
+        ),
         n_no_only=sum(n for word, n in asked_seen.items() if word in ablated),
         contained=tuple(sorted(left)),
     )
-
-
-def _first(cells: Iterable[Cell], concept: str) -> Cell | None:
-    return next((cell for cell in cells if cell.concept == concept), None)
-
-
-def _always_no(part: Cell | None, whole: Cell | None) -> tuple[float | None, float | None]:
-    """F1 of answering No always to a part of a category's questions, and to all of them.
-
-    The files do not say how many answers are Yes. The blind guess g of n questions does up to
-    exchange: the majority has n g / (1 - g). A part that has every Yes shares its number of Yes
-    with the whole, and two sets of different sizes cannot share both numbers.
-    """
-    if part is None or whole is None or part.n is None or whole.n is None or part.n == whole.n:
-        return None, None
-    shared = _answers(part) & _answers(whole)
-    if len(shared) != 1:
-        return None, None
-    (n_yes,) = shared
-    no, no_whole = part.n - n_yes, whole.n - n_yes
-    return no / (2 * no + n_yes), no_whole / (2 * no_whole + n_yes)
-
-
-def _answers(cell: Cell) -> set[int]:
-    """Number of questions with the commoner answer and with the other; empty if unknown."""
-    if cell.blind is None or cell.n is None or cell.single_class:
-        return set()
-    common = round(cell.n * cell.blind / (1.0 - cell.blind))
-    return {common, cell.n - common}
 
 
 def _where(test: Callable[[Cell], bool]) -> Callable[[Iterable[Cell]], list[Cell]]:

@@ -160,19 +160,18 @@ def negative_only(found: Audit) -> Section:
         "negative_only",
         "Negative-only exposure",
         "Macro-F1 in percent on the ablated categories, when only they are held out and when all "
-        "are, each beside the F1 of answering No always to the same questions.",
-        ("model", "categories", "only they", "always No", "all", "always No to all", "difference"),
+        "are, each beside the F1 of answering No always to the same questions. Cells of No: scores "
+        "of a run for an ablated category that are exactly those of No always, of all of them.",
+        ("model", "categories", "only they", "always No", "cells of No", "all", "always No to all"),
         [
             (
                 model(row),
                 str(row.n_categories),
                 percent(row.f1_ablated),
                 percent(row.always_no),
+                f"{row.n_cells_always_no} of {row.n_cells_ablated}",
                 percent(row.f1_ablated_when_all_are),
                 percent(row.always_no_when_all_are),
-                "-"
-                if row.f1_ablated_when_all_are is None
-                else percent(row.f1_ablated - row.f1_ablated_when_all_are),
             )
             for row in original(found.systematic)
         ],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
@@ -14,6 +12,7 @@ from xmodal.released import audit_text as text
 from xmodal.released.audit import Audit, Score, Systematic
 from xmodal.released.audit_text import condition, original, percent, render
 from xmodal.released.page_figures import main_models, write_figures
+from xmodal.released.paragraphs import wrapped
 
 
 def write_audit(found: Audit, fmt: str | None = None, output: Path | None = None) -> str:
@@ -74,26 +73,7 @@ def page_text(found: Audit) -> str:
         _leaves(found),
         _limits(),
     ]
-    return "\n\n".join(_wrapped(block) for part in parts for block in part.split("\n\n")) + "\n"
-
-
-def _wrapped(block: str) -> str:
-    """A paragraph or list at the width of the other pages; tables and the like as they are."""
-    block = block.strip("\n")
-    if block.startswith("- "):
-        items = re.split(r"\n(?=- )", block)
-        return "\n".join(_fill(item, "  ") for item in items)
-    return block if block.startswith(("|", "#", "!", "```")) else _fill(block, "")
-
-
-def _fill(text: str, indent: str) -> str:
-    return textwrap.fill(
-        " ".join(text.split()),
-        width=100,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped("\n\n".join(parts))
 
 
 def _smallest(found: Audit) -> list[Systematic]:
@@ -237,8 +217,9 @@ With fewer hypernyms ablated the ablated ones are answered worse, by {_points(sm
 {first.n_categories} categories. Part of that may be the questions: with all hypernyms held out a
 category is also asked about the pictures of leaves that the smaller ablation trains. The LMs with
 random weights say more, since they know nothing beforehand. On the ablated categories they are
-{_above(found, first)} points above answering No always, and far below the better constant answer
-({percent(first.blind_ablated)}). The seen half of the test
+{_above(found)} points above answering No always, and far below the better constant answer
+({percent(first.blind_ablated)}); {_no_cells(found)} scores for single categories are
+exactly those of No always. The seen half of the test
 set shows how they may have learned that: it has {first.n_no_only:,} questions about the
 {first.n_categories} categories, as the negatives of other pictures, and the answer to every one is
 No. If the training questions were cut in the same way they taught exactly this. They are not
@@ -255,21 +236,29 @@ mentions for each hypernym.
 def _random_weights(found: Audit, like: list[Systematic]) -> list[Systematic]:
     """The same conditions with random LM weights."""
     wanted = {(row.lm, row.n_categories, row.encoder) for row in like}
-    return [
+    rows = [
         row
         for row in original(found.systematic)
         if row.lm_init == "random" and (row.lm, row.n_categories, row.encoder) in wanted
     ]
+    if not rows:
+        raise DataError("the page compares with LMs of random weights: the release has none")
+    return rows
 
 
-def _above(found: Audit, first: Systematic) -> str:
+def _above(found: Audit) -> str:
     """Points above always No of LMs with random weights at the fewest categories."""
-    rows = [
-        row
-        for row in original(found.systematic)
-        if row.lm_init == "random" and row.n_categories == first.n_categories
-    ]
+    rows = _random_weights(found, _smallest(found))
     return _each(None if row.always_no is None else row.f1_ablated - row.always_no for row in rows)
+
+
+def _no_cells(found: Audit) -> str:
+    """Scores of LMs with random weights that are those of No always, at the fewest categories."""
+    rows = _random_weights(found, _smallest(found))
+    n_no, n_all = (
+        sum(getattr(row, name) for row in rows) for name in ("n_cells_always_no", "n_cells_ablated")
+    )
+    return f"{n_no} of {n_all}"
 
 
 def _contained(found: Audit) -> str:
@@ -328,8 +317,8 @@ def _chance(found: Audit) -> str:
 *Adjusted* is (F1 - blind) / (1 - blind), averaged over the hypernyms that have both answers: 0 is
 the better constant answer, 100 is perfect. *Asked* is the share of the hypernym questions that is
 in the held-out set, which is the honest x-axis for the random conditions. The figure uses it:
-{main_models(found.scores)[0].lm}, bars are 95 % intervals over hypernyms, the dotted line is the blind
-guess. The table shows the original labels and every model at 100 %;
+{main_models(found.scores)[0].lm}, bars are 95 % intervals over hypernyms, the dotted line is
+the blind guess. The table shows the original labels and every model at 100 %;
 `xmodal import s1 PATH --audit` prints all conditions.
 
 **What xmodal does.** `@main-results` has the blind guess on the same cells beside every score, and

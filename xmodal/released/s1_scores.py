@@ -10,7 +10,7 @@ from typing import Any
 from taxonomy.errors import DataError
 from xmodal.released.grids import Grid, read_grid
 from xmodal.released.s1_files import Files
-from xmodal.released.s1_names import Condition, Settings, parse_guess, parse_run
+from xmodal.released.s1_names import SWAPS, Condition, Settings, parse_guess, parse_run
 from xmodal.released.wordings import Wordings, ablated_categories
 
 _TOTALS = ("overall", "total_illegal_ratio")
@@ -105,18 +105,24 @@ def _canonical(grid: Grid, wordings: Wordings) -> Grid:
 
 
 def _same_runs(scores: Scores, question_set: str) -> None:
-    """Two files that know an encoder with an LM must have the same runs of it."""
+    """Two files that know a model must have the same runs of it.
+
+    A model: an encoder with an LM; runs of the category swap have files of their own.
+    """
     f1, counts = scores.f1[question_set].grids, scores.counts[question_set].grids
     for has, lacks in ((f1, counts), (counts, f1)):
-        models = {(scores.settings[run].encoder, scores.settings[run].lm) for run in lacks}
+        models = {_model(scores.settings[run]) for run in lacks}
         for run in has:
-            said = scores.settings[run]
-            if run not in lacks and (said.encoder, said.lm) in models:
+            if run not in lacks and _model(scores.settings[run]) in models:
                 path = next(iter(lacks.values())).path
                 raise DataError(
                     f"{path} lacks the run {run!r}, which {has[run].path.name} has: it was cut "
                     "short; fetch it again"
                 )
+
+
+def _model(said: Settings) -> tuple[str, str, bool]:
+    return said.encoder, said.lm, said.condition.shuffle in SWAPS.values()
 
 
 def _read_guesses(scores: Scores, paths: Iterable[Path], wordings: Wordings) -> None:
