@@ -107,15 +107,16 @@ def test_baselines_of_own_runs(store: Store) -> None:
     of = world.manifest(QUESTIONS[:2])
     store.add_manifest(of)
     add_own(store, "a", of, [(1, True), (2, False)])
-    # the mean picture: all Yes -> 1/3
+    # the mean picture: all Yes -> 1/3; zeros: all wrong -> 0
+    text = "INSERT INTO prediction VALUES ('a', $mode, $id, 0, 0, $yes)"
     with store.transaction():
-        for example_id in (1, 2):
-            text = "INSERT INTO prediction VALUES ('a', 'mean', $id, 1, 0, true)"
-            store.execute(text, {"id": example_id})
+        for mode, example_id, yes in (("mean", 1, True), ("mean", 2, True), ("zero", 1, False)):
+            store.execute(text, {"mode": mode, "id": example_id, "yes": yes})
+        store.execute(text, {"mode": "zero", "id": 2, "yes": True})
     (row,) = rows(store, "baselines")
     names = ("macro_f1", "blind_f1", "mean_image_f1", "above_blind", "above_blindfold")
     assert [row[n] for n in names] == approx(1, 1 / 3, 1 / 3, 2 / 3, 2 / 3)
-    assert (row["zero_f1"], row["averaged_over"]) == (None, "hypernyms")
+    assert (row["zero_f1"], row["noise_f1"], row["averaged_over"]) == (0.0, None, "hypernyms")
 
 
 def test_given_leaf(store: Store) -> None:
