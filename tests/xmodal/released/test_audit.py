@@ -127,6 +127,26 @@ def test_adjusted_is_the_mean_over_two_class_cells(found: Audit) -> None:
     assert row.adjusted < 0  # worse than the better constant answer
 
 
+def test_intervals_over_cells_and_over_hypernyms(found: Audit) -> None:
+    release = read_s1(FIXTURE).release
+    runs = {
+        run.run_id
+        for run in release.runs
+        if (run.lm, run.lm_init, run.design) == ("Qwen3-0.6B", "random", "systematic")
+    }
+    cells: dict[str, list[float]] = {}
+    for row in release.scores.to_pylist():
+        if row["run_id"] in runs and row["question_set"] == "held_out_s1":
+            cells.setdefault(row["concept"], []).append(row["macro_f1_s1"])
+    every = [value for values in cells.values() for value in values]
+    means = [mean(values) for values in cells.values()]
+    assert (len(every), len(means)) == (24, 8)
+    row = one_score(found, "random", "systematic", 10)
+    # t(0.975, 23) = 2.0687, t(0.975, 7) = 2.3646
+    assert row.half_width_cells == pytest.approx(2.0687 * stdev(every) / 24**0.5, rel=1e-4)
+    assert row.half_width_hypernyms == pytest.approx(2.3646 * stdev(means) / 8**0.5, rel=1e-4)
+
+
 def test_leaves(found: Audit) -> None:
     rows = {row.shuffle: row for row in found.leaves}
     assert (rows["none"].n_leaves, rows["none"].without_count) == (5, ("scissors",))

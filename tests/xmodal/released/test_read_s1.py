@@ -237,6 +237,11 @@ DAMAGE: dict[str, tuple[str, Callable[[str], str], str]] = {
         lambda t: t.replace("sea animal", "sea monster", 1),
         "unknown hypernym 'sea monster'",
     ),
+    "a hypernym under two wordings": (
+        f"{MAIN}/all_unseen_counts.csv",
+        lambda t: t.replace("vehicle", "clothing", 1),
+        "has 'clothing' twice, as 'item of clothing' and as 'clothing'",
+    ),
     "a run's name": (
         f"{F1}/all_seen_f1_scores.csv",
         lambda t: t.replace(RUN, f"{RUN}-v2"),
