@@ -1,5 +1,6 @@
--- What training shows of every hypernym under a manifest
--- Grain: one row per manifest and hypernym that is not dropped.
+-- What training shows of every hypernym, or target of the relation, under a manifest
+-- Grain: one row per manifest and hypernym that is not dropped; under another relation its
+--   targets stand where the hypernyms do.
 -- n_yes, n_no: training questions that ask the hypernym, by answer. n_word: occurrences of its
 --   word, whole, in the asked forms of all training questions ("farm animal" holds "animal").
 -- ratio_cells: held-out share, 0 to 1, of its true and false (leaf, hypernym) cells.
@@ -18,7 +19,8 @@ word AS (
         dataset_id,
         concept_id,
         name,
-        role = 'hypernym' AND NOT dropped AS is_hypernym,
+        role,
+        role NOT IN ('leaf', 'inner', 'synset') AND NOT dropped AS is_hypernym,
         regexp_extract_all(lower(name), '[\p{L}\p{N}_]+') AS name_words,
         regexp_extract_all(lower(phrase), '[\p{L}\p{N}_]+') AS phrase_words
     FROM concept
@@ -98,7 +100,10 @@ SELECT
     coalesce((held_out_yes > 0) <> (held_out_no > 0), false) AS held_out_single_class,
     coalesce((seen_yes > 0) <> (seen_no > 0), false) AS seen_single_class
 FROM chosen
-JOIN word AS hypernym ON hypernym.dataset_id = chosen.dataset_id AND hypernym.is_hypernym
+JOIN word AS hypernym
+    ON hypernym.dataset_id = chosen.dataset_id
+    AND hypernym.is_hypernym
+    AND hypernym.role = chosen.relation
 LEFT JOIN question
     ON question.manifest_id = chosen.manifest_id AND question.asked_id = hypernym.concept_id
 LEFT JOIN mentioned
