@@ -29,7 +29,16 @@ from xmodal.store.sync import IMAGE_MODES
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.run_folder import RunFolder
 
-ANALYSES = ("main-results", "conditions", "image-blind", "hypernym-f1", "runs-overview")
+ANALYSES = (
+    "main-results",
+    "conditions",
+    "image-blind",
+    "hypernym-f1",
+    "runs-overview",
+    "ablation",
+    "given-leaf",
+    "chance-adjusted",
+)
 
 
 def record(number: int, manifest: Manifest) -> dict[str, Any]:
