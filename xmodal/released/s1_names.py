@@ -25,7 +25,7 @@ SWAPS = {"cat_sampled": "swap_control", "cat_shuffled": "swap"}
 
 _RUN = re.compile(
     r"align-(?P<encoder>[a-z0-9]+)\+(?P<lm>[a-z0-9-]+?)-things"
-    r"(\+hyp-abl(?P<n>\d\d)(?P<cat>cat)?)?"
+    r"(?P<hyp>\+hyp(-abl(?P<n>\d\d)(?P<cat>cat)?)?)?"
     r"(-(?P<shuffle>(local-)?shuffled|cat-sampled|cat-shuffled))?"
     r"-(?P<seed>\d+)(?P<random>-random)?"
 )
@@ -40,9 +40,9 @@ class Condition:
     """What decides the questions of a run: all runs of a condition are asked the same ones."""
 
     design: str
-    """random or systematic."""
+    """random, systematic, or none for nothing ablated."""
     n: int
-    """Percent of the leaves (random) or number of categories (systematic)."""
+    """Percent of the leaves (random) or number of categories (systematic); 0 for none."""
     shuffle: str
     """none, within, across_s1, swap or swap_control."""
 
@@ -81,7 +81,8 @@ def parse_run(name: str) -> Settings:
     if found is None:
         raise DataError(
             f"run name {name!r} does not parse: it must be align-ENCODER+LM-things, then perhaps "
-            "+hyp-ablNN or +hyp-ablNNcat, a shuffle, then -SEED and perhaps -random"
+            "+hyp (nothing ablated), +hyp-ablNN or +hyp-ablNNcat, a shuffle, then -SEED and maybe "
+            "-random"
         )
     for kind, got, valid in (
         ("encoder", found["encoder"], ENCODERS),
@@ -94,7 +95,11 @@ def parse_run(name: str) -> Settings:
         encoder=ENCODERS[found["encoder"]],
         lm=LMS[found["lm"]],
         lm_init="random" if found["random"] else "pretrained",
-        condition=_condition(name, found["n"], bool(found["cat"]), shuffle),
+        condition=(
+            Condition("none", 0, SHUFFLES[shuffle])
+            if found["hyp"] and not found["n"] and shuffle in SHUFFLES
+            else _condition(name, found["n"], bool(found["cat"]), shuffle)
+        ),
         seed=int(found["seed"]),
     )
 

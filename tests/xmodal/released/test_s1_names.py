@@ -26,17 +26,17 @@ def named(draw: st.DrawFn) -> tuple[str, Settings]:
     encoder, lm = draw(st.sampled_from(sorted(ENCODERS))), draw(st.sampled_from(sorted(LMS)))
     seed, random = draw(st.integers(0, 999)), draw(st.booleans())
     swap = draw(st.sampled_from(["", *SWAPS]))
-    ablated = "" if swap else draw(st.sampled_from(["", "10", "30", "50", "70", "90", "10cat"]))
+    ablated = "" if swap else draw(st.sampled_from(["", "0", "10", "30", "70", "90", "10cat"]))
     shuffle = swap or draw(st.sampled_from(sorted(SHUFFLES)))
     name = f"align-{encoder}+{lm}-things"
-    name += f"+hyp-abl{ablated}" if ablated else ""
+    name += "+hyp" if ablated == "0" else f"+hyp-abl{ablated}" if ablated else ""
     name += f"{shuffle}-{seed}" + ("-random" if random else "")
     said = Settings(
         encoder=ENCODERS[encoder],
         lm=LMS[lm],
         lm_init="random" if random else "pretrained",
         condition=Condition(
-            design="systematic" if "cat" in ablated else "random",
+            design={"0": "none", "10cat": "systematic"}.get(ablated, "random"),
             n=int(ablated.removesuffix("cat") or 100),
             shuffle={**SHUFFLES, **SWAPS}[shuffle],
         ),
@@ -62,7 +62,7 @@ def test_ratio_counts_percent_or_categories() -> None:
     ("name", "line"),
     [
         ("align-dinov2+500m-things+hyp-abl10", "does not parse"),
-        ("align-dinov2+500m-things+hyp-42", "does not parse"),
+        ("align-dinov2+500m-things+hyp10-42", "does not parse"),
         ("align-dinov2+500m-things-42-extra", "does not parse"),
         ("align-dinov2+500m-clevr-42", "does not parse"),
         ("finetune-dinov2+500m-things-42", "does not parse"),
