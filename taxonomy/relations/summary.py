@@ -6,6 +6,8 @@ from collections import Counter
 
 from taxonomy.model import RELATION, Taxonomy
 
+_SHOWN = 20
+
 
 def relation_lines(taxonomy: Taxonomy) -> list[str]:
     """Two lines a relation: its targets with their leaves, most first, and who was dropped."""
@@ -32,5 +34,7 @@ def relation_lines(taxonomy: Taxonomy) -> list[str]:
             f"pairs are neither Yes nor No; dropped: "
             + (", ".join(f"{word} {n}" for word, n in few.items()) or "none")
         )
-        lines.append(f"leaves of each {relation}: " + ", ".join(f"{w} {n}" for w, n in largest))
+        shown = ", ".join(f"{word} {n}" for word, n in largest[:_SHOWN])
+        more = f" and {len(largest) - _SHOWN} more" if len(largest) > _SHOWN else ""
+        lines.append(f"leaves of each {relation}: {shown}{more}")
     return lines

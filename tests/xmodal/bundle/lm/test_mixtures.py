@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmodal.bundle.lm.corpus import N_OTHERS, Corpus, Lexicon
+from xmodal.bundle.lm.corpus import N_OTHERS, Corpus, Lexicon, Mixture
 from xmodal.bundle.lm.pretrain import (
     PretrainConfig,
     _batch,
@@ -73,3 +73,22 @@ def test_a_mixture_stands_in_the_subjects_place_only() -> None:
     assert torch.equal(mixed[~at], embedded[~at])
     assert not torch.isclose(mixed[at], embedded[at]).any()
     assert torch.equal(_mix(embedded, subject, others, torch.zeros(6)), embedded)
+
+
+def test_a_near_no_is_about_a_leaf_that_has_something_else(small: Lexicon) -> None:
+    at = {name: i for i, name in enumerate(small.leaves)}
+    has = small.true.any(axis=1)
+    shares = {}
+    for near_no in (0.0, 1.0):
+        mixture = Mixture(statements=0.0, glosses=0.0, leaf_questions=0.0, near_no=near_no)
+        lines = list(Corpus(small, mixture).lines(400, seed=1))
+        no = [line for line in lines if line.completion == "no"]
+        assert 100 < len(no) < 300
+        shares[near_no] = sum(bool(has[at[line.subject]]) for line in no) / len(no)
+        for line in no:
+            (asked,) = (h for h in small.hypernyms if f" {h} in the image ?" in line.prompt)
+            cell = at[line.subject], small.hypernyms.index(asked)
+            assert small.false[cell]
+            assert not small.withheld[cell]
+    assert shares[1.0] == 1.0
+    assert shares[0.0] < 1.0
