@@ -266,6 +266,9 @@ def import_(
     seed: Annotated[
         int | None, typer.Option(help="The seed the files were drawn with, if you know it.")
     ] = None,
+    relation: Annotated[
+        str, typer.Option(help="What questions about no leaf ask, in files without a sidecar.")
+    ] = "hypernym",
 ) -> None:
     """Store the manifest of chat files and print its id.
 
@@ -282,6 +285,7 @@ def import_(
         test=test or (),
         validation=validation or (),
         seed=seed,
+        relation=relation,
     )
     typer.echo(headline(manifest), err=True)
     typer.echo(manifest.manifest_id)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from benchmarks.things_shape import things_shaped
 from cli.main import app
-from taxonomy.model import TaxonomyConfig
+from taxonomy.model import Manifest, TaxonomyConfig
 from tests.cli.tiny_store import Tiny
 from xmodal.bundle.pictures import load_pictures
 from xmodal.store import Store
@@ -361,3 +361,29 @@ def test_a_missing_picture_leaves_no_folder(things: Path, tmp_path: Path) -> Non
     assert (result.exit_code, result.stdout) == (1, "")
     assert "cannot be read (No such file or directory)" in result.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["things.duckdb"]
+
+
+def test_parts_come_back_without_the_sidecar(tmp_path: Path) -> None:
+    path = tmp_path / "parts.duckdb"
+    with Store.open(path) as store:
+        store.add_taxonomy(build_taxonomy(TaxonomyConfig(relations=("hypernym", "part"))))
+    built = invoke(path, "build", "--relation", "part", "--ratio", "1")
+    invoke(path, "export", built.stdout.strip(), "--output", tmp_path / "out")
+    (tmp_path / "out" / "manifest.json").unlink()
+    refused = invoke(path, "import", tmp_path / "out")
+    assert refused.exit_code == 1
+    done = invoke(path, "import", tmp_path / "out", "--relation", "part")
+    assert done.exit_code == 0, done.stderr
+    with Store.open(path, read_only=True) as store:
+        own, back = (store.load_manifest(i.stdout.strip()) for i in (built, done))
+    assert back.config.relation == "part"
+    assert back.config.ratio == 1.0
+
+    def asked(of: Manifest) -> set[tuple[Any, ...]]:
+        """Questions of the files: what the ablation dropped is in none of them."""
+        names = ("split", "image_id", "asked_id", "answer")
+        rows = of.examples.to_pylist()
+        kept = (row for row in rows if row["in_training"] or row["split"] != "train")
+        return {tuple(row[name] for name in names) for row in kept}
+
+    assert asked(back) == asked(own)

@@ -23,8 +23,8 @@ RIGHT = [(1, True), (2, False), (3, True), (4, False)]
 ALL_NO = [(i, False) for i in range(1, 5)]
 
 
-def row(hypernym_f1: float | None, blind_f1: float = 0.33) -> dict[str, Any]:
-    return {"hypernym_f1": hypernym_f1, "blind_f1": blind_f1}
+def row(hypernym_f1: float | None, accuracy: float | None = 0.75) -> dict[str, Any]:
+    return {"hypernym_f1": hypernym_f1, "blind_f1": 0.33, "hypernym_accuracy": accuracy}
 
 
 def test_closing_tells_the_store_s_numbers(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_closing_tells_the_store_s_numbers(tmp_path: Path) -> None:
         "1",
     ] in lines
     assert text.count("all removed ") == 2
-    assert "answers them above guessing (1.00, guess 0.33)" in text
+    assert "answers them above guessing (1.00, guess 0.33; balanced accuracy 1.00)" in text
     assert "0.33 with random LM weights." in text
     assert (tmp_path / "conditions.png").read_bytes().startswith(b"\x89PNG")
     svg = (tmp_path / "conditions.svg").read_text()
@@ -77,15 +77,20 @@ def test_closing_tells_the_store_s_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "said"),
+    ("score", "accuracy", "said"),
     [
-        (0.74, "answers them above guessing (0.74, guess 0.33)."),
-        (0.35, "does not answer them above guessing (0.35, guess 0.33)."),
+        (0.74, 0.75, "removed, the projector of the pretrained LM answers them above guessing"),
+        (0.35, 0.75, "does not answer them above guessing (0.35, guess 0.33; balanced"),
+        # a guess that varies: better F1 than a constant one, no better accuracy
+        (0.49, 0.50, "does not answer them above guessing (0.49, guess 0.33; balanced"),
     ],
 )
-def test_the_reading_points_where_the_numbers_point(score: float, said: str) -> None:
-    text = reading({"pretrained, all removed": row(score)}, [])
-    assert text.endswith(said)
+def test_the_reading_points_where_the_numbers_point(
+    score: float, accuracy: float, said: str
+) -> None:
+    text = reading({"pretrained, all removed": row(score, accuracy)}, [])
+    assert said in text
+    assert text.endswith(f"accuracy {accuracy:.2f}).")
 
 
 def test_the_reading_tells_controls_and_the_scrambled_lm() -> None:
