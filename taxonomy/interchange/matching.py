@@ -40,7 +40,11 @@ class Phrases:
             hypernym_question: Question about a target of the manifest's relation, with
                 {phrase}; leaf questions are as in QUESTION.
         """
-        self._patterns = [_pattern(text) for text in dict.fromkeys((QUESTION, hypernym_question))]
+        # where targets have a question of their own, it tells them from leaves of the same word
+        same = hypernym_question == QUESTION
+        self._patterns = [(_pattern(QUESTION), True, same)]
+        if not same:
+            self._patterns.append((_pattern(hypernym_question), False, True))
         self._leaves = _by_text(world.leaves)
         self._hypernyms = _by_text(world.hypernyms)
         for wording, word in aliases.items():
@@ -59,20 +63,24 @@ class Phrases:
         return self._known[turn.question]
 
     def _find(self, turn: Turn) -> Asked:
-        matches = [pattern.fullmatch(turn.question) for pattern in self._patterns]
-        texts = [surface(match.group(1)) for match in matches if match]
+        texts = [
+            (surface(match.group(1)), of_leaves, of_hypernyms)
+            for pattern, of_leaves, of_hypernyms in self._patterns
+            if (match := pattern.fullmatch(turn.question))
+        ]
         if not texts:
             raise DataError(
                 f"{turn.where}: a question must read {QUESTION!r} with a concept for {{phrase}}, "
                 f"got {turn.question!r}"
             )
-        for text in texts:
+        for text, of_leaves, of_hypernyms in texts:
             for form in (text, _ARTICLE.sub("", text)):
-                leaves, hypernyms = self._leaves.get(form), self._hypernyms.get(form)
+                leaves = self._leaves.get(form) if of_leaves else None
+                hypernyms = self._hypernyms.get(form) if of_hypernyms else None
                 if leaves or hypernyms:
                     return Asked(frozenset(leaves or ()), frozenset(hypernyms or ()))
         names = [*self._leaves, *self._hypernyms]
-        raise DataError(f"{turn.where}: {unknown('concept in a question', texts[0], names)}")
+        raise DataError(f"{turn.where}: {unknown('concept in a question', texts[0][0], names)}")
 
 
 def _pattern(template: str) -> re.Pattern[str]:
