@@ -44,7 +44,7 @@ PROMPTS = {
     prompt.name: prompt
     for prompt in (
         PromptTemplate(name="default", question=ASKS[RELATION], yes=" Yes", no=" No"),
-        # S1: raw string, a newline between image and question (PROTOCOLS.md, from the code)
+        # S1: raw string, a newline between image and question (from its released code)
         PromptTemplate(name="s1", question=f"\n{ASKS[RELATION]}\n", yes="Yes", no="No"),
     )
 }

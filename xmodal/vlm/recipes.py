@@ -78,7 +78,7 @@ RECIPES = {
             balance=True,
             leaf_no_per_visit=4,
         ),
-        # PROTOCOLS.md S1, "optimisation" and "projector"
+        # as in S1's released code (sally-xu-42/cross-modal-taxonomic-gen)
         Recipe(
             name="s1",
             batch_unit="questions",

@@ -1,4 +1,4 @@
-"""What DESIGN.md says about manifests, as slow loops over dicts and sets.
+"""What manifests are to be (taxonomy.model.ManifestConfig), as slow loops over dicts and sets.
 
 Nothing is imported from taxonomy.manifest: orders come from taxonomy.hashing alone.
 """
