@@ -4,7 +4,8 @@
 -- Grain: one row per condition and question_set.
 -- Units: macro_f1, blind_f1 in [0, 1] as in @main-results. adjusted_f1 = (macro_f1 - blind_f1) /
 --   (1 - blind_f1) of these means: 0 is the better constant answer, 1 all right, below 0 worse
---   than a constant. adjusted_by_hypernym: the same of each hypernym (mean over runs), then
+--   than a constant; NULL where S1's sets hold groups of one true answer, whose blind guess of 1
+--   would pass for chance. adjusted_by_hypernym: the same of each hypernym (mean over runs), then
 --   the mean; a hypernym whose blind guess is 1 has none. kappa: Cohen's, agreement of given
 --   and true answers beyond what their frequencies give, per run and hypernym, mean over both;
 --   NULL for one class, and for released runs, which have no counts. NULL: no blind guess known.
@@ -49,7 +50,8 @@ adjusted AS (
     SELECT
         condition_id,
         question_set,
-        avg((f1 - blind) / nullif(1 - blind, 0) ORDER BY name) AS adjusted_by_hypernym
+        avg((f1 - blind) / nullif(1 - blind, 0) ORDER BY name) AS adjusted_by_hypernym,
+        bool_or(f1 IS NOT NULL AND blind = 1) AS has_one_class
     FROM hypernym_mean
     GROUP BY ALL
 ),
@@ -73,11 +75,14 @@ condition AS (
 
 SELECT
     * EXCLUDE (
-        hidden_settings, condition_id, macro_f1, blind_f1, kappa, n_runs, adjusted_by_hypernym
+        hidden_settings, condition_id, macro_f1, blind_f1, kappa, n_runs, adjusted_by_hypernym,
+        has_one_class
     ),
     macro_f1,
     blind_f1,
-    (macro_f1 - blind_f1) / nullif(1 - blind_f1, 0) AS adjusted_f1,
+    CASE WHEN NOT coalesce(has_one_class, false) THEN
+        (macro_f1 - blind_f1) / nullif(1 - blind_f1, 0)
+    END AS adjusted_f1,
     adjusted_by_hypernym,
     kappa,
     n_runs

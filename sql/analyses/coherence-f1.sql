@@ -9,6 +9,8 @@
 --   other_leaf_: the same with pairs of two leaves only. NULL with fewer than two points, or
 --   where a side is constant. n_points: points with F1 and coherence; n_other_leaf_points: those
 --   with other_leaf too.
+--   shuffle_set all tells mostly that the shuffles differ in both: its points are the same
+--   hypernyms several times, and no sample of independent ones.
 -- Params: none
 WITH point AS MATERIALIZED (
     SELECT

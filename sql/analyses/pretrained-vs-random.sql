@@ -6,7 +6,8 @@
 --   such as the LM's revision, each pair of settings is a row.
 -- Units: macro-F1 in [0, 1], mean over runs, then over the hypernyms that both have.
 --   difference = pretrained_f1 - other_f1, paired by hypernym; low, high: its 95 % interval,
---   Student's t over hypernyms, NULL with one. n_better: hypernyms on which pretrained is ahead.
+--   Student's t over hypernyms, NULL with one. n_better: hypernyms on which pretrained
+--   is ahead, by more than 1e-12.
 -- Params: $question_set VARCHAR: one question set; all when left out.
 WITH hypernym_mean AS MATERIALIZED (
     SELECT *
@@ -72,7 +73,7 @@ compared AS (
         avg(pretrained_f1 - other_f1 ORDER BY hypernym) AS difference,
         stddev_samp(pretrained_f1 - other_f1 ORDER BY hypernym) AS sd,
         count(*) AS n_hypernyms,
-        count(*) FILTER (pretrained_f1 > other_f1) AS n_better,
+        count(*) FILTER (pretrained_f1 > other_f1 + 1e-12) AS n_better,
         max(n_pretrained_runs) AS n_pretrained_runs,
         max(n_other_runs) AS n_other_runs
     FROM paired

@@ -6,7 +6,9 @@
 -- Units: macro_f1, blind_f1 and accuracy in [0, 1], per hypernym over its pairs and foils, then
 --   the mean over hypernyms. n_single_class: hypernyms without a macro-F1, as their pairs have
 --   answers of one class. Task choice ranks every hypernym for a leaf and has instead: mean_rank
---   (1 is best), mean_reciprocal_rank and recall_at_1 in [0, 1], same mean.
+--   (1 is best), mean_reciprocal_rank and recall_at_1 in [0, 1], same mean. n_unknown of n_texts
+--   hold a word that the LM's tokenizer does not know: where they are many, the numbers tell of
+--   its vocabulary, not of what it knows. Tasks sentence and choice ask true pairs only.
 -- Params: none
 SELECT
     'own' AS source,
@@ -27,6 +29,8 @@ SELECT
     avg(recall_at_1 ORDER BY hypernym_id) AS recall_at_1,
     count(*) AS n_hypernyms,
     count(*) FILTER (n_yes = 0 OR n_no = 0) AS n_single_class,
+    (forms_json::JSON ->> 'n_unknown')::BIGINT AS n_unknown,
+    (forms_json::JSON ->> 'n_texts')::BIGINT AS n_texts,
     probe_id
 FROM probe_score
 JOIN text_probe USING (probe_id)

@@ -93,7 +93,7 @@ def test_quantiles_of_t(empty: Store, df: int) -> None:
     for _ in range(50):
         middle = (low + high) / 2
         low, high = (middle, high) if t_distribution(middle, df) < 0.975 else (low, middle)
-    assert got["t"] == pytest.approx(low, abs=5e-4)
+    assert got["t"] == pytest.approx(low, rel=1e-6)
 
 
 def test_no_quantile_without_a_degree_of_freedom(empty: Store) -> None:

@@ -228,8 +228,8 @@ released, so it stays an inference.
 {_contained(found)}
 
 **What xmodal does.** `--mentions drop_all`, the default, drops every training question that names
-a hypernym without a training Yes; `keep` repeats S1. `xmodal manifest report` counts Yes, No and
-mentions for each hypernym.
+a hypernym without a training Yes; `keep` with
+`--unit leaf` repeats S1. `xmodal manifest report` counts Yes, No and mentions for each hypernym.
 """
 
 
@@ -288,7 +288,7 @@ def _single_class(found: Audit) -> str:
 
 {text.single_class(found).markdown()}
 
-Where all questions of a hypernym have one answer, the blind guess has an F1 of exactly 1: that is
+F1 is the mean over the LMs with pretrained weights. Where all questions of a hypernym have one answer, the blind guess has an F1 of exactly 1: that is
 how the table finds them. For such a hypernym the F1 of the other answer does not exist; the release
 takes the mean over the answers that occur, among the true and the given ones. A model without a
 mistake gets 1, and its first mistake halves the score. Both enter the published means. The blind
@@ -316,7 +316,8 @@ def _chance(found: Audit) -> str:
 
 *Adjusted* is (F1 - blind) / (1 - blind), averaged over the hypernyms that have both answers: 0 is
 the better constant answer, 100 is perfect. *Asked* is the share of the hypernym questions that is
-in the held-out set, which is the honest x-axis for the random conditions. The figure uses it:
+in the held-out set, which is the honest x-axis for the random conditions. *F1* is as published,
+*two-class* and *seen* (the seen questions) leave one-class hypernyms out. The figure uses *asked*:
 {main_models(found.scores)[0].lm}, bars are 95 % intervals over hypernyms, the dotted line is
 the blind guess. The table shows the original labels and every model at 100 %;
 `xmodal import s1 PATH --audit` prints all conditions.
