@@ -289,7 +289,8 @@ def _single_class(found: Audit) -> str:
 {text.single_class(found).markdown()}
 
 F1 is the mean over the LMs with pretrained weights. Where all questions of a hypernym have one
-answer, the blind guess has an F1 of exactly 1: that is how the table finds them. For such a hypernym the F1 of the other answer does not exist; the release
+answer, the blind guess has an F1 of exactly 1: that is how the table finds them.
+For such a hypernym the F1 of the other answer does not exist; the release
 takes the mean over the answers that occur, among the true and the given ones. A model without a
 mistake gets 1, and its first mistake halves the score. Both enter the published means. The blind
 guess that the scores are compared with contains them too.
