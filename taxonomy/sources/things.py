@@ -259,13 +259,15 @@ def _pictures(
     files: dict[str, list[Path]] = {name: [] for name in concepts}
     ignored, ignored_files, n_outside = [], [], 0
     for folder in visible(images):
-        if folder.name not in words or not folder.is_dir():
+        # folders are named as the categories file spells them, or as the concepts file does
+        name = folder.name if folder.name in words else aliases().get(folder.name, folder.name)
+        if name not in words or not folder.is_dir():
             ignored.append(folder.name)
-        elif folder.name not in concepts:
+        elif name not in concepts:
             n_outside += 1
         else:
             inside = visible(folder)
-            files[folder.name] = [path for path in inside if is_picture(path)]
+            files[name] += [path for path in inside if is_picture(path)]
             ignored_files += [f"{folder.name}/{p.name}" for p in inside if not is_picture(p)]
     for name in concepts:
         if not files[name]:

@@ -67,6 +67,7 @@ def read_scores(files: Files, wordings: Wordings) -> Scores:
     for question_set, paths in files.accuracy.items():
         scores.accuracy[question_set] = _table(scores, question_set, paths, wordings, high=1.0)
     _read_guesses(scores, files.guesses, wordings)
+    _check_columns(scores)
     _check_ablated(scores)
     return scores
 
@@ -138,6 +139,29 @@ def _read_guesses(scores: Scores, paths: Iterable[Path], wordings: Wordings) -> 
             key, row = parse_guess(name), dict(zip(grid.columns, cells, strict=True))
             if scores.blind.setdefault(key, row) != row:
                 raise DataError(f"{path} contradicts another file of guesses on {name!r}")
+
+
+def _check_columns(scores: Scores) -> None:
+    """Files about the same questions must name the same hypernyms, or leaves.
+
+    A file that lost whole columns would give means over fewer of them without a sign. Counts of
+    leaves are left out: the release has none of 28 plurals.
+    """
+    for question_set, table in scores.f1.items():
+        counts = scores.counts.get(question_set, Table())
+        for run, grid in table.grids.items():
+            condition = _asked_as(question_set, scores.settings[run].condition)
+            guesses = scores.blind.get(_guess_of(question_set, condition))
+            asked = counts.grids.get(run) if question_set != "leaf" else None
+            others = [(guesses, "the blind guesses"), (asked and asked.columns, "the counts")]
+            names = set(grid.columns).difference(_TOTALS)
+            for columns, which in others:
+                apart = set(columns).difference(_TOTALS) ^ names if columns else set()
+                if apart:
+                    raise DataError(
+                        f"{grid.path} and {which} do not have the same columns: {len(apart)} are "
+                        f"in one of them only, such as {min(apart)!r}; fetch both again"
+                    )
 
 
 def _check_ablated(scores: Scores) -> None:
