@@ -190,6 +190,16 @@ DAMAGE: dict[str, tuple[str, Callable[[str], str], str]] = {
         lambda t: t[: t.rindex(",")] + "\n",
         "has 5 cells where the header has 6",
     ),
+    "columns less": (
+        f"{F1}/all_unseen_f1_scores.csv",
+        lambda t: "".join(f"{line.rpartition(',')[0]}\n" for line in t.splitlines()),
+        "do not have the same columns: 1 are in one of them only, such as 'vehicle'",
+    ),
+    "leaves less": (
+        f"{F1}/all_leaf_f1_scores.csv",
+        lambda t: "".join(f"{line.rpartition(',')[0]}\n" for line in t.splitlines()),
+        "and the blind guesses do not have the same columns: 1 are",
+    ),
     "a run less": (
         f"{F1}/all_unseen_f1_scores.csv",
         without_line(f"{RUN},"),
