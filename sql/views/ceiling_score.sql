@@ -26,11 +26,7 @@ SELECT
     question_set,
     hypernym_id,
     n_yes + n_no AS n_questions,
-    CASE WHEN n_yes > 0 AND n_no > 0 THEN
-        (2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2
-    END AS macro_f1,
-    CASE WHEN n_yes > 0 AND n_no > 0 THEN
-        greatest(2 * n_yes / (2 * n_yes + n_no), 2 * n_no / (2 * n_no + n_yes)) / 2
-    END AS blind_f1,
+    answer_f1(tp, fp, fn, tn) AS macro_f1,
+    constant_f1(n_yes, n_no) AS blind_f1,
     (tp + tn) / (n_yes + n_no) AS accuracy
 FROM counted;

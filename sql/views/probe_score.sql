@@ -27,12 +27,8 @@ SELECT
     concept.name AS hypernym,
     counted.n_yes,
     counted.n_no,
-    CASE WHEN task <> 'choice' AND n_yes > 0 AND n_no > 0 THEN
-        (2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2
-    END AS macro_f1,
-    CASE WHEN task <> 'choice' AND n_yes > 0 AND n_no > 0 THEN
-        greatest(2 * n_yes / (2 * n_yes + n_no), 2 * n_no / (2 * n_no + n_yes)) / 2
-    END AS blind_f1,
+    CASE WHEN task <> 'choice' THEN answer_f1(tp, fp, fn, tn) END AS macro_f1,
+    CASE WHEN task <> 'choice' THEN constant_f1(n_yes, n_no) END AS blind_f1,
     CASE WHEN task <> 'choice' THEN (tp + tn) / (n_yes + n_no) END AS accuracy,
     counted.mean_rank,
     counted.mean_reciprocal_rank,

@@ -57,24 +57,9 @@ SELECT
     md5(to_json({'shared': shared, 'models': models})::VARCHAR) AS hidden_settings,
     md5(to_json(shared)::VARCHAR) AS shared_settings
 FROM own
-UNION ALL
+UNION ALL BY NAME
 SELECT
-    run_id,
-    source,
-    dataset,
-    relation,
-    lm,
-    lm_init,
-    encoder,
-    recipe,
-    prompt,
-    design,
-    unit,
-    ratio,
-    n_held_out_hypernyms,
-    mentions,
-    negatives,
-    shuffle,
+    * EXCLUDE (run_name, seed),
     'released' AS hidden_settings,
     'released' AS shared_settings
 FROM released_run;
