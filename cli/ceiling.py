@@ -9,7 +9,7 @@ import typer
 from cli.coherence import Features
 from cli.errors import user_errors
 from cli.lists import listed
-from cli.options import DEFAULT_STORE, Dataset, StorePath
+from cli.options import DEFAULT_STORE, Dataset, Format, StorePath
 
 
 @user_errors
@@ -29,9 +29,7 @@ def ceiling(
         ),
     ] = "leaf-lookup,hypernym-neighbours",
     seed: Annotated[int, typer.Option(help="Seed of the leaf classifier.")] = 0,
-    fmt: Annotated[
-        str, typer.Option("--format", help="table, csv, json, jsonl, markdown or parquet.")
-    ] = "table",
+    fmt: Format = "table",
 ) -> None:
     """Answer a manifest's test questions from the features alone: how far recognition goes.
 
@@ -39,8 +37,9 @@ def ceiling(
     question set.
     """
     from xmodal.features.ceiling import measure_ceiling
-    from xmodal.store.render import emit
+    from xmodal.store.render import chosen_format, emit
 
+    chosen_format(fmt)
     table = measure_ceiling(
         store, manifests=manifest, features=features, dataset=dataset,
         methods=listed("methods", methods, str), seed=seed,

@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import user_errors
 from cli.lists import listed
-from cli.options import DEFAULT_STORE, Dataset, StorePath
+from cli.options import DEFAULT_STORE, Dataset, Format, StorePath
 
 Features = Annotated[
     str | None,
@@ -39,9 +39,7 @@ def coherence(
     by_hypernym: Annotated[
         bool, typer.Option("--by-hypernym", help="Print every hypernym, not means by shuffle.")
     ] = False,
-    fmt: Annotated[
-        str, typer.Option("--format", help="table, csv, json, jsonl, markdown or parquet.")
-    ] = "table",
+    fmt: Format = "table",
 ) -> None:
     """Mean cosine of a hypernym's training pictures under each shuffle, measured and stored.
 
@@ -49,8 +47,9 @@ def coherence(
     are principal components, which have no mean: their cosines lie around 0.
     """
     from xmodal.features.coherence import measure_coherence
-    from xmodal.store.render import emit
+    from xmodal.store.render import chosen_format, emit
 
+    chosen_format(fmt)
     kinds = listed("shuffle", shuffle, str)
     measured = measure_coherence(
         store, features=features, dataset=dataset, manifests=manifest, shuffles=kinds, seed=seed,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, Dataset, StorePath, to_stderr
+from cli.options import DEFAULT_STORE, Dataset, Format, StorePath, to_stderr
 
 app = typer.Typer(help="Designs: what training may see, and every question.", no_args_is_help=True)
 
@@ -175,9 +175,7 @@ def grid(
 @user_errors
 def list_manifests(
     store: StorePath = DEFAULT_STORE,
-    fmt: Annotated[
-        str, typer.Option("--format", help="table, csv, json, jsonl, markdown or parquet.")
-    ] = "table",
+    fmt: Format = "table",
 ) -> None:
     """List the manifests of the store with their settings and realised ratios."""
     from xmodal.manifests import overview
@@ -201,9 +199,7 @@ def show(manifest_id: ManifestId, store: StorePath = DEFAULT_STORE) -> None:
 def report(
     manifest_id: ManifestId,
     store: StorePath = DEFAULT_STORE,
-    fmt: Annotated[
-        str, typer.Option("--format", help="table, csv, json, jsonl, markdown or parquet.")
-    ] = "table",
+    fmt: Format = "table",
 ) -> None:
     """Show what training sees of each hypernym: Yes, No, its word, what is held out."""
     from xmodal.manifests import report as read_report

@@ -19,6 +19,16 @@ Dataset = Annotated[
     typer.Option("--dataset", help="Id of a dataset, or its beginning; the latest if not given."),
 ]
 
+_FORMATS = "table, csv, json, jsonl, markdown or parquet"
+Format = Annotated[str, typer.Option("--format", help=f"{_FORMATS}.")]
+FormatOrSuffix = Annotated[
+    str | None,
+    typer.Option("--format", help=f"{_FORMATS}; by the suffix of --output if left out."),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
+]
+
 
 def to_stderr(line: str) -> None:
     """Tell the user something that is no result."""

@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import user_errors
 from cli.lists import listed
-from cli.options import DEFAULT_STORE, Dataset, StorePath, to_stderr
+from cli.options import DEFAULT_STORE, Dataset, Format, StorePath, to_stderr
 
 
 @user_errors
@@ -105,9 +105,7 @@ def probe(
     output: Annotated[
         Path | None, typer.Option(help="Write every single answer here: parquet, csv, jsonl.")
     ] = None,
-    fmt: Annotated[
-        str, typer.Option("--format", help="table, csv, json, jsonl, markdown or parquet.")
-    ] = "table",
+    fmt: Format = "table",
 ) -> None:
     """Ask an LM, without pictures, what it knows of a dataset's hypernyms; score and store it.
 
@@ -118,8 +116,9 @@ def probe(
     from xmodal.probe.alignment import AlignmentConfig, run_alignment
     from xmodal.probe.command import run_probe
     from xmodal.probe.config import LmChoice, ProbeConfig
-    from xmodal.store.render import emit
+    from xmodal.store.render import chosen_format, emit
 
+    chosen_format(fmt)
     config = ProbeConfig(
         relation=relation, task=task, phrasings=tuple(listed("phrasing", phrasing, int)),
         chat=chat_template, choice_score=choice_score, seed=seed, batch_size=batch_size,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, StorePath
+from cli.options import DEFAULT_STORE, FormatOrSuffix, Output, StorePath
 from taxonomy.errors import ConfigError
 
 
@@ -18,17 +17,8 @@ def query(
         str | None, typer.Argument(help="One statement that reads, or @name for an analysis.")
     ] = None,
     store: StorePath = DEFAULT_STORE,
-    fmt: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="table, csv, json, jsonl, markdown or parquet; by the suffix of --output if left"
-            " out.",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
-    ] = None,
+    fmt: FormatOrSuffix = None,
+    output: Output = None,
     param: Annotated[
         list[str] | None, typer.Option("--param", help="k=v: a value for $k. Repeat as needed.")
     ] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, Dataset, StorePath, to_stderr
+from cli.options import DEFAULT_STORE, Dataset, FormatOrSuffix, Output, StorePath, to_stderr
 
 if TYPE_CHECKING:
     from taxonomy.model import TaxonomyConfig
@@ -156,17 +156,8 @@ def _config(
 def compare(
     store: StorePath = DEFAULT_STORE,
     dataset: Dataset = None,
-    fmt: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="table, csv, json, jsonl, markdown or parquet; by the suffix of --output if left"
-            " out.",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
-    ] = None,
+    fmt: FormatOrSuffix = None,
+    output: Output = None,
 ) -> None:
     """Show where the hand-made list and WordNet disagree, hypernym by hypernym.
 

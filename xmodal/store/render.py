@@ -29,6 +29,18 @@ _SUFFIXES = {".md": "markdown"} | {f".{name}": name for name in FORMATS[1:]}
 _UNBOUNDED = 100_000
 
 
+def chosen_format(fmt: str | None = None, output: Path | None = None) -> str:
+    """The format meant; commands that work long ask before they begin.
+
+    Raises:
+        ConfigError: Unknown format.
+    """
+    chosen = fmt or (_SUFFIXES.get(output.suffix, "table") if output else "table")
+    if chosen not in FORMATS:
+        raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {chosen!r}")
+    return chosen
+
+
 def emit(table: pa.Table, fmt: str | None = None, output: Path | None = None) -> None:
     """Write a result to stdout, or to a file, whole or not at all.
 
@@ -41,9 +53,7 @@ def emit(table: pa.Table, fmt: str | None = None, output: Path | None = None) ->
         ConfigError: Unknown format, or Parquet to a terminal.
         DataError: The file cannot be written.
     """
-    chosen = fmt or (_SUFFIXES.get(output.suffix, "table") if output else "table")
-    if chosen not in FORMATS:
-        raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {chosen!r}")
+    chosen = chosen_format(fmt, output)
     if output is not None:
         _to_file(_encode(table, chosen), output)
     elif chosen == "parquet":
