@@ -189,7 +189,7 @@ def list_manifests(
 def show(manifest_id: ManifestId, store: StorePath = DEFAULT_STORE) -> None:
     """Show every setting and count of one manifest."""
     from xmodal.manifests import record
-    from xmodal.store.render import as_record
+    from xmodal.store.screen import as_record
 
     typer.echo(as_record(record(store, manifest_id)), nl=False)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, FormatOrSuffix, Output, StorePath
+from cli.options import DEFAULT_STORE, FormatOrSuffix, Output, StorePath, to_stderr
 from taxonomy.errors import ConfigError
 
 
@@ -30,7 +30,7 @@ def query(
 
     Reads only: nothing it can say changes the store or opens another file.
     """
-    from xmodal.store.analyses import analyses_table
+    from xmodal.store.analyses import analyses_table, why_empty
     from xmodal.store.render import emit
     from xmodal.store.sandbox import run_user_query
 
@@ -39,7 +39,11 @@ def query(
     elif sql is None:
         raise ConfigError('give a query, such as "from run" or @main-results, or --list')
     else:
-        emit(run_user_query(store, sql, _params(param or [])), fmt, output)
+        params = _params(param or [])
+        found = run_user_query(store, sql, params)
+        emit(found, fmt, output)
+        if note := why_empty(sql, found, params):
+            to_stderr(note)
 
 
 def _params(given: list[str]) -> dict[str, str]:

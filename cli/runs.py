@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, StorePath
+from cli.options import DEFAULT_STORE, StorePath, to_stderr
 
 app = typer.Typer(help="List finished runs, or show one.", invoke_without_command=True)
 
@@ -16,15 +16,18 @@ app = typer.Typer(help="List finished runs, or show one.", invoke_without_comman
 @app.callback()
 @user_errors
 def runs(context: typer.Context, store: StorePath = DEFAULT_STORE) -> None:
-    """List finished runs with design, seeds, held-out macro-F1 and seconds."""
+    """List own finished runs with design, seeds, held-out macro-F1 and seconds."""
     context.obj = store  # "runs --store X show ID" means the same as "runs show ID --store X"
     if context.invoked_subcommand is not None:
         return
     from xmodal.store import Store
+    from xmodal.store.describe import n_released
     from xmodal.store.render import emit
 
     with Store.open(store, read_only=True) as opened:
         emit(opened.analysis("runs-overview"))
+        if n := n_released(opened):
+            to_stderr(f'{n} released runs beside these: `xmodal query "from released_run"`')
 
 
 @app.command("show")
@@ -36,9 +39,10 @@ def show(
         Path | None, typer.Option(help="The DuckDB experiment store, as of xmodal runs.")
     ] = None,
 ) -> None:
-    """Show everything stored about one run, its recipe and last metrics included."""
+    """Show everything stored about one run, own or released: settings, metrics, scores."""
     from xmodal.store import Store
-    from xmodal.store.render import as_record
+    from xmodal.store.describe import describe_run
+    from xmodal.store.screen import as_record
 
     with Store.open(store or context.obj, read_only=True) as opened:
-        typer.echo(as_record(opened.load_run(run_id)), nl=False)
+        typer.echo(as_record(describe_run(opened, run_id)), nl=False)

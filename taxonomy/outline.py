@@ -58,7 +58,8 @@ def outline(taxonomy: Taxonomy, name: str, *, synsets: bool = False) -> str:
 
     Args:
         taxonomy: A built taxonomy.
-        name: A concept's name ("bird"), key ("inner/dog") or synset ("bird.n.01").
+        name: A concept's name ("bird"), key ("inner/dog"), key without its role ("bat1", of a
+            homonym) or synset ("bird.n.01").
         synsets: Show the WordNet synsets in between too.
 
     Returns:
@@ -98,8 +99,12 @@ def _find(taxonomy: Taxonomy, name: str) -> str:
     wanted = " ".join(name.lower().split())
     rows = taxonomy.concepts.select(["key", "name", "synset", "role"]).to_pylist()
     graph = taxonomy_graph(taxonomy)
-    for column in ("key", "name", "synset"):
-        found = [row for row in rows if row[column] == wanted]
+    for column in ("key", "name", "bare_key", "synset"):
+        found = [
+            row
+            for row in rows
+            if (row | {"bare_key": row["key"].partition("/")[2]})[column] == wanted
+        ]
         if found:
             best = min(
                 found,

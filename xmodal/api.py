@@ -73,7 +73,7 @@ class Result:
         return [dict(row) for row in self.table.to_pylist()]
 
     def __repr__(self) -> str:
-        from xmodal.store.render import as_table
+        from xmodal.store.screen import as_table
 
         return as_table(self.table.slice(0, SHOWN_ROWS), None).rstrip() + self._more()
 

@@ -9,6 +9,8 @@
 --   and + t sd / sqrt(n_hypernyms), Student's t with n_hypernyms - 1 degrees of freedom; NULL
 --   with one hypernym; not cut at 0 and 1. sd: standard deviation between hypernyms. n_runs: the
 --   most runs of a hypernym.
+-- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
+--   `xmodal import s1 PATH` reads the paper's
 -- Params: $question_set VARCHAR: one question set; all when left out.
 WITH condition AS (
     SELECT

@@ -7,6 +7,8 @@
 --   every predictor which some hypernym of the group has.
 -- Units: pearson and spearman (ties share their mean rank) with F1 in [-1, 1], NULL with fewer
 --   than two hypernyms or where a side is constant. mean: the predictor's mean over the points.
+-- Empty: no run has held-out questions and an LM and features that `xmodal probe --alignment`
+--   compared
 -- Params: none
 WITH measured AS (
     SELECT

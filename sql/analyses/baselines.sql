@@ -7,6 +7,8 @@
 --   zero_f1, noise_f1, other_leaf_f1: the same questions before the mean training picture, zeros,
 --   noise, another leaf's picture; NULL where no run was evaluated that way. above_blind and
 --   above_blindfold: macro_f1 less blind_f1, and less the best of the other four.
+-- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
+--   `xmodal import s1 PATH` reads the paper's
 -- Params: none
 WITH score_of AS (
     SELECT run_id, question_set, 'real' AS image_mode, macro_f1, blind_f1, averaged_over

@@ -9,6 +9,8 @@
 --   lookup_gap = leaf_lookup_f1 - macro_f1: lost between recognition and answer. above_blind: the
 --   share of the way from blind_f1 to leaf_lookup_f1 that the runs go. Means with a ceiling in
 --   them are over the n_lookup_runs or n_neighbours_runs that have it, the others over n_runs.
+-- Empty: no run has the manifest and features of a measured ceiling: `xmodal ceiling
+--   --manifest ID` measures one
 -- Params: none
 WITH latest AS (
     SELECT ceiling.*

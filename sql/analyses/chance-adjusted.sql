@@ -9,6 +9,8 @@
 --   the mean; a hypernym whose blind guess is 1 has none. kappa: Cohen's, agreement of given
 --   and true answers beyond what their frequencies give, per run and hypernym, mean over both;
 --   NULL for one class, and for released runs, which have no counts. NULL: no blind guess known.
+-- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
+--   `xmodal import s1 PATH` reads the paper's
 -- Params: none
 WITH by_hypernym AS MATERIALIZED (
     SELECT

@@ -11,6 +11,8 @@
 --   with other_leaf too.
 --   shuffle_set all tells mostly that the shuffles differ in both: its points are the same
 --   hypernyms several times, and no sample of independent ones.
+-- Empty: no run has held-out questions and features whose coherence is known: `xmodal
+--   coherence` measures it, `xmodal import s1 PATH` brings the paper's
 -- Params: none
 WITH point AS MATERIALIZED (
     SELECT

@@ -6,6 +6,7 @@
 -- Units: macro-F1 in [0, 1], mean over runs, then over the hypernyms that both have.
 --   difference = f1_b - f1_a, paired by hypernym; low, high: its 95 % interval, Student's t over
 --   hypernyms, NULL with one.
+-- Empty: no two conditions differ in their image encoder alone
 -- Params: $question_set VARCHAR: one question set; all when left out.
 WITH hypernym_mean AS MATERIALIZED (
     SELECT *

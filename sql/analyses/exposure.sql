@@ -7,6 +7,7 @@
 -- ratio_questions: the same of its questions in all splits. NULL ratio: nothing to count.
 -- held_out_single_class, seen_single_class: it has test questions of the set, but with one
 --   true answer only, so that no F1 is defined.
+-- Empty: no manifest is in the store: `xmodal manifest build` makes one
 -- Params: $manifest VARCHAR: a manifest id or its beginning; all manifests when left out.
 WITH chosen AS (
     SELECT *

@@ -9,6 +9,8 @@
 --   hypernym, mean over hypernyms, then over runs; accuracy in [0, 1]: right answers over
 --   questions, mean over runs. n_questions: of a run, on average. n_single_class: groups of a run
 --   and a hypernym without F1. n_runs: runs with such questions. Real image, test questions.
+-- Empty: no finished run is in the store: `xmodal train` makes one, `xmodal store sync` brings
+--   it in
 -- Params: none
 WITH answered AS (
     SELECT

@@ -7,6 +7,8 @@
 -- Units: depth: least number of steps from WordNet's root (entity is 0; NULL without a synset).
 --   distance: least number of edges from a leaf up to the hypernym, mean over its n_leaves used
 --   leaves; NULL where no edge leads there. macro_f1, blind_f1 in [0, 1], mean over runs.
+-- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
+--   `xmodal import s1 PATH` reads the paper's
 -- Params: $question_set VARCHAR: one question set; all when left out.
 WITH RECURSIVE things AS (
     SELECT dataset_id

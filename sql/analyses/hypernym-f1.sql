@@ -7,6 +7,8 @@
 --   questions by true answer; tp, fp, fn, tn by true and given. macro_f1_s1: S1's mean F1 over
 --   the labels that occur, also where the true answers are of one class. Released runs have no
 --   counts by answer, and an accuracy for some only.
+-- Empty: no finished run is in the store: `xmodal train` makes one, `xmodal store sync` brings
+--   it in
 -- Params: $run VARCHAR: a run id or its beginning; $question_set VARCHAR; all when left out.
 WITH drawn AS (
     SELECT run.run_id, manifest.seed

@@ -2,6 +2,8 @@
 -- Grain: one row per condition and question_set, conditions as in main-results.
 -- Units: macro_f1 in [0, 1], mean over hypernyms, then over runs; a column is NULL where no run
 --   was evaluated that way. blind_f1: the better constant answer on the real image's questions.
+-- Empty: no finished run is in the store: `xmodal train` makes one, `xmodal store sync` brings
+--   it in
 -- Params: none
 WITH condition AS (
     SELECT

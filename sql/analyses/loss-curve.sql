@@ -1,6 +1,8 @@
 -- Training metrics of every run by step
 -- Grain: one row per run, step and metric name. Units: as the metric's name says; the loss is
 --   mean cross-entropy in nats at the answer position.
+-- Empty: no finished run is in the store: `xmodal train` makes one, `xmodal store sync` brings
+--   it in
 -- Params: $run VARCHAR: a run id or its beginning; $name VARCHAR: one metric; all when left out.
 SELECT
     metric.run_id,

@@ -15,6 +15,8 @@
 --   held_out_s1, seen_s1 and S1's leaf, as published. n_runs: runs in the mean. Conditions that
 --   differ in a setting without a column here, such as a changed recipe, stay apart, in rows of
 --   their own: see hidden_settings of run_condition.
+-- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
+--   `xmodal import s1 PATH` reads the paper's
 -- Params: none
 WITH condition AS (
     SELECT

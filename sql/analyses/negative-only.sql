@@ -6,6 +6,7 @@
 -- Units: n_no: training questions that ask it; n_train: hypernym training questions of the
 --   manifest. held_out_f1, held_out_blind_f1 in [0, 1]: macro-F1 on its held-out test questions,
 --   mean over the n_runs runs of the manifest with pretrained weights; NULL where there is none.
+-- Empty: no manifest asks a hypernym in training with the answer No alone
 -- Params: $manifest VARCHAR: a manifest id or its beginning; all manifests when left out.
 WITH trained AS (
     SELECT

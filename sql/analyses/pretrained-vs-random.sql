@@ -8,6 +8,7 @@
 --   difference = pretrained_f1 - other_f1, paired by hypernym; low, high: its 95 % interval,
 --   Student's t over hypernyms, NULL with one. n_better: hypernyms on which pretrained
 --   is ahead, by more than 1e-12.
+-- Empty: no two conditions differ in --lm-init alone
 -- Params: $question_set VARCHAR: one question set; all when left out.
 WITH hypernym_mean AS MATERIALIZED (
     SELECT *

@@ -7,6 +7,8 @@
 --   that the probe asked count: n_questions of a run on average. All NULL for released runs,
 --   whose answers were not released. vlm_f1, probe_f1: macro-F1 over all the hypernym's
 --   questions, and over all its pairs in the probe.
+-- Empty: no run has held-out questions and an LM that was probed in text: `xmodal probe` asks
+--   it, `xmodal import s1 PATH` brings the paper's
 -- Params: none
 SELECT * EXCLUDE (hidden_settings, forms_json)
 FROM vlm_probe

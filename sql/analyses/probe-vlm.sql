@@ -9,6 +9,8 @@
 --   questions whose answer is Yes. pearson, spearman: vlm_f1 with probe_f1 over the n_hypernyms
 --   that have both; vlm_f1 and probe_f1: their means over these. NULL: nothing to compare, or a
 --   side is constant.
+-- Empty: no run has held-out questions and an LM that was probed in text: `xmodal probe` asks
+--   it, `xmodal import s1 PATH` brings the paper's
 -- Params: none
 WITH compared AS (
     SELECT

@@ -8,6 +8,8 @@
 --   average. n_about_held_out: those of n_held_out that ask a hypernym whose Yes are all
 --   held out; own held-out questions all ask held-out cells, but S1's mostly do not.
 --   Released runs without the count of some question are left out.
+-- Empty: no manifest and no released run is in the store: `xmodal manifest build` makes one,
+--   `xmodal import s1 PATH` reads the paper's
 -- Params: none
 WITH own_test AS (
     SELECT

@@ -1,6 +1,8 @@
 -- Every finished run with its design, seeds, macro-F1 and time
 -- Grain: one row per run, oldest first. Units: macro-F1 in [0, 1], real image, test questions,
 --   mean over hypernyms (leaf_f1: all leaf questions in one group); NULL where none was asked.
+-- Empty: no finished run is in the store: `xmodal train` makes one, `xmodal store sync` brings
+--   it in
 -- Params: none
 WITH score AS (
     SELECT

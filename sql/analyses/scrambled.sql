@@ -3,6 +3,8 @@
 --   where the LM was taught another answer for this leaf and hypernym than the true one.
 -- Units: shares in [0, 1] of answers that follow the taught taxonomy; above 0.5 it goes by
 --   its own. taught_mean: mean of the two directions, NULL unless both have questions.
+-- Empty: no run has an LM that was taught a scrambled taxonomy: `xmodal train --lm-init
+--   scrambled`
 -- Params: none
 WITH asked AS (
     SELECT

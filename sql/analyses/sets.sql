@@ -6,6 +6,8 @@
 --   groups. held_out_s1 and seen_s1 are the sets as S1 drew and published them, one-class
 --   groups included. leaf_averaged_over: questions (own, one group) or leaves (S1, one F1 a
 --   leaf): the two leaf numbers are not of one kind. n_runs: runs of the condition.
+-- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
+--   `xmodal import s1 PATH` reads the paper's
 -- Params: none
 WITH condition AS (
     SELECT

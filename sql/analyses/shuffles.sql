@@ -8,6 +8,8 @@
 --   interval low, high (Student's t over hypernyms, NULL with one): over the n_paired hypernyms
 --   that both have, so that difference need not be macro_f1 less reference_f1 of other rows.
 --   NULL where there is no run with the reference, and for the reference itself.
+-- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
+--   `xmodal import s1 PATH` reads the paper's
 -- Params: $question_set VARCHAR: one question set; all when left out.
 WITH hypernym_mean AS MATERIALIZED (
     SELECT

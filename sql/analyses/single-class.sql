@@ -5,6 +5,8 @@
 --   of one class, a share of single_class_ratio; NULL where the release does not say. hypernyms:
 --   the names of these. macro_f1, blind_f1 in [0, 1]: without them; macro_f1_s1, blind_f1_s1:
 --   with them, as S1 has it (mean F1 over the labels that occur). Mean over hypernyms, then runs.
+-- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
+--   `xmodal import s1 PATH` reads the paper's
 -- Params: none
 WITH by_run AS (
     SELECT

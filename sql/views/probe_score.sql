@@ -1,8 +1,9 @@
 -- Text-only probes, hypernym by hypernym, over the pairs that were asked.
 -- Grain: probe_id, hypernym_id. Units: macro_f1 and blind_f1 in [0, 1] as in hypernym_score, NULL
--- where the true answers are of one class only; accuracy in [0, 1]. mean_rank, mean_reciprocal_rank
--- and recall_at_1 are over true pairs, for task choice, where macro_f1 and accuracy are NULL: it
--- ranks and does not say Yes or No.
+-- where the true answers are of one class only and for task choice, which ranks and does not say
+-- Yes or No. n_right, n_said_yes: of the n_yes + n_no pairs; for choice a pair is right where the
+-- true hypernym has rank 1. accuracy = n_right over them. mean_rank (1 is best) and mrr (mean of
+-- 1 / rank, in [0, 1]): over true pairs, for choice.
 CREATE OR REPLACE VIEW probe_score AS
 WITH counted AS (
     SELECT
@@ -15,8 +16,7 @@ WITH counted AS (
         tp + fn AS n_yes,
         tn + fp AS n_no,
         avg(rank ORDER BY leaf_id) FILTER (answer) AS mean_rank,
-        avg(1 / rank ORDER BY leaf_id) FILTER (answer) AS mean_reciprocal_rank,
-        avg((rank = 1)::INTEGER ORDER BY leaf_id) FILTER (answer) AS recall_at_1
+        avg(1 / rank ORDER BY leaf_id) FILTER (answer) AS mrr
     FROM text_probe_answer
     GROUP BY probe_id, hypernym_id
 )
@@ -29,10 +29,11 @@ SELECT
     counted.n_no,
     CASE WHEN task <> 'choice' THEN answer_f1(tp, fp, fn, tn) END AS macro_f1,
     CASE WHEN task <> 'choice' THEN constant_f1(n_yes, n_no) END AS blind_f1,
-    CASE WHEN task <> 'choice' THEN (tp + tn) / (n_yes + n_no) END AS accuracy,
+    tp + tn AS n_right,
+    tp + fp AS n_said_yes,
+    n_right / (n_yes + n_no) AS accuracy,
     counted.mean_rank,
-    counted.mean_reciprocal_rank,
-    counted.recall_at_1
+    counted.mrr
 FROM counted
 JOIN text_probe USING (probe_id)
 LEFT JOIN concept

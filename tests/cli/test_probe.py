@@ -72,6 +72,20 @@ def test_all_tasks_in_all_phrasings_are_stored(world: Tiny) -> None:
         assert row["accuracy"] == pytest.approx(got, abs=1e-12)
 
 
+def test_the_analysis_says_what_the_command_printed(world: Tiny) -> None:
+    shown = probe(world)
+    done = world.call("query", "@probe", "--format", "json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    analysed = {(row["task"], row["phrasing"]): row for row in json.loads(done.stdout)}
+    assert len(analysed) == len(shown)
+    for row in shown:
+        other = analysed[row["task"], row["phrasing"]]
+        scores = {name: other[name] for name in row if name in other}
+        assert {"accuracy", "hypernym_accuracy", "macro_f1", "mrr", "n_questions"} <= scores.keys()
+        for name, value in scores.items():
+            assert row[name] == (pytest.approx(value, abs=1e-12) if value is not None else None)
+
+
 def test_the_same_probe_replaces_its_rows_and_another_adds_its_own(world: Tiny) -> None:
     asked = ("--task", "yes-no", "--phrasing", "2")
     probe(world, *asked)

@@ -111,3 +111,17 @@ def test_a_missing_store(tmp_path: Path) -> None:
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith("error: no store at ")
     assert os.listdir(tmp_path) == []
+
+
+def test_an_analysis_without_rows_says_what_is_missing(path: Path) -> None:
+    done = query(path, "@coherence", "--format", "csv")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("source,dataset,")
+    assert done.stderr == (
+        "no rows: no coherence is in the store: `xmodal coherence` measures it, `xmodal import s1 "
+        "PATH` brings the paper's\n"
+    )
+    filtered = query(path, "@ablation", "--param", "question_set=seen")
+    assert filtered.stderr.startswith("no rows: nothing has the given --param, or the store ")
+    assert query(path, "SELECT 1 WHERE false").stderr == ""
+    assert query(path, "@main-results").stderr == ""

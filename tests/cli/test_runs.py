@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests.sql import released
 from tests.xmodal.store import world
 from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import Store
@@ -42,11 +43,31 @@ def test_show_prints_everything(path: Path) -> None:
     done = CliRunner().invoke(app, ["runs", "show", "run-a", "--store", str(path)])
     assert (done.exit_code, done.stderr) == (0, "")
     shown = [line.split() for line in done.stdout.splitlines()]
-    for pair in (["run_id", "run-a"], ["lr", "0.01"], ["loss", "0.5"], ["lm_revision", "NULL"]):
+    for pair in (
+        ["run_id", "run-a"],
+        ["lr", "0.01"],
+        ["loss", "0.5"],
+        ["lm_revision", "NULL"],
+        ["held_out", "1.0"],
+    ):
         assert pair in shown
     assert "recipe_json\n" in done.stdout
     before = CliRunner().invoke(app, ["runs", "--store", str(path), "show", "run-a"])
     assert before.stdout == done.stdout
+
+
+def test_a_released_run_is_shown_and_counted_beside_own_ones(path: Path) -> None:
+    score = ("held_out_s1", "bird", 0.75, 0.5, 10, True)
+    with Store.open(path) as store:
+        released.add(store, [(released.run("rel-a"), [score])])
+    done = CliRunner().invoke(app, ["runs", "--store", str(path)])
+    assert done.stderr == '1 released runs beside these: `xmodal query "from released_run"`\n'
+    assert "rel-a" not in done.stdout
+    done = CliRunner().invoke(app, ["runs", "show", "rel", "--store", str(path)])
+    assert (done.exit_code, done.stderr) == (0, "")
+    shown = [line.split() for line in done.stdout.splitlines()]
+    for pair in (["run_id", "rel-a"], ["source", "s1"], ["held_out_s1", "0.75"]):
+        assert pair in shown
 
 
 def test_show_of_an_unknown_or_ambiguous_run(path: Path) -> None:

@@ -46,6 +46,7 @@ def test_one_statement_with_a_header_that_names_its_params(name: str) -> None:
     assert set(statement.named_parameters) == header_params(text) == Analysis.load(name).params
     assert text.startswith("-- ")
     assert "-- Grain: " in text
+    assert not Analysis.load(name).empty.endswith(".")
 
 
 @pytest.mark.parametrize("name", ANALYSES)
@@ -257,10 +258,10 @@ def test_conditions(store: Store, tmp_path: Path) -> None:
     found = {tuple(row["run_ids"]): row for row in rows(store, "conditions")}
     assert sorted(found) == [("a", "b"), ("c",), ("d",)]
     both, seen, random = found["a", "b"], found["c",], found["d",]
-    names = ("hypernym_f1", "hypernym_low", "hypernym_high", "blind_f1", "mean_image_f1")
+    names = ("hypernym_f1", "hypernym_min", "hypernym_max", "blind_f1", "mean_image_f1")
     # the better constant on one Yes and one No: (2/3 + 0) / 2
     assert [both[n] for n in names] == pytest.approx([2 / 3, 1 / 3, 1, 1 / 3, 1 / 3], abs=1e-12)
-    names = ("leaf_f1", "leaf_low", "leaf_high", "leaf_blind_f1")
+    names = ("leaf_f1", "leaf_min", "leaf_max", "leaf_blind_f1")
     assert [both[n] for n in names] == pytest.approx([2 / 3, 1 / 3, 1, 1 / 3], abs=1e-12)
     # a has all right, b says No throughout
     assert both["hypernym_accuracy"] == (1 + 1 / 2) / 2

@@ -273,32 +273,31 @@ def test_probe_and_vlm(store: Store) -> None:
     store.add_manifest(of)
     # bird: 1 right, 2 right, 6 wrong; gem: 3 right, 4 wrong
     add_own(store, "a", of, [(1, True), (2, False), (6, False), (3, True), (4, True)])
-    # bird: parrot wrong, ruby right: all No -> 1/3; gem: its pairs right, no foil
-    foil = said(RUBY, BIRD, False, False)
+    # bird: parrot wrong, ruby and saw right: all No -> 4/5 / 2; gem: its pairs right, no foil
+    foil, saw = (said(leaf, BIRD, False, False) for leaf in (RUBY, SAW))
     # a probe that takes a parrot for a gem asks something else than question 4
     other = said(PARROT, GEM, True, True)
-    probe(store, [said(PARROT, BIRD, True, False), foil, said(RUBY, GEM, True, True), other])
+    probe(store, [said(PARROT, BIRD, True, False), foil, saw, said(RUBY, GEM, True, True), other])
     probe(
         *(store, [said(PARROT, BIRD, True, True, 1), said(RUBY, GEM, True, False, 3), foil]),
         probe_id="p2",
         task="choice",
     )
     choice, yes_no = rows(store, "probe")
-    # per hypernym, then the mean: bird 1/2, gem 1
-    assert [yes_no["macro_f1"], yes_no["blind_f1"], yes_no["accuracy"]] == approx(
-        1 / 3, 1 / 3, 0.75
-    )
+    # bird: 2 of 3 right, gem: 2 of 2; of the five answers two are Yes
+    scores = ("macro_f1", "blind_f1", "accuracy", "hypernym_accuracy", "yes_ratio")
+    assert [yes_no[n] for n in scores] == approx(2 / 5, 2 / 5, 4 / 5, 5 / 6, 2 / 5)
     assert (yes_no["n_hypernyms"], yes_no["n_single_class"], yes_no["mean_rank"]) == (2, 1, None)
-    names = ("mean_rank", "mean_reciprocal_rank", "recall_at_1")
-    assert [choice[n] for n in names] == approx(2, 2 / 3, 1 / 2)
-    assert (choice["macro_f1"], choice["accuracy"]) == (None, None)
+    # ranks 1 and 3 are two of bird (foil aside) and gem
+    assert [choice[n] for n in ("mean_rank", "mrr")] == approx(2, 2 / 3)
+    assert (choice["macro_f1"], choice["n_questions"]) == (None, 3)
     _, _, bird, gem = rows(store, "probe-vlm-hypernym")
     # 1: VLM right, probe wrong; 6: both wrong; 2: both right
     names = ("vlm_accuracy", "probe_accuracy", "agreement", "both_right", "either_right")
     assert [bird[n] for n in names] == approx(2 / 3, 1 / 3, 2 / 3, 1 / 3, 2 / 3)
     assert (bird["hypernym"], bird["n_questions"], bird["task"]) == ("bird", 3, "yes_no")
     # bird: tp 1 fn 1 tn 1 -> 2/3
-    assert [bird["vlm_f1"], bird["probe_f1"]] == approx(2 / 3, 1 / 3)
+    assert [bird["vlm_f1"], bird["probe_f1"]] == approx(2 / 3, 2 / 5)
     # no foil of gem was asked of the LM: one question is compared, both right
     assert [gem[n] for n in names] == approx(1, 1, 1, 1, 1)
     assert (gem["n_questions"], gem["probe_f1"]) == (1, None)

@@ -227,7 +227,9 @@ def test_coherence_and_f1(store: Store) -> None:
     ]
     released.add(store, runs, coherences=coherences)
     none, within = rows(store, "coherence")
-    assert [none["coherence"], none["low"], none["high"]] == approx(0.7 / 3, 0.1, 0.4)
+    assert [none[n] for n in ("coherence", "coherence_min", "coherence_max")] == approx(
+        0.7 / 3, 0.1, 0.4
+    )
     assert (none["n_hypernyms"], within["n_hypernyms"], within["n_undefined"]) == (3, 1, 1)
     assert none["coherence_other_leaf"] is None
     found = {
@@ -263,7 +265,7 @@ def test_probe_beside_released_runs(store: Store) -> None:
     ]
     released.add(store, runs, probes=probes)
     (row,) = rows(store, "probe")
-    assert [row["macro_f1"], row["accuracy"]] == approx(0.7, 0.8)
+    assert [row["macro_f1"], row["hypernym_accuracy"]] == approx(0.7, 0.8)
     assert (row["lm"], row["n_hypernyms"], row["phrasing"]) == ("Qwen3-0.6B", 2, None)
     _, s1 = rows(store, "probe-vlm")
     # two points, one up and one down

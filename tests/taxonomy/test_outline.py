@@ -8,6 +8,7 @@ import pytest
 
 from taxonomy.errors import DataError
 from taxonomy.outline import outline
+from tests.taxonomy import things_files
 from tests.taxonomy.csv_tables import build, rows
 
 
@@ -28,6 +29,12 @@ def test_outline_draws_the_subtree_with_counts(folder: Path) -> None:
     assert outline(taxonomy, "inner/dog").startswith("dog [inner]")
     with pytest.raises(DataError, match="unknown concept 'anmal'; valid: animal"):
         outline(taxonomy, "anmal")
+
+
+def test_a_homonym_is_found_by_its_key(folder: Path) -> None:
+    of = things_files.build(folder)
+    assert outline(of, "bat1") == "bat1: 0 images (0 train, 0 validation, 0 test)"
+    assert outline(of, "BAT2") == outline(of, "leaf/bat2")
 
 
 def test_outline_hides_synsets_unless_asked(folder: Path) -> None:

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from taxonomy.errors import ConfigError
 from xmodal.released.audit import Audit, Score, SingleClass, Systematic
-from xmodal.store.render import as_markdown, as_table
+from xmodal.store.render import as_markdown
+from xmodal.store.screen import as_table
 
 FORMATS = ("table", "json", "markdown")
 

@@ -137,8 +137,8 @@ def _dots(rows: Sequence[tuple[str, Row]], relation: str) -> list[dict[str, Any]
                         "condition": label,
                         "questions": relation if questions == "hypernym" else questions,
                         "macro_f1": row[f"{questions}_f1"],
-                        "low": row[f"{questions}_low"],
-                        "high": row[f"{questions}_high"],
+                        "low": row[f"{questions}_min"],
+                        "high": row[f"{questions}_max"],
                         "blind_f1": row[guess],
                     }
                 )

@@ -13,6 +13,7 @@ import sql
 from taxonomy.errors import StoreError, unknown
 
 _PARAM = re.compile(r"\$([a-z_]+)")
+_EMPTY = re.compile(r"^-- Empty: (.+(?:\n--   .+)*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class Analysis:
     """First line of the header: what it answers."""
     text: str
     """The file: comments and one SELECT."""
+    empty: str
+    """What it means when there is no row, and what to do."""
     params: frozenset[str]
     """Names of its $parameters; each may be left out, which means NULL."""
 
@@ -42,6 +45,7 @@ class Analysis:
             name=name,
             title=text.splitlines()[0].removeprefix("-- "),
             text=text,
+            empty=" ".join(_EMPTY.findall(text)[0].replace("\n--", "").split()),
             params=frozenset(_PARAM.findall(text)),
         )
 
@@ -56,6 +60,20 @@ class Analysis:
                 known = ", ".join(sorted(self.params)) or "none"
                 raise StoreError(f"@{self.name} has no parameter {name!r}; it takes: {known}")
         return {name: given.get(name) for name in self.params}
+
+
+def why_empty(text: str, rows: pa.Table, params: Mapping[str, Any]) -> str | None:
+    """What to tell a user whose named analysis came out without rows; else None.
+
+    Args:
+        text: The query as given, "@name" or SQL.
+        rows: Its result.
+        params: As given.
+    """
+    if rows.num_rows or not text.lstrip().startswith("@"):
+        return None
+    filtered = "nothing has the given --param, or " if params else ""
+    return f"no rows: {filtered}{Analysis.load(text.strip()[1:]).empty}"
 
 
 def all_analyses() -> list[Analysis]:

@@ -20,10 +20,9 @@ from xmodal.store.render import (
     as_json,
     as_jsonl,
     as_markdown,
-    as_record,
-    as_table,
     emit,
 )
+from xmodal.store.screen import as_record, as_table
 
 VALUES = """
 SELECT 1 AS i, 0.123456789::DOUBLE AS f, 'nan'::DOUBLE AS n, NULL AS u, true AS b,
@@ -106,6 +105,40 @@ def test_a_table_too_wide_for_the_terminal_moves_what_never_changes_below() -> N
     shown, below = " ".join(text.split()).split("the same in every row:")
     assert "condition same words here" in below
     assert "0.7500" in shown
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[\d*m", "", text)
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 100, 200])
+def test_no_value_is_cut_and_no_line_wider_than_the_terminal(width: int) -> None:
+    n = 6
+    rows = pa.table(
+        {
+            "lm": ["Qwen3-0.6B"] * 3 + ["Qwen3-1.7B"] * 3,
+            "n_held_out_hypernyms": [10, 20, 30] * 2,
+            "question_set": ["held_out_s1"] * n,
+            "macro_f1": [0.1234, 0.2345, 0.3456, 0.4567, 0.5678, 0.6789],
+            "said": ["words that may stand on several lines of a narrow table"] * (n - 1) + ["x"],
+        }
+    )
+    shown = plain(as_table(rows, width=width))
+    assert max(map(len, shown.splitlines())) <= width
+    words = shown.replace("│", " ").split()
+    for value in ("0.1234", "0.6789", "held_out_s1"):
+        assert value in words
+    assert sum(word.strip(",") == "Qwen3-0.6B" for word in words) >= 1
+    assert "several" in words
+
+
+def test_first_columns_become_headings_before_a_table_becomes_records() -> None:
+    rows = pa.table({"model": ["one"] * 2 + ["two"] * 2, "a": [1, 2, 3, 4], "b": [5, 6, 7, 8]})
+    as_grid = plain(as_table(rows, width=12)).split()
+    # the heading once over its two rows
+    assert (as_grid.count("one"), as_grid.count("two")) == (1, 1)
+    as_records = plain(as_table(rows, width=4)).split()
+    assert (as_records.count("one"), as_records.count("two")) == (2, 2)
 
 
 def test_repeated_names_and_no_rows() -> None:

@@ -1,0 +1,44 @@
+"""One run as a user asks for it by id, own or released."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xmodal.store.store import resolve_id
+
+if TYPE_CHECKING:
+    from xmodal.store.store import Store
+
+_OWN = "SELECT run_id FROM run ORDER BY run_id"
+_RELEASED = "SELECT run_id FROM released_run ORDER BY run_id"
+
+
+def describe_run(store: Store, run_id: str) -> dict[str, Any]:
+    """Everything stored about one run, in few lines.
+
+    Args:
+        store: Open, to read.
+        run_id: Id of an own or a released run, or its beginning.
+
+    Returns:
+        Its columns; `last_metrics` by name of an own run; `macro_f1` by question set.
+
+    Raises:
+        StoreError: An id that is unknown or ambiguous.
+    """
+    own, released = (store.query(text)["run_id"].to_pylist() for text in (_OWN, _RELEASED))
+    found = resolve_id("run", run_id, own + released)
+    scores = store.query(
+        "SELECT question_set, macro_f1 FROM score_mean WHERE run_id = $id ORDER BY question_set",
+        {"id": found},
+    ).to_pylist()
+    macro_f1 = {"macro_f1": {row["question_set"]: row["macro_f1"] for row in scores}}
+    if found in own:
+        return store.load_run(found) | macro_f1
+    (row,) = store.query("SELECT * FROM released_run WHERE run_id = $id", {"id": found}).to_pylist()
+    return dict(row) | macro_f1
+
+
+def n_released(store: Store) -> int:
+    """Released runs in the store."""
+    return int(store.query(_RELEASED).num_rows)
