@@ -74,7 +74,8 @@ def read_folders(
     for concept in sorted(files):
         paths = [path for path in files[concept] if len(shows[hashes[path]]) == 1]
         groups = Counter(hashes[path] for path in paths)
-        splits = {} if concept in apart else split_leaf(concept, groups, seed)
+        elsewhere = [path for path in files[concept] if len(shows[hashes[path]]) > 1]
+        splits = {} if concept in apart else _split(concept, groups, seed, elsewhere)
         pictures += [
             Picture(
                 concept=concept,
@@ -92,6 +93,21 @@ def read_folders(
         if len(shows[hashed]) > 1
     ]
     return Pictures(pictures=tuple(pictures), shared=tuple(shared))
+
+
+def _split(
+    concept: str, groups: Counter[str], seed: int, elsewhere: Sequence[Path]
+) -> dict[str, str]:
+    """The split of a concept's pictures; an error names those that another concept has too."""
+    try:
+        return split_leaf(concept, groups, seed)
+    except DataError as error:
+        if not elsewhere:
+            raise
+        raise DataError(
+            f"{error}; left out, as another concept has the same picture: {len(elsewhere)}, such "
+            f"as {elsewhere[0].parent.name}/{elsewhere[0].name}"
+        ) from error
 
 
 def _hash(path: Path) -> str:

@@ -133,3 +133,22 @@ def test_files_go_with_their_source(source: str, files: dict[str, str], message:
     with pytest.raises(ConfigError) as caught:
         build_taxonomy(TaxonomyConfig(source=source), **named)
     assert str(caught.value).startswith(message)
+
+
+def test_pictures_that_two_leaves_have_are_in_neither(tmp_path: Path) -> None:
+    images = image_folder(tmp_path, ["owl", "parrot", "car", "truck"], n=4)
+    copy = (images / "owl" / "owl_00b.jpg").read_bytes()
+    (images / "parrot" / "same.jpg").write_bytes(copy)
+    taxonomy = build(images)
+    assert taxonomy.images.num_rows == 15
+    assert "owl/owl_00b.jpg (owl.n.01, parrot.n.01)" in summary(taxonomy)
+    for k in range(1, 4):
+        copy = (images / "owl" / f"owl_0{k}b.jpg").read_bytes()
+        (images / "parrot" / f"same{k}.jpg").write_bytes(copy)
+    with pytest.raises(DataError) as error:
+        build(images)
+    assert str(error.value) == (
+        "leaf 'owl.n.01' has 0 image(s) in 0 group(s); it needs at least two groups, one to train "
+        "and one to test; left out, as another concept has the same picture: 4, such as "
+        "owl/owl_00b.jpg"
+    )
