@@ -98,7 +98,7 @@ def answer_logits(
     layout = _packed if packed else _plain
     hidden = layout(lm, start, tokens, lengths.to(prefix.device), image.to(prefix.device))
     logits: Tensor = lm.model.get_output_embeddings()(hidden)
-    return logits.float()
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def packing_pays(image: Tensor, n_text: int, n_images: int, n_prefix: int, width: int) -> bool:

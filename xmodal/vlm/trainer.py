@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from taxonomy.errors import ConfigError
 from taxonomy.hashing import hash63
 from xmodal.features.extract import FeatureSet
-from xmodal.vlm.forward import Questions, answer_logits
+from xmodal.vlm.forward import Questions
 from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import Projector
 from xmodal.vlm.recipes import Recipe
@@ -35,6 +32,22 @@ class TrainState:
     seconds: float = 0.0
     """Time spent in training steps."""
     metrics: Metrics = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The pictures and questions of one step: B pictures, Q questions."""
+
+    features: Tensor
+    """float32 [B, P, Dv]."""
+    image: Tensor
+    """int64 [Q], ascending, the row of features each question is about."""
+    asked: Tensor
+    """int64 [Q], the row of the tokenised questions it asks."""
+    target: Tensor
+    """int64 [Q], the true answer's token id."""
+    weight: Tensor
+    """float32 [Q], of its loss."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,7 @@ class Trainer:
         until: int | None = None,
         on_step: Callable[[TrainState, float], None] | None = None,
     ) -> TrainState:
-        """Train from the state's step to the end.
+        """Train from the state's step to the end, alone: a group of one.
 
         Args:
             state: From start(), or read back from a run folder; changed in place.
@@ -90,55 +103,42 @@ class Trainer:
         Raises:
             ConfigError: The loss is no number any more.
         """
-        array = self.features.open()
-        state.projector.train()
-        last = self.n_steps if until is None else min(self.n_steps, until)
-        with torch.random.fork_rng(devices=[]):
-            while state.step < last:
-                started = time.monotonic()
-                loss = self._step(state, array)
-                if not math.isfinite(loss):
-                    raise ConfigError(
-                        f"the loss is {loss} at step {state.step}; lower the learning rate, "
-                        f"got {self.recipe.learning_rate}"
-                    )
-                state.step += 1
-                state.seconds += time.monotonic() - started
-                if state.step % self.log_every == 0 or state.step == self.n_steps:
-                    state.metrics.append((state.step, "train_loss", loss))
-                if on_step is not None:
-                    on_step(state, loss)
-        state.projector.eval()
+        from xmodal.vlm.co_train import TrainGroup
+
+        def after(_: int, state: TrainState, loss: float) -> None:
+            if on_step is not None:
+                on_step(state, loss)
+
+        for failure in TrainGroup((self,)).run([state], until, after).values():
+            raise failure
         return state
 
-    def _step(self, state: TrainState, array: np.ndarray[Any, Any]) -> float:
-        """One optimiser step; returns its loss."""
-        rows = self._batch(state.step)
-        torch.manual_seed(hash63(self.seed_order, "step", state.step))
+    def draw(self, step: int) -> Batch:
+        """What a step shows and asks. Seeds torch's generators, for dropout after it."""
+        rows = self._batch(step)
+        torch.manual_seed(hash63(self.seed_order, "step", step))
         chosen = self.groups.examples
         images, image = np.unique(chosen.image[rows], return_inverse=True)
         views = torch.randint(self.features.config.n_views, (len(images),)).numpy()
-        features = torch.from_numpy(array[self.features.rows(images, views)])
+        features = torch.from_numpy(self.features.open()[self.features.rows(images, views)])
         if self.recipe.feature_noise:
             features = features + self.recipe.feature_noise * torch.randn_like(features)
-        logits = answer_logits(
-            self.lm,
-            state.projector(features.to(self.lm.device)),
-            self.questions,
-            torch.from_numpy(image),
-            torch.from_numpy(chosen.asked[rows]),
-        )
         answers = torch.from_numpy(chosen.answer[rows])
-        target = torch.where(answers, self.questions.yes_id, self.questions.no_id)
-        weight = torch.from_numpy(self.groups.weights[rows])
-        loss = weighted_loss(logits, target.to(logits.device), weight.to(logits.device))
+        return Batch(
+            features=features,
+            image=torch.from_numpy(image),
+            asked=torch.from_numpy(chosen.asked[rows]),
+            target=torch.where(answers, self.questions.yes_id, self.questions.no_id),
+            weight=torch.from_numpy(self.groups.weights[rows]),
+        )
+
+    def update(self, state: TrainState) -> None:
+        """Clip the gradients that are there and take the optimiser's step."""
         for group in state.optimiser.param_groups:
             group["lr"] = self.learning_rate(state.step)
-        state.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(state.projector.parameters(), self.recipe.clip)
         state.optimiser.step()
-        return float(loss.detach())
+        state.step += 1
 
     def _batch(self, step: int) -> Ints:
         """Rows of the step's questions, grouped by image."""

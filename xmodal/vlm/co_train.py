@@ -1,0 +1,175 @@
+"""Train projectors of several runs at once, in one forward and backward pass of their LM.
+
+The LM is frozen, so the gradient of a run's loss reaches its own projector and no other: the
+runs of a group differ from runs alone only in how sums are rounded. Order, views, noise and
+dropout of a run are functions of its own seed and step; optimiser, clipping, schedule and
+length are its own.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from taxonomy.errors import ConfigError
+from xmodal.vlm.forward import Questions, answer_logits
+from xmodal.vlm.trainer import Batch, Trainer, TrainState, weighted_loss
+
+OnGroupStep = Callable[[int, TrainState, float], None]
+"""Called after a run's step with (its place in the group, its state, the step's loss)."""
+
+
+class OutOfMemoryError(Exception):
+    """A step did not fit in memory; no state has changed in it."""
+
+
+@dataclass(frozen=True)
+class TrainGroup:
+    """Runs that share LM and features."""
+
+    trainers: tuple[Trainer, ...]
+
+    def __post_init__(self) -> None:
+        first = self.trainers[0]
+        if any(one.lm is not first.lm for one in self.trainers):
+            raise ValueError("runs of a group must share one LM")
+
+    def run(
+        self,
+        states: Sequence[TrainState],
+        until: int | None = None,
+        on_step: OnGroupStep | None = None,
+        after_all: Callable[[], None] | None = None,
+    ) -> dict[int, ConfigError]:
+        """Train every run from its state's step to its own end.
+
+        Args:
+            states: One a run, from start() or read back; changed in place.
+            until: Stop each run after this many steps in all; None trains to the end.
+            on_step: Called after each step of each run.
+            after_all: Called when all runs have taken a step: a moment to save.
+
+        Returns:
+            By place in the group, the runs that ended before their time, as their loss is no
+            number any more; the others go on.
+
+        Raises:
+            OutOfMemoryError: A step does not fit; the states are as they were before it.
+        """
+        failed: dict[int, ConfigError] = {}
+        questions, offsets = merge_questions([one.questions for one in self.trainers])
+        last = [one.n_steps if until is None else min(one.n_steps, until) for one in self.trainers]
+        for state in states:
+            state.projector.train()
+        with torch.random.fork_rng(devices=[]):
+            while active := [
+                i for i, s in enumerate(states) if s.step < last[i] and i not in failed
+            ]:
+                started = time.monotonic()
+                losses = self._gradients([(i, states[i]) for i in active], questions, offsets)
+                for i, loss in zip(active, losses, strict=True):
+                    if math.isfinite(loss):
+                        self.trainers[i].update(states[i])
+                    else:
+                        failed[i] = _diverged(self.trainers[i], states[i], loss)
+                seconds = (time.monotonic() - started) / len(active)
+                for i, loss in zip(active, losses, strict=True):
+                    if i not in failed:
+                        self._note(i, states[i], loss, seconds, on_step)
+                if after_all is not None:
+                    after_all()
+        for state in states:
+            state.projector.eval()
+        return failed
+
+    def _gradients(
+        self, active: list[tuple[int, TrainState]], questions: Questions, offsets: Sequence[int]
+    ) -> list[float]:
+        """Losses of one step of the active runs; their gradients lie in their projectors."""
+        lm = self.trainers[0].lm
+        for _, state in active:
+            state.optimiser.zero_grad(set_to_none=True)
+        try:
+            batches, prefixes = [], []
+            for i, state in active:
+                batch = self.trainers[i].draw(state.step)
+                weight = next(state.projector.parameters())
+                prefixes.append(state.projector(batch.features.to(weight.device, weight.dtype)))
+                batches.append(batch)
+            image, asked = _side_by_side(batches, [offsets[i] for i, _ in active])
+            logits = answer_logits(lm, torch.cat(prefixes), questions, image, asked)
+            parts = torch.split(logits, [len(batch.asked) for batch in batches])
+            losses = [
+                weighted_loss(said, batch.target.to(said.device), batch.weight.to(said.device))
+                for said, batch in zip(parts, batches, strict=True)
+            ]
+            torch.autograd.backward(losses)
+            found: list[float] = torch.stack([loss.detach() for loss in losses]).tolist()
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError(str(error).splitlines()[0]) from error
+        return found
+
+    def _note(
+        self,
+        place: int,
+        state: TrainState,
+        loss: float,
+        seconds: float,
+        on_step: OnGroupStep | None,
+    ) -> None:
+        trainer = self.trainers[place]
+        state.seconds += seconds
+        if state.step % trainer.log_every == 0 or state.step == trainer.n_steps:
+            state.metrics.append((state.step, "train_loss", loss))
+        if on_step is not None:
+            on_step(place, state, loss)
+
+
+def merge_questions(parts: Sequence[Questions]) -> tuple[Questions, list[int]]:
+    """Tokenised questions of several runs one below the other, and where each run's begin.
+
+    The answers' token ids are the first run's; runs take theirs from their own batches.
+    """
+    longest = max(part.tokens.shape[1] for part in parts)
+    tokens = [
+        torch.nn.functional.pad(part.tokens, (0, longest - part.tokens.shape[1])) for part in parts
+    ]
+    offsets = [0]
+    for part in parts:
+        offsets.append(offsets[-1] + len(part.tokens))
+    merged = Questions(
+        torch.cat(tokens),
+        torch.cat([part.lengths for part in parts]),
+        parts[0].yes_id,
+        parts[0].no_id,
+    )
+    return merged, offsets[:-1]
+
+
+def _side_by_side(batches: Sequence[Batch], offsets: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The images and questions of several batches, numbered through; int64 [Q] each."""
+    image, asked, n_images = [], [], 0
+    for batch, offset in zip(batches, offsets, strict=True):
+        image.append(batch.image + n_images)
+        asked.append(batch.asked + offset)
+        n_images += len(batch.features)
+    return torch.cat(image), torch.cat(asked)
+
+
+def _diverged(trainer: Trainer, state: TrainState, loss: float) -> ConfigError:
+    return ConfigError(
+        f"the loss is {loss} at step {state.step}; lower the learning rate, "
+        f"got {trainer.recipe.learning_rate}"
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether CUDA or the CPU's allocator had no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
