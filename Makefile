@@ -20,7 +20,7 @@ check: $(VENV)/.ready
 test: check
 
 test-slow: $(VENV)/.ready
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 XMODAL_RESULTS=benchmarks/results $(BIN)/python -m pytest -m slow
 
 demo: $(VENV)/.ready
 	$(BIN)/xmodal demo

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
+from cli.lists import listed
 from cli.options import DEFAULT_STORE, StorePath
 
 
@@ -32,12 +33,22 @@ def train(
         list[int] | None,
         typer.Option(help="Seed of initialisation and order; may be repeated.  [default: 42]"),
     ] = None,
+    seeds: Annotated[str, typer.Option(help="Several seeds at once, such as 42,218,7.")] = "",
     recipe: Annotated[str, typer.Option(help="Recipe: embedded or s1.")] = "embedded",
     epochs: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     prompt: Annotated[str, typer.Option(help="Prompt template: default or s1.")] = "default",
-    workers: Annotated[int, typer.Option(min=1, help="Runs at a time, a process each.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Runs, or groups of runs, at a time, a process each.")
+    ] = 1,
+    co_train: Annotated[
+        str,
+        typer.Option(
+            help="Runs that share LM and features and train in one pass of it: auto or a number. "
+            "A co-trained run equals the run alone."
+        ),
+    ] = "auto",
 ) -> None:
     """Train a projector from each manifest and seed, score it on all test questions, sync.
 
@@ -49,13 +60,14 @@ def train(
     for line in train_manifests(
         store,
         manifest,
-        seeds=seed or [42],
+        seeds=[*(seed or []), *listed("seeds", seeds, int)] or [42],
         lm=lm,
         lm_init=lm_init,
         revision=revision,
         recipe=recipe,
         prompt=prompt,
         workers=workers,
+        co_train=co_train,
         changes={"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate},
     ):
         typer.echo(line)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from taxonomy.errors import ConfigError
+from taxonomy.model import Taxonomy
 from xmodal.bundle.lm.package import taught_pairs
 from xmodal.features.extract import (
     FeatureConfig,
@@ -23,7 +25,8 @@ from xmodal.features.extract import (
 )
 from xmodal.store import Store, SyncReport
 from xmodal.store.rows import FeatureSetRow
-from xmodal.vlm.experiment import OnStep, RunResult, RunSpec, run
+from xmodal.vlm.experiment import RunResult, RunSpec
+from xmodal.vlm.group_run import OnRunStep, run_group
 from xmodal.vlm.lm import BUNDLED, EMBEDDED, LanguageModel, bundled_which, load_lm
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import Recipe, named_recipe
@@ -97,6 +100,11 @@ class TrainJob:
     seed: int = 42
     """Of the projector's initialisation, the order, and an LM's random weights."""
 
+    @property
+    def lm_seed(self) -> int:
+        """Seed of the LM's weights; 0 where they are not random."""
+        return self.seed if self.lm_init == "random" else 0
+
 
 def check_seeds(seeds: Sequence[int]) -> None:
     """Raise ConfigError unless there are seeds and all can seed a generator."""
@@ -109,23 +117,64 @@ def _lm(name: str, init: str, revision: str | None, seed: int) -> LanguageModel:
     return load_lm(name, init=init, revision=revision, seed=seed)
 
 
-def train_job(job: TrainJob, on_step: OnStep | None = None) -> RunResult:
-    """Train and score one run; its features must have been extracted."""
-    with Store.open(job.store, read_only=True) as opened:
-        manifest = opened.load_manifest(job.manifest_id)
-        taxonomy = opened.load_taxonomy(manifest.dataset_id)
-    made_id = feature_set_id(taxonomy.dataset_id, job.features)
-    spec = RunSpec(
-        taxonomy=taxonomy,
-        manifest=manifest,
-        lm=_lm(job.lm, job.lm_init, job.revision, job.seed if job.lm_init == "random" else 0),
-        features=load_features(features_dir(job.store) / made_id),
-        recipe=job.recipe,
-        prompt=job.prompt,
-        seed_init=job.seed,
-        seed_order=job.seed,
+def train_group(jobs: Sequence[TrainJob], on_step: OnRunStep | None = None) -> list[RunResult]:
+    """Train and score runs that share LM and features together; features must be extracted.
+
+    Args:
+        jobs: As shared_groups puts them together.
+        on_step: Called with (place among the jobs, step, steps in all, loss).
+    """
+    taxonomies: dict[str, Taxonomy] = {}
+    specs = []
+    with Store.open(jobs[0].store, read_only=True) as opened:
+        for job in jobs:
+            manifest = opened.load_manifest(job.manifest_id)
+            key = manifest.dataset_id
+            taxonomies[key] = taxonomies.get(key) or opened.load_taxonomy(key)
+            specs.append((job, manifest, taxonomies[key]))
+    made = {key: feature_set_id(key, jobs[0].features) for key in taxonomies}
+    features = {
+        key: load_features(features_dir(jobs[0].store) / made_id) for key, made_id in made.items()
+    }
+    return run_group(
+        [
+            RunSpec(
+                taxonomy=taxonomy,
+                manifest=manifest,
+                lm=_lm(job.lm, job.lm_init, job.revision, job.lm_seed),
+                features=features[taxonomy.dataset_id],
+                recipe=job.recipe,
+                prompt=job.prompt,
+                seed_init=job.seed,
+                seed_order=job.seed,
+            )
+            for job, manifest, taxonomy in specs
+        ],
+        runs_dir(jobs[0].store),
+        on_step,
     )
-    return run(spec, runs_dir(job.store), on_step)
+
+
+def shared_groups(jobs: Sequence[TrainJob], most: int) -> list[list[int]]:
+    """Which jobs may train together: equal LM, weights and features, at most so many.
+
+    Args:
+        jobs: What to train.
+        most: Runs in a group; the groups of one LM are of nearly equal size.
+
+    Returns:
+        Places among the jobs, each in one group.
+    """
+    by_key: dict[tuple[Any, ...], list[int]] = {}
+    for i, job in enumerate(jobs):
+        key = (job.store, job.lm, job.lm_init, job.revision, job.lm_seed, job.prompt, job.features)
+        by_key.setdefault(key, []).append(i)
+    groups = []
+    for places in by_key.values():
+        n_groups = -(-len(places) // most)
+        bounds = [round(k * len(places) / n_groups) for k in range(n_groups + 1)]
+        groups += [places[a:b] for a, b in pairwise(bounds)]
+    return groups
 
 
 def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
@@ -156,6 +205,7 @@ def train_manifests(
     recipe: str = "embedded",
     prompt: str = "default",
     workers: int = 1,
+    co_train: str = "auto",
     changes: Mapping[str, Any] | None = None,
 ) -> Iterator[str]:
     """Train every manifest with every seed and sync; what `xmodal train` does.
@@ -169,7 +219,8 @@ def train_manifests(
         revision: Of a hub model.
         recipe: A recipe's name.
         prompt: A prompt template's name.
-        workers: Runs at a time.
+        workers: Groups of runs at a time, a process each.
+        co_train: Runs that train together: a number, or auto.
         changes: Settings of the recipe to change; None values are left as they are.
 
     Yields:
@@ -200,7 +251,7 @@ def train_manifests(
     ]
     for dataset_id in sorted({manifest.dataset_id for manifest in found}):
         ensure_features(store, FeatureConfig(), dataset_id)
-    for result in train_jobs(jobs, workers):
+    for result in train_jobs(jobs, workers, co_train=co_train):
         yield f"{result.run_id} {'trained' if result.trained else 'is there'}: {result.path}"
     report = sync_store(store, jobs)
     yield from (report.summary(), *report.problems())

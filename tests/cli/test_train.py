@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError, safe_open
 
 from tests.cli.tiny_store import Tiny
 from tests.xmodal import tiny
@@ -20,11 +16,6 @@ from xmodal.store import Store
 from xmodal.vlm.run_folder import FILES, RunFolder
 
 QUICK = ("--epochs", "3", "--batch-size", "6")
-LONG = ("--epochs", "60", "--batch-size", "6")
-KILLABLE = (
-    "import sys; from xmodal.vlm import experiment; experiment.SAVE_EVERY_S = 0.0\n"
-    "from cli.main import app; app(sys.argv[1:])"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -137,58 +128,6 @@ def test_an_error_in_a_worker_is_one_line(world: Tiny) -> None:
     assert done.returncode == 1
     (error,) = [line for line in done.stderr.splitlines() if ": step " not in line]
     assert error.startswith(f"error: {folder.path / 'run.json'} is damaged (")
-
-
-def test_a_killed_run_goes_on_to_the_same_bits(world: Tiny, made: Tiny, tmp_path: Path) -> None:
-    (tmp_path / "straight").mkdir()
-    straight = made.copy(tmp_path / "straight")
-    assert straight.train(*LONG).exit_code == 0
-    ((run_id, want),) = run_folders(straight).items()
-    for step in (3, 40):
-        _kill_at(world, step)
-        assert [record["status"] for record in _records(world)] == ["running"]
-        assert runs(world) == []
-    state = world.store.parent / "runs" / run_id / "state.safetensors"
-    assert state.is_file()
-    done = world.train(*LONG)
-    assert done.exit_code == 0, done.stderr
-    assert [row["run_id"] for row in runs(world)] == [run_id]
-    assert tiny.files(run_folders(world)[run_id]) == tiny.files(want)
-    assert not state.exists()
-
-
-def _records(world: Tiny) -> list[dict[str, object]]:
-    return [json.loads((f.path / "run.json").read_text()) for f in run_folders(world).values()]
-
-
-def _kill_at(world: Tiny, step: int) -> None:
-    """Start the long run in a process and kill it once that step is saved."""
-    arguments = ["train", "--manifest", world.manifests[0], "--lm", str(world.lm), *LONG]
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLABLE, *arguments, "--store", str(world.store)],
-        stdout=subprocess.DEVNULL,
-        env=tiny.environment(),
-    )
-    try:
-        deadline = time.monotonic() + 300
-        while _saved_step(world) < step:
-            assert process.poll() is None, "ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == -signal.SIGKILL
-
-
-def _saved_step(world: Tiny) -> int:
-    for path in world.store.parent.glob("runs/*/state.safetensors"):
-        try:
-            with safe_open(path, "pt") as file:
-                return int(file.metadata()["step"])
-        except (OSError, SafetensorError):
-            return 0
-    return 0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""One run from manifest to run folder: train, evaluate, record; reuse or resume what is there."""
+"""What makes a run the run it is: its settings, its questions, its record, its scores."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import platform
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -30,12 +28,6 @@ from xmodal.vlm.recipes import Recipe
 from xmodal.vlm.run_folder import RunFolder
 from xmodal.vlm.trainer import Trainer, TrainState, steps_of
 from xmodal.vlm.trainset import Examples, Groups, full_size, group_by_image, read_examples
-
-SAVE_EVERY_S = 20.0
-"""Seconds between two saved states of a run."""
-
-OnStep = Callable[[int, int, float], None]
-"""Called with (step, steps in all, loss)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,41 +111,66 @@ def _git_commit() -> str | None:
     return commit if not below else None
 
 
-def run(spec: RunSpec, runs_dir: Path, on_step: OnStep | None = None) -> RunResult:
-    """Train and evaluate, unless the run folder already holds the finished run.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A run ready to train: its questions, its trainer and its record."""
 
-    A run that was stopped goes on from its last saved state, with the same bits on CPU; one
-    whose folder lost a file is made again.
+    spec: RunSpec
+    folder: RunFolder
+    examples: Examples
+    groups: Groups
+    questions: Questions
+    trainer: Trainer
+    record: dict[str, Any]
+    """What run.json says; kept up to date."""
+
+    def begin(self, state: TrainState, group_id: str | None) -> None:
+        """Note that the run is under way, and with which others."""
+        if self.record.get("status") == "finished":
+            return
+        self.record.update(_record(self.spec, self.trainer, state, self.record))
+        self.record["co_train_group"] = group_id
+        self.folder.write_record(self.record)
+
+    def fail(self, state: TrainState) -> None:
+        """Note that the run ended before its time; asked for again it starts anew."""
+        self.record.update(seconds=round(state.seconds, 3), status="failed")
+        self.folder.write_record(self.record)
+
+
+def prepare(spec: RunSpec, runs_dir: Path, record: dict[str, Any] | None) -> Prepared:
+    """Read the questions of a run and set its trainer up; nothing is written.
 
     Args:
         spec: What to run.
         runs_dir: Folder of run folders.
-        on_step: Called after each step.
-
-    Raises:
-        DataError: A file of the run folder is damaged.
+        record: What run.json says so far.
     """
-    folder = RunFolder(runs_dir / spec.run_id)
-    record = folder.record()
-    if record is not None and record.get("status") == "finished" and folder.is_whole():
-        return RunResult(spec.run_id, folder.path, trained=False)
     examples = read_examples(spec.taxonomy, spec.manifest)
     groups = group_by_image(examples, spec.recipe.balance, spec.recipe.leaf_no_per_visit)
     questions = tokenise(spec.lm, spec.template, examples.phrases, examples.targets)
-    trainer = _trainer(spec, examples, groups, questions)
-    fresh = trainer.start()
-    record = _record(spec, trainer, fresh, record)
-    folder.write_record(record)
-    state = folder.load_state(fresh)
-    _train(trainer, state, folder, on_step)
-    predictions = _predict(spec, state, examples, groups, questions)
+    return Prepared(
+        spec=spec,
+        folder=RunFolder(runs_dir / spec.run_id),
+        examples=examples,
+        groups=groups,
+        questions=questions,
+        trainer=_trainer(spec, examples, groups, questions),
+        record=dict(record or {}),
+    )
+
+
+def finish(prepared: Prepared, state: TrainState) -> None:
+    """Score a trained run and write what a finished run leaves; nothing if that is there."""
+    spec, folder = prepared.spec, prepared.folder
+    if prepared.record.get("status") == "finished" and folder.is_whole():
+        return
+    predictions = _predict(spec, state, prepared.examples, prepared.groups, prepared.questions)
     folder.write_predictions(predictions)
     folder.write_metrics(state.metrics)
     folder.save_projector(state, {"run_id": spec.run_id, "lm_hash": spec.lm.sha256})
-    record |= {"seconds": round(state.seconds, 3), "status": "finished"}
-    folder.write_record(record)
-    folder.drop_state()
-    return RunResult(spec.run_id, folder.path, trained=True)
+    prepared.record.update(seconds=round(state.seconds, 3), status="finished")
+    folder.write_record(prepared.record)
 
 
 def _trainer(spec: RunSpec, examples: Examples, groups: Groups, questions: Questions) -> Trainer:
@@ -169,21 +186,6 @@ def _trainer(spec: RunSpec, examples: Examples, groups: Groups, questions: Quest
         seed_init=spec.seed_init,
         seed_order=spec.seed_order,
     )
-
-
-def _train(trainer: Trainer, state: TrainState, folder: RunFolder, on_step: OnStep | None) -> None:
-    """Train to the end, saving the state now and then."""
-    saved = time.monotonic()
-
-    def after(state: TrainState, loss: float) -> None:
-        nonlocal saved
-        if on_step is not None:
-            on_step(state.step, trainer.n_steps, loss)
-        if time.monotonic() - saved >= SAVE_EVERY_S and state.step < trainer.n_steps:
-            folder.save_state(state)
-            saved = time.monotonic()
-
-    trainer.run(state, on_step=after)
 
 
 def _predict(
@@ -263,7 +265,9 @@ def _record(
         "command": shlex.join(["xmodal", *sys.argv[1:]]),
         "git_commit": _git_commit(),
         "started_at": (
-            earlier["started_at"] if earlier else datetime.now(UTC).isoformat(timespec="seconds")
+            earlier["started_at"]
+            if earlier and "started_at" in earlier
+            else datetime.now(UTC).isoformat(timespec="seconds")
         ),
     }
 

@@ -9,14 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from taxonomy.errors import DataError
 from taxonomy.hashing import canonical_json
 from xmodal.files import write_whole
+from xmodal.vlm.checkpoint import Checkpoint
 from xmodal.vlm.projector import Projector, ProjectorConfig
 from xmodal.vlm.trainer import Metrics, TrainState
 
@@ -60,40 +59,10 @@ class RunFolder:
         text = json.dumps(record, indent=1)
         write_whole(self.path / "run.json", lambda path: _write_text(path, text))
 
-    def save_state(self, state: TrainState) -> None:
-        """Everything a killed run needs to go on with the same bits."""
-        tensors: dict[str, Tensor] = {
-            f"projector.{name}": value.detach()
-            for name, value in state.projector.state_dict().items()
-        }
-        for index, moments in state.optimiser.state_dict()["state"].items():
-            for name, value in moments.items():
-                tensors[f"optimiser.{index}.{name}"] = torch.as_tensor(value)
-        header = {
-            "step": str(state.step),
-            "seconds": str(state.seconds),
-            "metrics": json.dumps(state.metrics),
-        }
-        write_whole(
-            self.path / "state.safetensors",
-            lambda path: save_file(tensors, path, metadata=header),
-        )
-
-    def load_state(self, fresh: TrainState) -> TrainState:
-        """The saved state in the place of a fresh one; the fresh one if nothing was saved.
-
-        Raises:
-            DataError: The saved state is damaged or of another shape.
-        """
-        path = self.path / "state.safetensors"
-        if not path.is_file():
-            return fresh
-        try:
-            return _restore(path, fresh)
-        except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
-            raise DataError(
-                f"{path} cannot be resumed from ({error}); delete it to train anew"
-            ) from error
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where the run was when it was last saved, if it trains alone."""
+        return Checkpoint(self.path / "state.safetensors")
 
     def save_projector(self, state: TrainState, header: dict[str, str]) -> None:
         """The trained projector's weights; equal weights and header give equal bytes.
@@ -155,34 +124,6 @@ class RunFolder:
             lambda path: pq.write_table(predictions, path, compression="zstd"),
         )
 
-    def drop_state(self) -> None:
-        """Remove the resume state of a finished run."""
-        (self.path / "state.safetensors").unlink(missing_ok=True)
-
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text)
-
-
-def _restore(path: Path, fresh: TrainState) -> TrainState:
-    tensors = load_file(path)
-    with safe_open(path, "pt") as file:
-        header = file.metadata() or {}
-    own = {
-        name.removeprefix("projector."): value
-        for name, value in tensors.items()
-        if name.startswith("projector.")
-    }
-    fresh.projector.load_state_dict(own)
-    packed = fresh.optimiser.state_dict()
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, index, what = name.split(".", 2)
-            moments.setdefault(int(index), {})[what] = value
-    packed["state"] = moments
-    fresh.optimiser.load_state_dict(packed)
-    fresh.step = int(header["step"])
-    fresh.seconds = float(header["seconds"])
-    fresh.metrics = [(int(s), str(n), float(v)) for s, n, v in json.loads(header["metrics"])]
-    return fresh

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import pytest
 from taxonomy.errors import DataError
 from tests.xmodal import tiny
 from xmodal.store import RunRecord
-from xmodal.vlm import experiment
-from xmodal.vlm.experiment import RunSpec, run
+from xmodal.vlm import group_run
+from xmodal.vlm.experiment import RunSpec
+from xmodal.vlm.group_run import run
 from xmodal.vlm.run_folder import RunFolder
 
 
@@ -27,7 +29,7 @@ def whole(spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return RunFolder(result.path)
 
 
-def stop_after(step: int) -> experiment.OnStep:
+def stop_after(step: int) -> Callable[[int, int, float], None]:
     def stop(done: int, _total: int, _loss: float) -> None:
         if done == step + 1:
             raise tiny.StoppedError
@@ -41,9 +43,10 @@ def test_a_saved_state_gives_the_same_bits(spec: RunSpec, tmp_path: Path, step: 
     assert step < trainer.n_steps
     straight = trainer.run(trainer.start())
     folder = RunFolder(tmp_path)
-    folder.save_state(trainer.run(trainer.start(), until=step))
+    folder.checkpoint.save({"run": trainer.run(trainer.start(), until=step)})
     again = tiny.trainer(spec)
-    state = folder.load_state(again.start())
+    state = again.start()
+    folder.checkpoint.load({"run": state})
     assert state.step == step
     assert tiny.same_state(again.run(state), straight)
 
@@ -51,7 +54,7 @@ def test_a_saved_state_gives_the_same_bits(spec: RunSpec, tmp_path: Path, step: 
 def test_a_stopped_run_finishes_as_if_it_had_not_stopped(
     spec: RunSpec, whole: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(experiment, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(group_run, "SAVE_EVERY_S", 0.0)
     for step in (3, 8):
         with pytest.raises(tiny.StoppedError):
             run(spec, tmp_path, stop_after(step))
@@ -59,7 +62,10 @@ def test_a_stopped_run_finishes_as_if_it_had_not_stopped(
     record = folder.record()
     assert record is not None
     assert record["status"] == "running"
-    assert tiny.trainer(spec).start().step < folder.load_state(tiny.trainer(spec).start()).step
+    state = tiny.trainer(spec).start()
+    folder.checkpoint.load({spec.run_id: state})
+    # saved before the step that was stopped in was told of
+    assert state.step == 8
     steps: list[int] = []
     assert run(spec, tmp_path, lambda done, _total, _loss: steps.append(done)).trained
     assert steps[0] == 9
@@ -73,10 +79,10 @@ def test_another_process_with_another_hash_seed_goes_on_with_the_same_bits(
     trainer = tiny.trainer(spec)
     stopped = RunFolder(tmp_path / spec.run_id)
     stopped.path.mkdir()
-    stopped.save_state(trainer.run(trainer.start(), until=5))
+    stopped.checkpoint.save({spec.run_id: trainer.run(trainer.start(), until=5)})
     code = (
         "import sys; from pathlib import Path; from tests.xmodal import tiny\n"
-        "from xmodal.vlm.experiment import run; from xmodal.vlm.lm import load_lm\n"
+        "from xmodal.vlm.group_run import run; from xmodal.vlm.lm import load_lm\n"
         "spec = tiny.spec(Path(sys.argv[1]), load_lm(sys.argv[2]))\n"
         "steps = []\n"
         "run(spec, Path(sys.argv[3]), lambda done, total, loss: steps.append(done))\n"
@@ -157,7 +163,7 @@ def test_a_damaged_state_is_one_line(spec: RunSpec, tmp_path: Path, damage: str)
         hidden = replace(tiny.RECIPE, projector=replace(tiny.RECIPE.projector, hidden=9))
         other = tiny.trainer(replace(spec, recipe=hidden))
         state = other.run(other.start(), until=1)
-    folder.save_state(state)
+    folder.checkpoint.save({spec.run_id: state})
     whole = path.read_bytes()
     if damage == "headless":
         folder.save_projector(state, {})
@@ -173,10 +179,10 @@ def test_a_file_that_fails_midway_leaves_the_old_one(spec: RunSpec, tmp_path: Pa
     trainer = tiny.trainer(spec)
     folder = RunFolder(tmp_path)
     state = trainer.run(trainer.start(), until=1)
-    folder.save_state(state)
+    folder.checkpoint.save({"run": state})
     before = (tmp_path / "state.safetensors").read_bytes()
     state.metrics.append((1, "broken", object()))  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        folder.save_state(state)
+        folder.checkpoint.save({"run": state})
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
     assert (tmp_path / "state.safetensors").read_bytes() == before

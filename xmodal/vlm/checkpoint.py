@@ -1,0 +1,109 @@
+"""Where runs were when they were last saved: one file for all runs that train together.
+
+One file, put in place by one rename, so that the runs of a group are always at the same step of
+it: only then does a killed group go on to the same bits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from taxonomy.errors import DataError
+from xmodal.files import write_whole
+from xmodal.vlm.trainer import TrainState
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """state.safetensors of a run, or of a group of runs."""
+
+    path: Path
+
+    def save(self, states: Mapping[str, TrainState]) -> None:
+        """Everything killed runs need to go on with the same bits; states by run id."""
+        tensors: dict[str, Tensor] = {}
+        header = {}
+        for run_id, state in states.items():
+            for name, value in state.projector.state_dict().items():
+                tensors[f"{run_id}/projector/{name}"] = value.detach()
+            for index, moments in state.optimiser.state_dict()["state"].items():
+                for name, value in moments.items():
+                    tensors[f"{run_id}/optimiser/{index}/{name}"] = torch.as_tensor(value)
+            said = {"step": state.step, "seconds": state.seconds, "metrics": state.metrics}
+            header[run_id] = json.dumps(said)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path, lambda path: save_file(tensors, path, metadata=header))
+
+    def run_ids(self) -> frozenset[str]:
+        """The runs whose states are saved; none if the file is missing or damaged."""
+        try:
+            with safe_open(self.path, "pt") as file:
+                return frozenset(file.metadata() or {})
+        except (OSError, SafetensorError):
+            return frozenset()
+
+    def load(self, fresh: Mapping[str, TrainState]) -> None:
+        """Put the saved states in the place of fresh ones; nothing if none was saved.
+
+        Args:
+            fresh: Of every saved run, from Trainer.start(); changed in place.
+
+        Raises:
+            DataError: The saved states are damaged, of other runs, or of another shape.
+        """
+        if not self.path.is_file():
+            return
+        try:
+            tensors = load_file(self.path)
+            with safe_open(self.path, "pt") as file:
+                header = file.metadata() or {}
+            for run_id, state in fresh.items():
+                _restore(state, run_id, tensors, header)
+        except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
+            raise DataError(
+                f"{self.path} cannot be resumed from ({error}); delete it to train anew"
+            ) from error
+
+    def drop(self) -> None:
+        """Remove the file, and its folder if that is a group's."""
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.parent.name == GROUPS and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
+
+
+GROUPS = ".groups"
+"""Folder of the groups' states, beside the run folders."""
+
+
+def group_checkpoint(runs_dir: Path, group_id: str) -> Checkpoint:
+    """Where the states of a group are saved."""
+    return Checkpoint(runs_dir / GROUPS / group_id / "state.safetensors")
+
+
+def _restore(
+    state: TrainState, run_id: str, tensors: Mapping[str, Tensor], header: Mapping[str, str]
+) -> None:
+    said = json.loads(header[run_id])
+    weights: dict[str, Tensor] = {}
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        owner, what, name = key.split("/", 2)
+        if owner == run_id and what == "projector":
+            weights[name] = value
+        elif owner == run_id:
+            index, moment = name.split("/")
+            moments.setdefault(int(index), {})[moment] = value
+    state.projector.load_state_dict(weights)
+    packed = state.optimiser.state_dict()
+    packed["state"] = moments
+    state.optimiser.load_state_dict(packed)
+    state.step, state.seconds = int(said["step"]), float(said["seconds"])
+    state.metrics = [(int(s), str(n), float(v)) for s, n, v in said["metrics"]]
