@@ -9,6 +9,7 @@ length are its own.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,20 +25,37 @@ OnGroupStep = Callable[[int, TrainState, float], None]
 """Called after a run's step with (its place in the group, its state, the step's loss)."""
 
 
-class OutOfMemoryError(Exception):
-    """A step did not fit in memory; no state has changed in it."""
+CPU_TOKENS = 2048
+"""Tokens of a pass on a CPU, about: more of them do not make a token cheaper there."""
 
 
 @dataclass(frozen=True)
+class _Drawn:
+    """A run's part of a pass."""
+
+    place: int
+    batch: Batch
+    prefix: Tensor
+    """[B, K, Dl], with the graph to its projector."""
+    n_tokens: int
+    """Of this part and those before it."""
+
+
+@dataclass
 class TrainGroup:
     """Runs that share LM and features."""
 
     trainers: tuple[Trainer, ...]
+    most_tokens: float = 0
+    """A pass holds runs of so many tokens together, one run at least; it is halved when memory
+    ends. 0 for the default: CPU_TOKENS on a CPU, all runs elsewhere."""
 
     def __post_init__(self) -> None:
         first = self.trainers[0]
         if any(one.lm is not first.lm for one in self.trainers):
             raise ValueError("runs of a group must share one LM")
+        if not self.most_tokens:
+            self.most_tokens = CPU_TOKENS if first.lm.device.type == "cpu" else math.inf
 
     def run(
         self,
@@ -59,7 +77,7 @@ class TrainGroup:
             number any more; the others go on.
 
         Raises:
-            OutOfMemoryError: A step does not fit; the states are as they were before it.
+            ConfigError: A step of one run alone does not fit in memory.
         """
         failed: dict[int, ConfigError] = {}
         questions, offsets = merge_questions([one.questions for one in self.trainers])
@@ -91,30 +109,63 @@ class TrainGroup:
         self, active: list[tuple[int, TrainState]], questions: Questions, offsets: Sequence[int]
     ) -> list[float]:
         """Losses of one step of the active runs; their gradients lie in their projectors."""
-        lm = self.trainers[0].lm
-        for _, state in active:
-            state.optimiser.zero_grad(set_to_none=True)
-        try:
-            batches, prefixes = [], []
-            for i, state in active:
-                batch = self.trainers[i].draw(state.step)
-                weight = next(state.projector.parameters())
-                prefixes.append(state.projector(batch.features.to(weight.device, weight.dtype)))
-                batches.append(batch)
-            image, asked = _side_by_side(batches, [offsets[i] for i, _ in active])
-            logits = answer_logits(lm, torch.cat(prefixes), questions, image, asked)
-            parts = torch.split(logits, [len(batch.asked) for batch in batches])
-            losses = [
-                weighted_loss(said, batch.target.to(said.device), batch.weight.to(said.device))
-                for said, batch in zip(parts, batches, strict=True)
-            ]
-            torch.autograd.backward(losses)
-            found: list[float] = torch.stack([loss.detach() for loss in losses]).tolist()
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise OutOfMemoryError(str(error).splitlines()[0]) from error
+        found: list[float] = []
+        while len(found) < len(active):
+            drawn = self._draw(active[len(found) :])
+            try:
+                found += self._backward(drawn, questions, offsets)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._take_less(drawn, error)
         return found
+
+    def _draw(self, waiting: Sequence[tuple[int, TrainState]]) -> list[_Drawn]:
+        """The next runs that make a pass, each with its batch and prefix tokens."""
+        drawn: list[_Drawn] = []
+        n_tokens = 0
+        for i, state in waiting:
+            trainer = self.trainers[i]
+            state.optimiser.zero_grad(set_to_none=True)
+            batch = trainer.draw(state.step)
+            weight = next(state.projector.parameters())
+            prefix = state.projector(batch.features.to(weight.device, weight.dtype))
+            lengths = trainer.questions.lengths[batch.asked]
+            n_tokens += prefix.shape[0] * prefix.shape[1] + int(lengths.sum())
+            if drawn and n_tokens > self.most_tokens:
+                break
+            drawn.append(_Drawn(i, batch, prefix, n_tokens))
+        return drawn
+
+    def _backward(
+        self, drawn: Sequence[_Drawn], questions: Questions, offsets: Sequence[int]
+    ) -> list[float]:
+        """One pass of the LM there and back."""
+        image, asked = _side_by_side(drawn, offsets)
+        prefix = torch.cat([one.prefix for one in drawn])
+        logits = answer_logits(self.trainers[0].lm, prefix, questions, image, asked)
+        parts = torch.split(logits, [len(one.batch.asked) for one in drawn])
+        losses = [
+            weighted_loss(said, one.batch.target.to(said.device), one.batch.weight.to(said.device))
+            for said, one in zip(parts, drawn, strict=True)
+        ]
+        torch.autograd.backward(losses)
+        values: list[float] = torch.stack([loss.detach() for loss in losses]).tolist()
+        return values
+
+    def _take_less(self, drawn: Sequence[_Drawn], error: Exception) -> None:
+        """Halve what a pass holds."""
+        if len(drawn) == 1:
+            raise ConfigError(
+                f"one run does not fit in memory ({str(error).splitlines()[0]}): take a smaller "
+                "batch size"
+            ) from error
+        self.most_tokens = drawn[-1].n_tokens / 2
+        sys.stderr.write(
+            f"{len(drawn)} runs in one pass do not fit in memory; going on with half as many\n"
+        )
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _note(
         self,
@@ -153,13 +204,13 @@ def merge_questions(parts: Sequence[Questions]) -> tuple[Questions, list[int]]:
     return merged, offsets[:-1]
 
 
-def _side_by_side(batches: Sequence[Batch], offsets: Sequence[int]) -> tuple[Tensor, Tensor]:
+def _side_by_side(drawn: Sequence[_Drawn], offsets: Sequence[int]) -> tuple[Tensor, Tensor]:
     """The images and questions of several batches, numbered through; int64 [Q] each."""
     image, asked, n_images = [], [], 0
-    for batch, offset in zip(batches, offsets, strict=True):
-        image.append(batch.image + n_images)
-        asked.append(batch.asked + offset)
-        n_images += len(batch.features)
+    for one in drawn:
+        image.append(one.batch.image + n_images)
+        asked.append(one.batch.asked + offsets[one.place])
+        n_images += len(one.prefix)
     return torch.cat(image), torch.cat(asked)
 
 

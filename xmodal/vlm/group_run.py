@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 from taxonomy.errors import ConfigError
 from taxonomy.hashing import content_id
 from xmodal.vlm.checkpoint import Checkpoint, group_checkpoint
-from xmodal.vlm.co_train import OutOfMemoryError, TrainGroup
+from xmodal.vlm.co_train import TrainGroup
 from xmodal.vlm.experiment import Prepared, RunResult, RunSpec, finish, prepare
 from xmodal.vlm.run_folder import RunFolder
 from xmodal.vlm.trainer import TrainState
@@ -44,8 +43,7 @@ def run_group(
     """Train and evaluate runs together, but for those whose folders hold the finished run.
 
     Runs that were stopped go on from their last saved states, with the same bits on CPU, if they
-    are asked for together again; one whose folder lost a file is made again. A group that does
-    not fit in memory goes on in halves.
+    are asked for together again; one whose folder lost a file is made again.
 
     Args:
         specs: What to run; one LM, one feature set.
@@ -173,10 +171,7 @@ def _train(
             checkpoint.save({one.run_id: one.state for one in members})
             saved = time.monotonic()
 
-    try:
-        failed = group.run([one.state for one in members], None, after, save)
-    except OutOfMemoryError as error:
-        return _halve(members, checkpoint, runs_dir, on_step, error)
+    failed = group.run([one.state for one in members], None, after, save)
     for i, one in enumerate(members):
         if i not in failed:
             finish(one.prepared, one.state)
@@ -185,32 +180,3 @@ def _train(
         members[i].prepared.fail(members[i].state)
         failed[i] = ConfigError(f"run {members[i].run_id}: {why}")
     return list(failed.values())
-
-
-def _halve(
-    members: Sequence[_Member],
-    checkpoint: Checkpoint,
-    runs_dir: Path,
-    on_step: OnRunStep | None,
-    error: OutOfMemoryError,
-) -> list[ConfigError]:
-    """Go on in two groups from where the states are."""
-    if len(members) == 1:
-        raise ConfigError(
-            f"one run does not fit in memory ({error}): take a smaller --batch-size"
-        ) from error
-    middle = len(members) // 2
-    sys.stderr.write(
-        f"{len(members)} runs at a time do not fit in memory; going on with {middle}\n"
-    )
-    halves = [members[:middle], members[middle:]]
-    names = [_group_id([o.run_id for o in half]) if len(half) > 1 else None for half in halves]
-    for half, name in zip(halves, names, strict=True):
-        _checkpoint(name, half, runs_dir).save({one.run_id: one.state for one in half})
-        for one in half:
-            one.prepared.begin(one.state, name)
-    checkpoint.drop()
-    failed = []
-    for half, name in zip(halves, names, strict=True):
-        failed += _train(half, name, runs_dir, on_step)
-    return failed

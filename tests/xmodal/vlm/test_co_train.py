@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
+from taxonomy.errors import ConfigError
 from tests.xmodal import tiny
-from xmodal.vlm.co_train import OutOfMemoryError, TrainGroup, merge_questions
+from xmodal.vlm.co_train import TrainGroup, merge_questions
 from xmodal.vlm.experiment import RunSpec
+from xmodal.vlm.forward import answer_logits
 from xmodal.vlm.trainer import Trainer, TrainState
 
 N_STEPS = 50
@@ -47,7 +51,8 @@ def test_a_co_trained_run_is_the_run_alone(spec: RunSpec, dtype: torch.dtype, mo
     trainers = [tiny.trainer(replace(one, lm=lm)) for one in specs(spec)]
     together, alone = started(trainers, dtype), started(trainers, dtype)
     before = weights(together)
-    assert TrainGroup(tuple(trainers)).run(together, until=N_STEPS) == {}
+    group = TrainGroup(tuple(trainers), most_tokens=math.inf)
+    assert group.run(together, until=N_STEPS) == {}
     for trainer, state in zip(trainers, alone, strict=True):
         trainer.run(state, until=N_STEPS)
     steps = [min(N_STEPS, trainer.n_steps) for trainer in trainers]
@@ -76,22 +81,52 @@ def test_a_run_that_diverges_ends_alone(spec: RunSpec) -> None:
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in pair)
 
 
-def test_a_step_that_does_not_fit_changes_nothing(
+def test_a_pass_that_does_not_fit_goes_on_with_half_the_runs(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainers = [tiny.trainer(one) for one in specs(spec)[:4]]
+    plain = started(trainers, torch.float32)
+    TrainGroup(tuple(trainers), most_tokens=math.inf).run(plain, until=6)
+    passes: list[int] = []
+    most = 14
+
+    def small(lm: Any, prefix: torch.Tensor, *more: Any) -> torch.Tensor:
+        if len(prefix) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        passes.append(len(prefix))
+        return answer_logits(lm, prefix, *more)
+
+    monkeypatch.setattr("xmodal.vlm.co_train.answer_logits", small)
+    states = started(trainers, torch.float32)
+    TrainGroup(tuple(trainers), most_tokens=math.inf).run(states, until=6)
+    assert capsys.readouterr().err == (
+        "4 runs in one pass do not fit in memory; going on with half as many\n"
+    )
+    # no longer one pass a step, and not yet one a run
+    assert 6 * 2 <= len(passes) < 6 * 4
+    for a, b in zip(weights(plain), weights(states), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+    most = 1
+    with pytest.raises(ConfigError, match=r"^one run does not fit in memory \(CUDA out of memory"):
+        TrainGroup(tuple(trainers)).run(states, until=7)
+
+
+def test_a_pass_holds_the_runs_that_fit_in_its_tokens(
     spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainers = [tiny.trainer(one) for one in specs(spec)[:3]]
-    states = started(trainers, torch.float32)
-    group = TrainGroup(tuple(trainers))
-    group.run(states, until=2)
-    before = [copy.deepcopy(state) for state in states]
+    n_images: list[int] = []
 
-    def full(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    def seen(lm: Any, prefix: torch.Tensor, *more: Any) -> torch.Tensor:
+        n_images.append(len(prefix))
+        return answer_logits(lm, prefix, *more)
 
-    monkeypatch.setattr("xmodal.vlm.co_train.answer_logits", full)
-    with pytest.raises(OutOfMemoryError, match=r"Tried to allocate 2\.00 GiB"):
-        group.run(states, until=5)
-    assert all(tiny.same_state(a, b) for a, b in zip(before, states, strict=True))
+    monkeypatch.setattr("xmodal.vlm.co_train.answer_logits", seen)
+    for most_tokens, want in ((1, [6, 6, 6]), (math.inf, [18])):
+        n_images.clear()
+        states = started(trainers, torch.float32)
+        TrainGroup(tuple(trainers), most_tokens).run(states, until=1)
+        assert n_images == want
 
 
 def test_other_errors_are_not_taken_for_want_of_memory(
