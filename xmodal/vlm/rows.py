@@ -80,9 +80,9 @@ def cheapest(image: Ints, lengths: Ints, n_prefix: int, width: int) -> Rows:
         n_prefix: Tokens before the questions.
         width: Of the LM.
     """
-    most = int(np.bincount(image).max())
-    # the sizes that cut the picture with most questions into 1, 2, 3 ... rows; ascending, so
-    # that the plain layout wins a tie
-    sizes = sorted({-(-most // n) for n in range(1, most + 1)})
+    # another size cuts no picture into another number of rows; ascending, so that the plain layout
+    # wins a tie
+    counts = {int(count) for count in np.bincount(image) if count}
+    sizes = sorted({-(-count // n) for count in counts for n in range(1, count + 1)})
     layouts = (lay_out(image, lengths, size) for size in sizes)
     return min(layouts, key=lambda rows: cost(rows, n_prefix, width))
