@@ -37,6 +37,36 @@ class Rows:
         return len(self.image) < len(self.row)
 
 
+class _Questions:
+    """Questions grouped by picture, and what every layout of them shares."""
+
+    def __init__(self, image: Ints, lengths: Ints) -> None:
+        self.shown, first, self.counts = np.unique(image, return_index=True, return_counts=True)
+        self.of = np.repeat(np.arange(len(first)), self.counts)
+        self.rank = np.arange(len(image)) - first[self.of]
+        self.lengths = lengths
+
+    def rows(self, most: int) -> tuple[Ints, Ints, Ints]:
+        """Rows of each picture, row of each question, first question of each row."""
+        n_rows = -(-self.counts // most)
+        before = (np.cumsum(n_rows) - n_rows)[self.of]
+        row = before + self.rank * n_rows[self.of] // self.counts[self.of]
+        return n_rows, row, np.flatnonzero(np.diff(row, prepend=-1))
+
+    def lay_out(self, most: int) -> Rows:
+        n_rows, row, begins = self.rows(most)
+        before = np.cumsum(self.lengths) - self.lengths
+        start = before - before[begins][row]
+        n_text = int((start + self.lengths).max())
+        return Rows(np.repeat(self.shown, n_rows), row, start, n_text)
+
+    def cost(self, most: int, n_prefix: int, width: int) -> float:
+        begins = self.rows(most)[2]
+        n_text = int(np.add.reduceat(self.lengths, begins).max())
+        packed = len(begins) < len(self.lengths)
+        return work(len(begins), n_prefix + n_text, width, masked=packed)
+
+
 def lay_out(image: Ints, lengths: Ints, most: int) -> Rows:
     """Rows with at most so many questions, those of a picture spread evenly over its rows.
 
@@ -45,30 +75,22 @@ def lay_out(image: Ints, lengths: Ints, most: int) -> Rows:
         lengths: int64 [Q], tokens of each question.
         most: Questions a row, at least 1.
     """
-    shown, first, counts = np.unique(image, return_index=True, return_counts=True)
-    n_rows = -(-counts // most)
-    of = np.repeat(np.arange(len(shown)), counts)
-    rank = np.arange(len(image)) - first[of]
-    row = (np.cumsum(n_rows) - n_rows)[of] + rank * n_rows[of] // counts[of]
-    before = np.cumsum(lengths) - lengths
-    begins = np.flatnonzero(np.diff(row, prepend=-1))
-    start = before - before[begins][row]
-    return Rows(np.repeat(shown, n_rows), row, start, int((start + lengths).max()))
+    return _Questions(image, lengths).lay_out(most)
 
 
-def cost(rows: Rows, n_prefix: int, width: int) -> float:
+def work(n_rows: int, length: int, width: int, *, masked: bool) -> float:
     """What a decoder layer has to compute, in multiplications up to a constant factor.
 
     A token costs about 12 width squared in the weights and 2 width for each token that it is
     held against: half of its row under the causal kernel, all of it under a mask.
 
     Args:
-        rows: The layout.
-        n_prefix: Tokens before the questions.
+        n_rows: Of the batch.
+        length: Of a row, in tokens.
         width: Of the LM.
+        masked: Whether rows are packed.
     """
-    length = n_prefix + rows.n_text
-    return len(rows) * length * (6 * width + length * (1.0 if rows.packed else 0.5))
+    return n_rows * length * (6 * width + length * (1.0 if masked else 0.5))
 
 
 def cheapest(image: Ints, lengths: Ints, n_prefix: int, width: int) -> Rows:
@@ -80,9 +102,9 @@ def cheapest(image: Ints, lengths: Ints, n_prefix: int, width: int) -> Rows:
         n_prefix: Tokens before the questions.
         width: Of the LM.
     """
+    questions = _Questions(image, lengths)
     # another size cuts no picture into another number of rows; ascending, so that the plain layout
     # wins a tie
-    counts = {int(count) for count in np.bincount(image) if count}
+    counts = set(questions.counts.tolist())
     sizes = sorted({-(-count // n) for count in counts for n in range(1, count + 1)})
-    layouts = (lay_out(image, lengths, size) for size in sizes)
-    return min(layouts, key=lambda rows: cost(rows, n_prefix, width))
+    return questions.lay_out(min(sizes, key=lambda n: questions.cost(n, n_prefix, width)))

@@ -24,7 +24,7 @@ from xmodal.vlm.masks import DENSE, FLEX, PADDING, PREFIX, Structure
 from xmodal.vlm.packed import logits_in_rows
 from xmodal.vlm.projector import Projector, ProjectorConfig
 from xmodal.vlm.prompts import prompt_template
-from xmodal.vlm.rows import cheapest, cost, lay_out
+from xmodal.vlm.rows import Rows, cheapest, lay_out, work
 from xmodal.vlm.selfcheck import difference, packing
 
 PHRASES = ["a bird", "an owl", "a piece of jewelry", "clothing", "a very long name of a thing"]
@@ -181,6 +181,10 @@ def test_an_lm_that_takes_no_embeddings_is_refused(
     message = r"cannot be asked behind a prefix \(needs token ids\); take a decoder that takes"
     with pytest.raises(ConfigError, match=message):
         packing(lm, questions, 3)
+
+
+def cost(rows: Rows, n_prefix: int, width: int) -> float:
+    return work(len(rows), n_prefix + rows.n_text, width, masked=rows.packed)
 
 
 counts = st.lists(st.integers(0, 6), min_size=1, max_size=6).filter(any)
