@@ -28,6 +28,7 @@ from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.prompts import PromptTemplate, prompt_template
 from xmodal.vlm.recipes import Recipe
 from xmodal.vlm.run_folder import RunFolder
+from xmodal.vlm.selfcheck import packing
 from xmodal.vlm.trainer import Trainer, TrainState, steps_of
 from xmodal.vlm.trainset import Examples, Groups, full_size, group_by_image, read_examples
 
@@ -221,6 +222,8 @@ def _record(
     spec: RunSpec, trainer: Trainer, state: TrainState, earlier: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Every column of run; xmodal.store holds the same names."""
+    n_prefix = spec.recipe.projector.n_prefix(spec.features.open().shape[1])
+    packed = packing(spec.lm, trainer.questions, n_prefix)
     recipe = {
         **spec.recipe.as_dict(),
         "answer_ids": [trainer.questions.yes_id, trainer.questions.no_id],
@@ -229,8 +232,9 @@ def _record(
         "image_modes": spec.image_modes,
         "splits": spec.splits,
         "threads": _threads(),
+        "packed": packed.exact,
+        "attention": packed.attention,
     }
-    n_patches = spec.features.open().shape[1]
     return {
         "run_id": spec.run_id,
         "experiment": "s1",
@@ -247,7 +251,7 @@ def _record(
         "recipe": spec.recipe.name,
         "recipe_json": json.dumps(recipe, sort_keys=True),
         "projector": spec.recipe.projector.kind,
-        "n_prefix_tokens": n_patches * spec.recipe.projector.n_tokens,
+        "n_prefix_tokens": n_prefix,
         "co_train_group": None,
         "seed_init": spec.seed_init,
         "seed_order": spec.seed_order,

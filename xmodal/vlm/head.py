@@ -25,12 +25,13 @@ def logits_at(model: Any, row: Tensor, at: Tensor, **inputs: Any) -> Tensor:
         **inputs: Of the model.
 
     Returns:
-        float32 [Q, vocabulary]. A bf16 head's products are summed and left in fp32, so that two
-        logits that differ are not rounded to the same bf16 number.
+        float32 [Q, vocabulary], float64 of a float64 model. A bf16 head's products are summed and
+        left in fp32, so that two logits that differ are not rounded to the same bf16 number.
     """
     with _reading(model.get_output_embeddings(), row, at):
         logits: Tensor = model(**inputs, use_cache=False).logits
-    return logits[:, 0].float()
+    chosen = logits[:, 0]
+    return chosen if chosen.dtype == torch.float64 else chosen.float()
 
 
 @contextmanager

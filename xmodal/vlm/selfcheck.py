@@ -85,6 +85,8 @@ def _compare(lm: LanguageModel, questions: Questions, n_prefix: int) -> Packing:
         want = logits_in_rows(judge, prefix, tokens, lengths, plain)
         try:
             got = logits_in_rows(judge, prefix, tokens, lengths, shared, attention)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:  # a model's own code may fail in any way on what it never met
             return f"are not taken ({_line(error)})"
         if difference(got, want, judge.dtype) <= 1:
@@ -93,6 +95,8 @@ def _compare(lm: LanguageModel, questions: Questions, n_prefix: int) -> Packing:
 
     try:
         logits_in_rows(lm, prefix, tokens, lengths, plain)
+    except torch.OutOfMemoryError:
+        raise
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"lm {lm.name} cannot be asked behind a prefix ({_line(error)}); take a decoder that "

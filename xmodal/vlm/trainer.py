@@ -53,11 +53,14 @@ class Trainer:
 
     def start(self) -> TrainState:
         """A fresh projector, drawn from seed_init, and its optimiser."""
-        width = self.features.open().shape[-1]
+        _, n_patches, width = self.features.open().shape
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed_init)
             projector = Projector(
-                self.recipe.projector, width, self.lm.width, self.lm.embedding_rms
+                self.recipe.projector.for_patches(n_patches),
+                width,
+                self.lm.width,
+                self.lm.embedding_rms,
             ).to(self.lm.device)
         optimiser = torch.optim.AdamW(
             projector.parameters(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -305,3 +306,28 @@ def test_attention_is_chosen_by_what_the_machine_and_the_model_can_do(
     monkeypatch.setattr(selfcheck, "attentions", lambda _: [FLEX, DENSE])
     monkeypatch.setattr(masks.Structure, "blocks", lambda *_: 1 / 0)
     assert packing(lm, questions, 3) == selfcheck.Packing(True, DENSE, "")
+
+
+def test_want_of_memory_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lm, questions = loaded(tmp_path / "lm", "llama")
+    theirs = lm.model.model.forward
+
+    def short(**inputs: Any) -> Any:
+        if "attention_mask" in inputs and inputs["attention_mask"] is not None:
+            raise torch.OutOfMemoryError("out of memory")
+        return theirs(**inputs)
+
+    monkeypatch.setattr(lm.model.model, "forward", short)
+    with pytest.raises(torch.OutOfMemoryError):
+        packing(lm, questions, 3)
+    assert lm.packings == {}
+
+
+def test_float64_logits_stay_float64(tmp_path: Path) -> None:
+    lm, questions = loaded(tmp_path / "lm", "qwen3")
+    lm.model.double()
+    prefix = torch.randn(4, 3, lm.width, dtype=torch.float64)
+    got = answer_logits(lm, prefix, questions, IMAGE, ASKED)
+    assert got.dtype == torch.float64
+    want = answer_logits(lm, prefix, questions, IMAGE, ASKED, packed=False)
+    assert float((got - want).abs().max()) < 1e-10
