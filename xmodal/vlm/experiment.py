@@ -90,7 +90,8 @@ class RunResult:
     trained: bool
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of the packages that bear on a result."""
     found = {"python": platform.python_version()}
     for package in ("xmodal", "torch", "transformers", "numpy", "duckdb", "nltk"):
         try:
@@ -263,7 +264,7 @@ def _record(
         "seconds": 0.0,
         "device": str(spec.lm.device),
         "status": "running",
-        "versions_json": json.dumps(_versions(), sort_keys=True),
+        "versions_json": json.dumps(versions(), sort_keys=True),
         "command": shlex.join(["xmodal", *sys.argv[1:]]),
         "git_commit": _git_commit(),
         "started_at": (
