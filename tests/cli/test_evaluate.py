@@ -167,6 +167,9 @@ def test_the_runs_own_predictions_can_be_verified(world: Tiny) -> None:
     path = world.store.parent / "runs" / run_id(world) / "predictions.parquet"
     assert f"real picture: {path}; " in done.stdout
     table = pq.read_table(path)
+    # answers are found by their example, wherever they stand
+    pq.write_table(table.take(np.arange(len(table))[::-1]), path)
+    assert evaluate(world, "--verify-batch").exit_code == 0
     bent = pa.array(np.array(table["logit_yes"]) + np.float32(0.01), pa.float32())
     pq.write_table(table.set_column(2, "logit_yes", bent), path)
     done = evaluate(world, "--verify-batch")
@@ -183,10 +186,8 @@ def test_random_weights_are_drawn_again_and_other_weights_refused(
     assert world.train(*QUICK, "--lm-init", "random", "--seed", "7").exit_code == 0
     done = evaluate(world, "--image", "zero", "--verify-batch")
     assert done.exit_code == 0, done.stderr
-    config = (lm / "config.json").read_text()
-    (lm / "config.json").write_text(
-        config.replace('"initializer_range": 0.4', '"initializer_range": 0.3')
-    )
+    config = json.loads((lm / "config.json").read_text())
+    (lm / "config.json").write_text(json.dumps(config | {"initializer_range": 0.3}))
     refused = evaluate(world, "--image", "noise")
     assert refused.exit_code == 1
     assert "of weights " in refused.stderr
