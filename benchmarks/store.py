@@ -23,9 +23,8 @@ import pyarrow as pa
 from benchmarks.result import report
 from taxonomy.manifest import build_manifest
 from taxonomy.model import Manifest, ManifestConfig, TaxonomyConfig
-from xmodal.store import PREDICTION, Store
+from xmodal.store import IMAGE_MODES, PREDICTION, Store
 from xmodal.store.rows import RunRecord
-from xmodal.store.sync import IMAGE_MODES
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.run_folder import RunFolder
 

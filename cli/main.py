@@ -8,6 +8,7 @@ from cli.bundle import app as bundle_app
 from cli.ceiling import ceiling
 from cli.coherence import coherence
 from cli.demo import demo
+from cli.evaluate import evaluate
 from cli.features import app as features_app
 from cli.manifest import app as manifest_app
 from cli.probe import probe
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("ceiling")(ceiling)
 app.command("coherence")(coherence)
 app.command("demo")(demo)
+app.command("eval")(evaluate)
 app.command("probe")(probe)
 app.command("query")(query)
 app.command("train")(train)

@@ -37,7 +37,25 @@ def train(
     recipe: Annotated[str, typer.Option(help="Recipe: embedded or s1.")] = "embedded",
     epochs: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    batch_unit: Annotated[
+        str | None,
+        typer.Option(
+            help="images: a step takes all training questions of --batch-size images; questions: "
+            "--batch-size questions. Instead of the recipe's."
+        ),
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
+    projector: Annotated[
+        str | None,
+        typer.Option(help="linear, mlp or resampler, instead of the recipe's."),
+    ] = None,
+    prefix_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="Tokens that an image becomes: for linear and mlp a multiple of its patch tokens, "
+            "for resampler any number, the queries that attend to them."
+        ),
+    ] = None,
     prompt: Annotated[str, typer.Option(help="Prompt template: default or s1.")] = "default",
     workers: Annotated[
         int, typer.Option(min=1, help="Runs, or groups of runs, at a time, a process each.")
@@ -68,6 +86,13 @@ def train(
         prompt=prompt,
         workers=workers,
         co_train=co_train,
-        changes={"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate},
+        changes={
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "batch_unit": batch_unit,
+            "learning_rate": learning_rate,
+            "projector": projector,
+            "prefix_tokens": prefix_tokens,
+        },
     ):
         typer.echo(line)

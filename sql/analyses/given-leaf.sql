@@ -12,24 +12,24 @@
 -- Empty: no finished run is in the store: `xmodal train` makes one, `xmodal store sync` brings
 --   it in
 -- Params: none
-WITH answered AS (
+WITH asked AS (
     SELECT
-        prediction.run_id,
+        answered.run_id,
         example.image_id,
         example.kind,
         example.question_set,
         example.asked_id,
         example.answer,
-        prediction.predicted
-    FROM prediction
+        answered.predicted
+    FROM answered
     JOIN run USING (run_id)
     JOIN example USING (manifest_id, example_id)
-    WHERE prediction.image_mode = 'real' AND example.split = 'test'
+    WHERE answered.image_mode = 'real' AND example.split = 'test'
 ),
 
 recognised AS (
     SELECT run_id, image_id, bool_and(predicted) AS leaf_right
-    FROM answered
+    FROM asked
     WHERE kind = 'leaf' AND answer
     GROUP BY run_id, image_id
 ),
@@ -48,7 +48,7 @@ counted AS (
         tn + fp AS n_no,
         answer_f1(tp, fp, fn, tn) AS macro_f1,
         constant_f1(n_yes, n_no) AS blind_f1
-    FROM answered
+    FROM asked
     LEFT JOIN recognised USING (run_id, image_id)
     WHERE kind = 'hypernym'
     GROUP BY run_id, question_set, asked_id, leaf_right

@@ -13,10 +13,10 @@ WITH asked AS (
         run.seed_init,
         manifest.seed,
         lm_pair.answer AS taught,
-        prediction.predicted = lm_pair.answer AS follows_taught
+        answered.predicted = lm_pair.answer AS follows_taught
     FROM run
     JOIN manifest USING (manifest_id)
-    JOIN prediction USING (run_id)
+    JOIN answered USING (run_id)
     JOIN example USING (manifest_id, example_id)
     JOIN concept AS leaf
         ON leaf.dataset_id = run.dataset_id AND leaf.concept_id = example.label_leaf_id
@@ -28,7 +28,7 @@ WITH asked AS (
         AND lm_pair.hypernym = hypernym.name
     WHERE
         run.lm_init = 'scrambled'
-        AND prediction.image_mode = 'real'
+        AND answered.image_mode = 'real'
         AND example.split = 'test'
         AND example.question_set = 'held_out'
         AND lm_pair.answer <> example.answer

@@ -7,18 +7,18 @@
 --   0.5 for one answer to every question of the group.
 -- All three are NULL where the true answers are all Yes or all No.
 CREATE OR REPLACE VIEW hypernym_score AS
-WITH answered AS (
+WITH asked AS (
     SELECT
-        prediction.run_id,
-        prediction.image_mode,
+        answered.run_id,
+        answered.image_mode,
         run.dataset_id,
         example.question_set,
         CASE WHEN example.kind = 'hypernym' THEN example.asked_id END AS hypernym_id,
-        count(*) FILTER (example.answer AND prediction.predicted) AS tp,
-        count(*) FILTER (NOT example.answer AND prediction.predicted) AS fp,
-        count(*) FILTER (example.answer AND NOT prediction.predicted) AS fn,
-        count(*) FILTER (NOT example.answer AND NOT prediction.predicted) AS tn
-    FROM prediction
+        count(*) FILTER (example.answer AND answered.predicted) AS tp,
+        count(*) FILTER (NOT example.answer AND answered.predicted) AS fp,
+        count(*) FILTER (example.answer AND NOT answered.predicted) AS fn,
+        count(*) FILTER (NOT example.answer AND NOT answered.predicted) AS tn
+    FROM answered
     JOIN run USING (run_id)
     JOIN example USING (manifest_id, example_id)
     WHERE example.split = 'test'
@@ -27,7 +27,7 @@ WITH answered AS (
 
 counted AS (
     SELECT *, tp + fn AS n_yes, tn + fp AS n_no
-    FROM answered
+    FROM asked
 )
 
 SELECT

@@ -18,12 +18,14 @@ WITH own AS (
             'recipe': json_merge_patch(
                 run.recipe_json::JSON,
                 '{"threads": null, "image_modes": null, "splits": null, "answer_ids": null,
-                    "random_std": null, "features": null}'::JSON
+                    "random_std": null, "features": null, "packed": null, "attention": null}'::JSON
             )
         } AS shared,
         {
             'recipe': json_merge_patch(
-                run.recipe_json::JSON, '{"threads": null, "image_modes": null, "splits": null}'::JSON
+                run.recipe_json::JSON,
+                '{"threads": null, "image_modes": null, "splits": null, "packed": null,
+                    "attention": null}'::JSON
             ),
             'lm_revision': run.lm_revision,
             'lm_hash': CASE WHEN run.lm_init <> 'random' THEN run.lm_hash END,

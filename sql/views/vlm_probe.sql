@@ -11,18 +11,18 @@
 CREATE OR REPLACE VIEW vlm_probe AS
 WITH pair AS (
     SELECT
-        prediction.run_id,
+        answered.run_id,
         example.question_set,
         example.label_leaf_id AS leaf_id,
         example.asked_id AS hypernym_id,
         example.answer,
         count(*) AS n,
-        count(*) FILTER (prediction.predicted = example.answer) AS n_right
-    FROM prediction
+        count(*) FILTER (answered.predicted = example.answer) AS n_right
+    FROM answered
     JOIN run USING (run_id)
     JOIN example USING (manifest_id, example_id)
     WHERE
-        prediction.image_mode = 'real'
+        answered.image_mode = 'real'
         AND example.split = 'test'
         AND example.question_set = 'held_out'
         AND run.lm_hash IN (SELECT lm_hash FROM text_probe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,6 +60,34 @@ def test_a_run_is_trained_scored_and_stored(world: Tiny) -> None:
     shown = world.call("runs", "show", run_id[:8])
     assert (shown.exit_code, shown.stderr) == (0, "")
     assert run_id in shown.stdout
+
+
+def test_projector_prefix_and_batches_are_changes_of_the_recipe(world: Tiny) -> None:
+    more = ("--projector", "resampler", "--prefix-tokens", "3", "--batch-unit", "questions")
+    done = world.train("--epochs", "1", "--batch-size", "40", *more)
+    assert done.exit_code == 0, done.stderr
+    (row,) = runs(world)
+    assert (row["projector"], row["n_prefix_tokens"]) == ("resampler", 3)
+    assert row["recipe"] == (
+        "embedded (batch_size=40, batch_unit=questions, epochs=1.0, prefix_tokens=3, "
+        "projector=resampler)"
+    )
+    said = json.loads(str(row["recipe_json"]))
+    assert (said["batch_unit"], said["leaf_no_per_visit"]) == ("questions", None)
+    assert (said["packed"], said["attention"]) == (True, "dense")
+
+
+def test_an_lm_that_cannot_be_packed_is_trained_all_the_same(world: Tiny, tmp_path: Path) -> None:
+    lm = tiny.save_lm(tmp_path / "bloom", "bloom")
+    done = world.train(*QUICK, "--lm", str(lm))
+    assert done.exit_code == 0, done.stderr
+    notices = [line for line in done.stderr.splitlines() if line.startswith("notice: ")]
+    assert [line.split(",")[0] for line in notices] == [
+        f"notice: lm {lm} is asked one question a row"
+    ]
+    (row,) = runs(world)
+    said = json.loads(str(row["recipe_json"]))
+    assert (said["packed"], said["attention"]) == (False, None)
 
 
 def test_a_finished_run_is_not_trained_again(world: Tiny) -> None:
@@ -142,6 +171,10 @@ def test_an_error_in_a_worker_is_one_line(world: Tiny) -> None:
         (["--learning-rate", "nan"], "learning_rate must be above 0 and finite, got nan"),
         (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
         (["--learning-rate", "-1"], "learning_rate must be above 0 and finite, got -1.0"),
+        (["--projector", "qformer"], "projector must be one of linear, mlp, resampler, got"),
+        (["--projector", "resampler"], "projector resampler needs prefix_tokens, the number of"),
+        (["--prefix-tokens", "0"], "prefix_tokens must be at least 1, got 0"),
+        (["--batch-unit", "leaves"], "batch_unit must be one of images, questions, got 'leaves'"),
         (["--seed", "-1"], "seeds must be one or more whole numbers from 0, got [-1]"),
         (["--manifest", "nope"], "unknown manifest 'nope'; valid: "),
         (["--lm", "/nowhere/lm"], "lm '/nowhere/lm' cannot be loaded as a local folder or hub"),

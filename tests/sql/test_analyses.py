@@ -129,6 +129,8 @@ def test_main_results_keeps_hidden_settings_apart(store: Store, tmp_path: Path) 
     [
         ({"seed_init": 7, "seed_order": 8, "seconds": 2.0, "n_train_questions": 9}, 1),
         ({"recipe_json": '{"threads": 2, "lr": 0.01}'}, 1),
+        ({"recipe_json": '{"lr": 0.01, "packed": false, "attention": null}'}, 1),
+        ({"recipe_json": '{"lr": 0.01, "packed": true, "attention": "dense"}'}, 1),
         ({"recipe_json": '{"lr": 0.02}'}, 2),
         ({"lm_hash": "lm2"}, 2),
         ({"n_prefix_tokens": 3}, 2),

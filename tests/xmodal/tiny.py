@@ -12,17 +12,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
     PreTrainedTokenizerFast,
-    Qwen3Config,
-    Qwen3ForCausalLM,
 )
 
 from taxonomy.manifest.build import build_manifest
 from taxonomy.model import Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
+from tests.xmodal import architectures
 from xmodal.features.extract import FeatureConfig, FeatureSet, extract
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm import experiment
@@ -74,27 +69,8 @@ def tokenizer(*, bos: bool = False) -> Any:
 def save_lm(folder: Path, architecture: str = "qwen3", *, bos: bool = False) -> Path:
     """Save a tiny LM with random weights and its tokenizer."""
     saved = tokenizer(bos=bos)
-    shape: dict[str, Any] = {
-        "vocab_size": len(saved),
-        "hidden_size": 16,
-        "intermediate_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "initializer_range": 0.4,
-        "max_position_embeddings": 256,
-        "bos_token_id": 0,
-        "eos_token_id": None,
-    }
     torch.manual_seed(3)
-    model: Any
-    if architecture == "qwen3":
-        model = Qwen3ForCausalLM(
-            Qwen3Config(**shape, num_key_value_heads=1, head_dim=8, tie_word_embeddings=True)
-        )
-    elif architecture == "llama":
-        model = LlamaForCausalLM(LlamaConfig(**shape, num_key_value_heads=1))
-    else:
-        model = GPTNeoXForCausalLM(GPTNeoXConfig(**shape))
+    model = architectures.model(architecture, len(saved))
     model.save_pretrained(folder)
     saved.save_pretrained(folder)
     return folder

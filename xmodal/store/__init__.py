@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from xmodal.store.evaluations import EVALUATION_PREDICTION, IMAGE_MODES
 from xmodal.store.rows import FeatureSetRow, RunRecord
 from xmodal.store.store import LM_PAIR, Store
-from xmodal.store.sync import IMAGE_MODES, METRIC, PREDICTION, SyncReport
+from xmodal.store.sync import METRIC, PREDICTION, SyncReport
 
 __all__ = [
+    "EVALUATION_PREDICTION",
     "IMAGE_MODES",
     "LM_PAIR",
     "METRIC",

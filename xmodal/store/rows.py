@@ -193,3 +193,30 @@ class RunRow(RunRecord):
     """One finished run, as stored."""
 
     content_hash: str
+
+
+class EvaluationRecord(Row):
+    """`evaluation.json` of an evaluation's folder: every column but the content hash."""
+
+    evaluation_id: str
+    run_id: str
+    manifest_id: str
+    image_mode: str
+    split: Literal["train", "validation", "test"]
+    seed: int
+    projector_sha256: str
+    n_questions: int
+    packed: bool
+    n_verified: int | None
+    largest_difference: float | None
+    seconds: float
+    device: str
+    versions_json: JsonText
+    command: str
+    created_at: str
+
+
+class EvaluationRow(EvaluationRecord):
+    """One scoring of a trained run, as stored."""
+
+    content_hash: str

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from taxonomy.errors import ManifestError
-from taxonomy.hashing import hash63
+from taxonomy.errors import ManifestError, XmodalError
+from taxonomy.hashing import hash63, keyed_order
 from taxonomy.model import one_of
 from xmodal.features.extract import FeatureSet
 from xmodal.vlm.forward import Questions, answer_logits
 from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import Projector
+from xmodal.vlm.selfcheck import TOLERANCE
 from xmodal.vlm.trainset import Examples
 
 IMAGE_MODES = ("real", "zero", "mean", "noise", "other-leaf")
@@ -33,6 +34,23 @@ class Scores:
     def predicted(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Whether Yes has the larger logit."""
         return self.logit_yes > self.logit_no
+
+
+class Shown(Protocol):
+    """What stands in for the pictures: features [B, P, Dv] of B of them, by place."""
+
+    def __getitem__(self, places: Tensor, /) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Rows of a memory-mapped array, read when they are asked for."""
+
+    array: np.ndarray[Any, Any]
+    rows: np.ndarray[Any, Any]
+
+    def __getitem__(self, places: Tensor, /) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self.array[self.rows[places.numpy()]]))
 
 
 @torch.no_grad()
@@ -77,7 +95,7 @@ def score(
 def ask(
     lm: LanguageModel,
     project: Callable[[Tensor], Tensor],
-    shown: Tensor,
+    shown: Shown,
     questions: Questions,
     examples: Examples,
     *,
@@ -88,7 +106,8 @@ def ask(
     Args:
         lm: The frozen LM.
         project: From rows of shown to prefix tokens [B, K, Dl].
-        shown: One row for each image that examples name, in ascending order of image.
+        shown: One row for each image that examples name, in ascending order of image: a tensor, or
+            what gives rows of one.
         questions: Tokenised questions; examples.asked are its rows.
         examples: What is asked, in ascending order of image.
         batch_size: Questions a forward pass.
@@ -110,6 +129,95 @@ def ask(
     return Scores(torch.cat(yes).cpu().numpy(), torch.cat(no).cpu().numpy())
 
 
+@torch.no_grad()
+def one_by_one(
+    lm: LanguageModel,
+    projector: Projector,
+    features: FeatureSet,
+    questions: Questions,
+    examples: Examples,
+    rows: np.ndarray[Any, Any],
+    *,
+    image_mode: str = "real",
+    train_images: np.ndarray[Any, Any] | None = None,
+    seed: int = 0,
+) -> Scores:
+    """Answers to some of the questions, each alone through the LM's own forward pass.
+
+    Shares with score() only what is shown: no batch, no padding, no packing, no shortened head.
+
+    Args:
+        lm: As for score(), and so are all others but rows.
+        projector: The trained projector.
+        features: Features of the dataset.
+        questions: Tokenised questions.
+        examples: All that is asked; other-leaf draws among their images.
+        rows: int64 [n], those of examples to answer.
+        image_mode: What is shown.
+        train_images: Ids of the training pictures.
+        seed: For noise and other-leaf.
+    """
+    one_of("image_mode", image_mode, IMAGE_MODES)
+    projector.eval()
+    images, place = np.unique(examples.image, return_inverse=True)
+    shown = _shown(features, examples, images, image_mode, train_images, seed)
+    said = np.zeros((2, len(rows)), dtype=np.float32)
+    for n, row in enumerate(rows):
+        asked = int(examples.asked[row])
+        text = questions.tokens[asked, : int(questions.lengths[asked])]
+        parts = [
+            lm.embed(torch.tensor([lm.start_ids], dtype=torch.int64, device=lm.device)),
+            projector(shown[torch.tensor([place[row]])].to(lm.device)).to(lm.dtype),
+            lm.embed(text[None].to(lm.device)),
+        ]
+        logits = lm.model(inputs_embeds=torch.cat(parts, dim=1), use_cache=False).logits[0, -1]
+        said[:, n] = logits[[questions.yes_id, questions.no_id]].float().cpu().numpy()
+    return Scores(said[0], said[1])
+
+
+def verify(
+    batched: Scores, alone: Scores, examples: Examples, rows: np.ndarray[Any, Any], dtype: Any
+) -> float:
+    """The largest difference between two scorings, in units of max(1, |logit|).
+
+    Args:
+        batched: Of all examples.
+        alone: Of rows of them.
+        examples: What was asked.
+        rows: int64 [n].
+        dtype: That the LM computed in. Beyond 1e-4 in fp32, and 2e-2 at half precision whose
+            rounding alone makes about 4e-3, the scorings are not the same.
+
+    Raises:
+        XmodalError: They differ by more than that; names the furthest question.
+    """
+    limit = TOLERANCE if dtype in (torch.float32, torch.float64) else 2e-2
+    got = np.stack([batched.logit_yes[rows], batched.logit_no[rows]]).astype(np.float64)
+    want = np.stack([alone.logit_yes, alone.logit_no]).astype(np.float64)
+    apart = np.abs(got - want) / np.maximum(1, np.abs(want))
+    apart = np.where(np.isfinite(apart), apart, np.inf)
+    which, at = np.unravel_index(int(apart.argmax()), apart.shape)
+    largest = float(apart[which, at])
+    if largest > limit:
+        answer = ("Yes", "No")[int(which)]
+        raise XmodalError(
+            f"batched scoring is off by {largest:.2g} max(1, |logit|), more than {limit:g}: the "
+            f"logit of {answer} of example {examples.example_id[rows[at]]} is {got[which, at]:.6g} "
+            f"in its batch and {want[which, at]:.6g} alone"
+        )
+    return largest
+
+
+def sample(examples: Examples, n: int | None, seed: int) -> np.ndarray[Any, Any]:
+    """Rows of n questions drawn by their ids, ascending; all of them if None."""
+    rows = range(len(examples))
+    if n is None or n >= len(examples):
+        return np.array(rows, dtype=np.int64)
+    ids = examples.example_id
+    chosen = keyed_order((int(i) for i in ids), seed, "verify")[:n]
+    return np.flatnonzero(np.isin(ids, chosen))
+
+
 def _shown(
     features: FeatureSet,
     examples: Examples,
@@ -117,21 +225,21 @@ def _shown(
     image_mode: str,
     train_images: np.ndarray[Any, Any] | None,
     seed: int,
-) -> Tensor:
-    """Features [B, P, Dv] for each of the images, in their order."""
+) -> Shown:
+    """Features [P, Dv] for each of the images, in their order."""
     array = features.open()
     if image_mode == "real":
-        return torch.from_numpy(np.ascontiguousarray(array[images]))
+        return _Stored(array, images)
     if image_mode == "zero":
-        return torch.zeros(len(images), *array.shape[1:])
+        return torch.zeros(1, *array.shape[1:]).expand(len(images), -1, -1)
     if image_mode == "other-leaf":
         first = np.searchsorted(examples.image, images)
         leaf = examples.leaf[first]
-        return torch.from_numpy(array[images[_other(leaf, seed)]])
+        return _Stored(array, images[_other(leaf, seed)])
     base = array[images if train_images is None else train_images]
     mean = torch.from_numpy(base.mean(axis=0))
     if image_mode == "mean":
-        return mean.expand(len(images), -1, -1).clone()
+        return mean.expand(len(images), -1, -1)
     generator = torch.Generator().manual_seed(hash63(seed, "noise"))
     drawn = torch.randn((len(images), *array.shape[1:]), generator=generator)
     return mean + drawn * torch.from_numpy(base.std(axis=0))

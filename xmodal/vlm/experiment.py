@@ -26,6 +26,7 @@ from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.prompts import PromptTemplate, prompt_template
 from xmodal.vlm.recipes import Recipe
 from xmodal.vlm.run_folder import RunFolder
+from xmodal.vlm.selfcheck import packing
 from xmodal.vlm.trainer import Trainer, TrainState, steps_of
 from xmodal.vlm.trainset import Examples, Groups, full_size, group_by_image, read_examples
 
@@ -81,7 +82,8 @@ class RunResult:
     trained: bool
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of the packages that bear on a result."""
     found = {"python": platform.python_version()}
     for package in ("xmodal", "torch", "transformers", "numpy", "duckdb", "nltk"):
         try:
@@ -223,6 +225,8 @@ def _record(
     spec: RunSpec, trainer: Trainer, state: TrainState, earlier: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Every column of run; xmodal.store holds the same names."""
+    n_prefix = spec.recipe.projector.n_prefix(spec.features.open().shape[1])
+    packed = packing(spec.lm, trainer.questions, n_prefix)
     recipe = {
         **spec.recipe.as_dict(),
         "answer_ids": [trainer.questions.yes_id, trainer.questions.no_id],
@@ -231,8 +235,9 @@ def _record(
         "image_modes": spec.image_modes,
         "splits": spec.splits,
         "threads": _threads(),
+        "packed": packed.exact,
+        "attention": packed.attention,
     }
-    n_patches = spec.features.open().shape[1]
     return {
         "run_id": spec.run_id,
         "experiment": "s1",
@@ -249,7 +254,7 @@ def _record(
         "recipe": spec.recipe.name,
         "recipe_json": json.dumps(recipe, sort_keys=True),
         "projector": spec.recipe.projector.kind,
-        "n_prefix_tokens": n_patches * spec.recipe.projector.n_tokens,
+        "n_prefix_tokens": n_prefix,
         "co_train_group": None,
         "seed_init": spec.seed_init,
         "seed_order": spec.seed_order,
@@ -261,7 +266,7 @@ def _record(
         "seconds": 0.0,
         "device": str(spec.lm.device),
         "status": "running",
-        "versions_json": json.dumps(_versions(), sort_keys=True),
+        "versions_json": json.dumps(versions(), sort_keys=True),
         "command": shlex.join(["xmodal", *sys.argv[1:]]),
         "git_commit": _git_commit(),
         "started_at": (

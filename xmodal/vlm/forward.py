@@ -1,8 +1,8 @@
 """From prefix tokens and questions to the logits of the answer token.
 
-Two layouts with equal results: one sequence a question (plain), or all questions of an image
-behind one copy of its prefix (packed). Packed saves the prefix's recomputation; plain saves
-the padding of images with fewer questions than others.
+Questions about one image may share a row behind one copy of its prefix (packed), or stand in rows
+of their own (plain); the results are equal. rows.py says which layout costs least, selfcheck.py
+whether an LM can be packed at all.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from taxonomy.errors import ConfigError
 from xmodal.vlm.lm import LanguageModel
+from xmodal.vlm.masks import DENSE
+from xmodal.vlm.packed import logits_in_rows
 from xmodal.vlm.prompts import PromptTemplate
+from xmodal.vlm.rows import cheapest, lay_out
+from xmodal.vlm.selfcheck import packing
 
 
 @dataclass(frozen=True)
@@ -81,92 +86,28 @@ def answer_logits(
 
     Args:
         lm: The frozen LM.
-        prefix: [B, K, Dl] prefix tokens, one row an image.
+        prefix: [B, K, Dl] prefix tokens, one row an image. They stand where the LM's embedding
+            layer would put its output, behind any factor of that layer (Gemma's square root of
+            the width) and before whatever the LM does to its input.
         questions: Tokenised questions.
         image: int64 [Q], ascending, the row of prefix each question is about.
         asked: int64 [Q], the row of questions it asks.
-        packed: One prefix for all questions of an image; None takes the cheaper layout.
+        packed: One row for all questions of an image; False for one row a question; None takes
+            the cheapest layout, packed only if the LM was found to answer the same that way.
 
     Returns:
         float32 [Q, vocabulary].
     """
-    lengths = questions.lengths[asked]
-    tokens = questions.tokens[asked][:, : int(lengths.max())].to(prefix.device)
-    start = _start(lm, prefix.to(lm.dtype))
+    lengths = questions.lengths[asked].cpu().numpy()
+    images = image.cpu().numpy()
+    n_prefix = len(lm.start_ids) + prefix.shape[1]
+    attention = DENSE
     if packed is None:
-        packed = packing_pays(image, tokens.shape[1], *start.shape)
-    layout = _packed if packed else _plain
-    hidden = layout(lm, start, tokens, lengths.to(prefix.device), image.to(prefix.device))
-    logits: Tensor = lm.model.get_output_embeddings()(hidden)
-    return logits if logits.dtype == torch.float64 else logits.float()
-
-
-def packing_pays(image: Tensor, n_text: int, n_images: int, n_prefix: int, width: int) -> bool:
-    """Whether the packed layout costs less than the plain one.
-
-    A token costs a decoder layer about 12 width squared multiplications in the weights and
-    2 width a token that it attends to.
-
-    Args:
-        image: int64 [Q], the image each question is about.
-        n_text: Tokens of the longest question.
-        n_images: Images with a prefix.
-        n_prefix: Prefix tokens of an image.
-        width: Of the LM.
-    """
-    behind_one = n_prefix + int(torch.bincount(image).max()) * n_text
-    alone = n_prefix + n_text
-    packed = n_images * behind_one * (6 * width + behind_one)
-    return packed < len(image) * alone * (6 * width + alone)
-
-
-def _start(lm: LanguageModel, prefix: Tensor) -> Tensor:
-    """The prefix, behind the beginning-of-text token where the tokenizer puts one."""
-    if not lm.start_ids:
-        return prefix
-    first = lm.embed(torch.tensor([lm.start_ids], device=prefix.device)).to(prefix.dtype)
-    return torch.cat([first.expand(len(prefix), -1, -1), prefix], dim=1)
-
-
-def _plain(
-    lm: LanguageModel, prefix: Tensor, tokens: Tensor, lengths: Tensor, image: Tensor
-) -> Tensor:
-    """One sequence a question; returns the hidden state [Q, Dl] before the answer."""
-    sequence = torch.cat([prefix[image], lm.embed(tokens)], dim=1)
-    hidden: Tensor = lm.model.base_model(inputs_embeds=sequence, use_cache=False).last_hidden_state
-    last = prefix.shape[1] + lengths - 1
-    return hidden[torch.arange(len(last), device=last.device), last]
-
-
-def _packed(
-    lm: LanguageModel, prefix: Tensor, tokens: Tensor, lengths: Tensor, image: Tensor
-) -> Tensor:
-    """All questions of an image behind one prefix; returns [Q, Dl].
-
-    Each question attends to the prefix and to itself; its positions restart after the prefix.
-    """
-    n_images, n_prefix, _ = prefix.shape
-    n_questions, n_text = tokens.shape
-    device = prefix.device
-    first = torch.searchsorted(image, torch.arange(n_images, device=device))
-    slot = torch.arange(n_questions, device=device) - first[image]
-    n_slots = int(slot.max()) + 1
-    grid = torch.zeros(n_images, n_slots, n_text, dtype=tokens.dtype, device=device)
-    grid[image, slot] = tokens
-    sequence = torch.cat([prefix, lm.embed(grid.flatten(1))], dim=1)
-    text = torch.arange(n_slots * n_text, device=device)
-    positions = torch.cat([torch.arange(n_prefix, device=device), n_prefix + text % n_text])
-    block = torch.cat([torch.full((n_prefix,), -1, device=device), text // n_text])
-    order = torch.arange(len(block), device=device)
-    seen = (block[None] == block[:, None]) | (block[None] == -1)
-    allowed = seen & (order[None] <= order[:, None])
-    mask = torch.zeros(allowed.shape, dtype=sequence.dtype, device=device)
-    mask = mask.masked_fill(~allowed, torch.finfo(sequence.dtype).min)
-    hidden: Tensor = lm.model.base_model(
-        inputs_embeds=sequence,
-        attention_mask=mask[None, None].expand(n_images, 1, -1, -1),
-        position_ids=positions[None].expand(n_images, -1),
-        use_cache=False,
-    ).last_hidden_state
-    last = n_prefix + slot * n_text + lengths - 1
-    return hidden[image, last]
+        rows = cheapest(images, lengths, n_prefix, prefix.shape[2])
+        if rows.packed:
+            found = packing(lm, questions, prefix.shape[1])
+            rows = rows if found.exact else lay_out(images, lengths, 1)
+            attention = found.attention or DENSE
+    else:
+        rows = lay_out(images, lengths, int(np.bincount(images).max()) if packed else 1)
+    return logits_in_rows(lm, prefix, questions.tokens[asked], lengths, rows, attention)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ class LanguageModel:
     tokenizer: Any
     sha256: str
     """Hash of all weights by name, of the weights as they are used."""
+    packings: dict[tuple[int, int], Any] = field(default_factory=dict, compare=False, repr=False)
+    """What the self-check of packing found, by prefix tokens and length of question."""
 
     @property
     def width(self) -> int:
@@ -61,8 +63,10 @@ class LanguageModel:
 
     @property
     def embedding_rms(self) -> float:
-        """Root mean square of the token embeddings."""
-        return float(self.model.get_input_embeddings().weight.float().pow(2).mean().sqrt())
+        """Root mean square of the token embeddings, any factor of their layer included."""
+        weight = self.model.get_input_embeddings().weight
+        embedded = self.embed(torch.arange(len(weight), device=weight.device))
+        return float(embedded.float().pow(2).mean().sqrt())
 
     @functools.cached_property
     def start_ids(self) -> list[int]:

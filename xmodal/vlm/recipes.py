@@ -8,7 +8,7 @@ from typing import Any
 
 from taxonomy.errors import ConfigError, unknown
 from taxonomy.model import one_of
-from xmodal.vlm.projector import ProjectorConfig
+from xmodal.vlm.projector import KINDS, ProjectorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,10 @@ class Recipe:
             raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.leaf_no_per_visit is not None and self.leaf_no_per_visit < 1:
             raise ConfigError(f"leaf_no_per_visit must be at least 1, got {self.leaf_no_per_visit}")
+        if self.leaf_no_per_visit is not None and self.batch_unit == "questions":
+            raise ConfigError(
+                "leaf_no_per_visit is for batches of images, got batch_unit questions: leave it out"
+            )
         if not self.clip > 0:
             raise ConfigError(f"clip must be above 0, got {self.clip}")
         for name in ("epochs", "learning_rate"):
@@ -62,7 +66,7 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting by name, nested."""
-        return asdict(self)
+        return asdict(self) | {"projector": self.projector.as_dict()}
 
 
 RECIPES = {
@@ -96,8 +100,14 @@ def named_recipe(name: str, **changes: Any) -> Recipe:
 
     A changed recipe is called after its changes, so that the analyses keep it apart.
 
+    Args:
+        name: Of the recipe.
+        **changes: Settings of Recipe; projector is a kind of projector and prefix_tokens the
+            number of its tokens. None leaves a setting as it is. With batch_unit questions, every
+            leaf question is asked: leaf_no_per_visit is for visits to images.
+
     Raises:
-        ConfigError: No such recipe, or a value out of range.
+        ConfigError: No such recipe, or a value out of range or at odds with another.
     """
     if name not in RECIPES:
         raise ConfigError(unknown("recipe", name, RECIPES))
@@ -105,4 +115,19 @@ def named_recipe(name: str, **changes: Any) -> Recipe:
     if not given:
         return RECIPES[name]
     label = ", ".join(f"{key}={value}" for key, value in given.items())
-    return replace(RECIPES[name], name=f"{name} ({label})", **given)
+    recipe = RECIPES[name]
+    kind, n_prefix = given.pop("projector", None), given.pop("prefix_tokens", None)
+    if kind is not None or n_prefix is not None:
+        given["projector"] = _changed(recipe.projector, kind, n_prefix)
+    if given.get("batch_unit") == "questions":
+        given["leaf_no_per_visit"] = None
+    return replace(recipe, name=f"{name} ({label})", **given)
+
+
+def _changed(projector: ProjectorConfig, kind: str | None, n_prefix: int | None) -> ProjectorConfig:
+    """A projector of another kind, or with so many prefix tokens whatever the patches."""
+    kind = kind or projector.kind
+    one_of("projector", kind, KINDS)
+    if n_prefix is None and kind != "resampler":
+        return replace(projector, kind=kind)
+    return replace(projector, kind=kind, n_tokens=1, prefix_tokens=n_prefix)

@@ -66,11 +66,14 @@ class Trainer:
 
     def start(self) -> TrainState:
         """A fresh projector, drawn from seed_init, and its optimiser."""
-        width = self.features.open().shape[-1]
+        _, n_patches, width = self.features.open().shape
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed_init)
             projector = Projector(
-                self.recipe.projector, width, self.lm.width, self.lm.embedding_rms
+                self.recipe.projector.for_patches(n_patches),
+                width,
+                self.lm.width,
+                self.lm.embedding_rms,
             ).to(self.lm.device)
         optimiser = torch.optim.AdamW(
             projector.parameters(),
@@ -115,7 +118,7 @@ class Trainer:
 
     def draw(self, step: int) -> Batch:
         """What a step shows and asks. Seeds torch's generators, for dropout after it."""
-        rows = self._batch(step)
+        rows = self.rows(step)
         torch.manual_seed(hash63(self.seed_order, "step", step))
         chosen = self.groups.examples
         images, image = np.unique(chosen.image[rows], return_inverse=True)
@@ -140,7 +143,7 @@ class Trainer:
         state.optimiser.step()
         state.step += 1
 
-    def _batch(self, step: int) -> Ints:
+    def rows(self, step: int) -> Ints:
         """Rows of the step's questions, grouped by image."""
         by_image = self.recipe.batch_unit == "images"
         n = len(self.groups.images) if by_image else len(self.groups.examples)

@@ -21,6 +21,7 @@ from xmodal.store import Store
 from xmodal.store.rows import (
     CeilingRow,
     DatasetRow,
+    EvaluationRow,
     FeatureSetRow,
     ManifestRow,
     ReleasedRunRow,
@@ -167,6 +168,7 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("manifest", ManifestRow),
         ("feature_set", FeatureSetRow),
         ("run", RunRow),
+        ("evaluation", EvaluationRow),
         ("released_run", ReleasedRunRow),
         ("text_probe", TextProbeRow),
         ("ceiling", CeilingRow),

@@ -11,9 +11,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taxonomy.errors import ConfigError, ManifestError
+from taxonomy.errors import ConfigError, ManifestError, XmodalError
 from tests.xmodal import tiny
-from xmodal.vlm.evaluate import IMAGE_MODES, Scores, _other, _shown, score
+from xmodal.vlm.evaluate import (
+    IMAGE_MODES,
+    Scores,
+    _other,
+    _shown,
+    one_by_one,
+    sample,
+    score,
+    verify,
+)
 from xmodal.vlm.experiment import RunSpec, _predict
 from xmodal.vlm.projector import Projector
 from xmodal.vlm.trainer import Trainer
@@ -103,7 +112,8 @@ def shown(
     spec: RunSpec, trainer: Trainer, asked: Examples, mode: str, seed: int = 0
 ) -> np.ndarray[Any, Any]:
     images = np.unique(asked.image)
-    got = _shown(spec.features, asked, images, mode, trainer.groups.images, seed)
+    what = _shown(spec.features, asked, images, mode, trainer.groups.images, seed)
+    got = what[torch.arange(len(images))]
     assert got.shape == (len(images), *spec.features.open().shape[1:])
     assert got.dtype == torch.float32
     return got.numpy()
@@ -129,6 +139,7 @@ def test_noise_has_the_mean_and_spread_of_training(spec: RunSpec, trainer: Train
     noise = _shown(
         spec.features, trainer.groups.examples, images, "noise", trainer.groups.images, 0
     )
+    assert isinstance(noise, torch.Tensor)
     spread = train.std(axis=0)
     assert np.abs((noise.numpy().mean(axis=0) - train.mean(axis=0)) / spread).max() < 0.05
     assert np.abs(noise.numpy().std(axis=0) / spread - 1).max() < 0.05
@@ -169,3 +180,43 @@ def test_an_unknown_mode_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="image_mode must be one of real, zero, mean, noise"):
         scored(spec, trainer, projector, asked, image_mode="blank")
+
+
+def test_one_by_one_gives_the_batched_scores_in_every_mode(
+    spec: RunSpec, trainer: Trainer, projector: Projector, asked: Examples
+) -> None:
+    rows = sample(asked, 5, 0)
+    for mode in IMAGE_MODES:
+        how: dict[str, Any] = {"image_mode": mode, "train_images": trainer.groups.images, "seed": 3}
+        batched = scored(spec, trainer, projector, asked, **how)
+        alone = one_by_one(
+            *(spec.lm, projector, spec.features, trainer.questions, asked, rows), **how
+        )
+        assert verify(batched, alone, asked, rows, torch.float32) <= 1e-4
+
+
+def test_verify_names_the_furthest_question(asked: Examples) -> None:
+    rows = np.array([0, 2])
+    batched = Scores(np.array([1, 0, 20], np.float32), np.array([0, 0, 1], np.float32))
+    near = Scores(np.array([1.00005, 20.001], np.float32), np.array([0, 1], np.float32))
+    # 5e-5 of 1, and 1e-3 of 20: the same in units of max(1, |logit|)
+    largest = verify(batched, near, asked, rows, torch.float32)
+    assert largest == pytest.approx(5e-5, rel=0.01)
+    far_off = Scores(near.logit_yes, np.array([0, 1.5], np.float32))
+    message = (
+        rf"off by 0.33 max\(1, \|logit\|\), more than 0.0001: the logit of No of example "
+        rf"{asked.example_id[2]} is 1 in its batch and 1.5 alone"
+    )
+    with pytest.raises(XmodalError, match=message):
+        verify(batched, far_off, asked, rows, torch.float32)
+    nothing = Scores(np.full(2, np.nan, np.float32), near.logit_no)
+    with pytest.raises(XmodalError, match="off by inf"):
+        verify(batched, nothing, asked, rows, torch.bfloat16)
+
+
+def test_a_sample_is_nested_and_goes_by_the_seed(asked: Examples) -> None:
+    small, large = (set(sample(asked, n, 1).tolist()) for n in (3, 9))
+    assert len(small) == 3
+    assert small < large
+    assert small != set(sample(asked, 3, 2).tolist())
+    assert sample(asked, None, 1).tolist() == list(range(len(asked)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.xmodal import tiny
-from xmodal.vlm.forward import Questions, answer_logits, packing_pays, tokenise
+from xmodal.vlm.forward import Questions, answer_logits, tokenise
 from xmodal.vlm.lm import LanguageModel, load_lm
 from xmodal.vlm.projector import Projector, ProjectorConfig
 from xmodal.vlm.prompts import prompt_template
@@ -54,19 +54,6 @@ def test_packed_logits_are_the_plain_ones(
     packed = answer_logits(lm, prefix, questions, *at, packed=True)
     assert plain.shape == (len(image), len(lm.tokenizer))
     assert close(packed, plain)
-
-
-@pytest.mark.parametrize(
-    ("n_questions", "pays"),
-    [
-        ([1, 1, 1], False),  # nothing is shared
-        ([5, 5, 5], True),
-        ([40, 1, 1], False),  # two images padded to 40 questions
-    ],
-)
-def test_the_layout_is_the_one_with_less_to_compute(n_questions: list[int], pays: bool) -> None:
-    image = torch.repeat_interleave(torch.arange(3), torch.tensor(n_questions))
-    assert packing_pays(image, n_text=8, n_images=3, n_prefix=3, width=64) is pays
 
 
 def test_projector_gradients_are_the_same_in_both_layouts(

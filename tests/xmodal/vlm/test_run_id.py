@@ -20,6 +20,8 @@ RECIPES: list[dict[str, Any]] = [
     {"projector": replace(tiny.RECIPE.projector, n_tokens=3)},
     {"projector": replace(tiny.RECIPE.projector, dropout=0.2)},
     {"projector": replace(tiny.RECIPE.projector, scaled=True)},
+    {"projector": replace(tiny.RECIPE.projector, n_tokens=1, prefix_tokens=2)},
+    {"projector": replace(tiny.RECIPE.projector, kind="resampler", n_tokens=1, prefix_tokens=2)},
     {"batch_unit": "questions"},
     {"batch_size": 7},
     {"epochs": 4.0},

@@ -211,7 +211,7 @@ def test_each_epoch_visits_each_unit_once(spec: RunSpec, unit: str, batch_size: 
     n = len(trainer.groups.examples)
     units = len(trainer.groups.images) if unit == "images" else n
     a_pass = math.ceil(units / min(batch_size, units))
-    epochs = [[trainer._batch(e * a_pass + i) for i in range(a_pass)] for e in range(2)]
+    epochs = [[trainer.rows(e * a_pass + i) for i in range(a_pass)] for e in range(2)]
     for batches in epochs:
         assert sorted(np.concatenate(batches).tolist()) == list(range(n))
         for rows in batches:
@@ -220,9 +220,9 @@ def test_each_epoch_visits_each_unit_once(spec: RunSpec, unit: str, batch_size: 
         first = [batches[0].tolist() for batches in epochs]
         other = tiny.trainer(replace(spec, recipe=recipe, seed_order=43))
         assert first[0] != first[1]
-        assert first[0] != other._batch(0).tolist()
+        assert first[0] != other.rows(0).tolist()
     again = tiny.trainer(replace(spec, recipe=recipe, seed_init=1))
-    assert [again._batch(i).tolist() for i in range(a_pass)] == [b.tolist() for b in epochs[0]]
+    assert [again.rows(i).tolist() for i in range(a_pass)] == [b.tolist() for b in epochs[0]]
 
 
 def test_training_until_zero_steps_trains_nothing(spec: RunSpec) -> None:
@@ -270,7 +270,7 @@ class TestLeafNoPerVisit:
         trainer, whole = self.trainer(many, most), self.trainer(many, None)
         chosen = trainer.groups.examples
         for step in range(8):
-            rows, every = trainer._batch(step), whole._batch(step).tolist()
+            rows, every = trainer.rows(step), whole.rows(step).tolist()
             assert sorted(set(rows.tolist())) == rows.tolist()
             spare = {r for r in every if chosen.kind[r] == "leaf" and not chosen.answer[r]}
             assert set(every) - spare == set(rows.tolist()) - spare
@@ -284,16 +284,16 @@ class TestLeafNoPerVisit:
         image = trainer.groups.images[0]
         counts: Counter[int] = Counter()
         for step in range(2000):
-            rows = trainer._batch(step)
+            rows = trainer.rows(step)
             at = rows[(chosen.image[rows] == image) & (chosen.kind[rows] == "leaf")]
             counts.update(at[~chosen.answer[at]].tolist())
         assert len(counts) == 4
         n = sum(counts.values())
         assert all(abs(count - n / 4) < 5 * (n * 3 / 16) ** 0.5 for count in counts.values())
         again, other = self.trainer(many, 1, seed_init=1), self.trainer(many, 1, seed_order=1)
-        same = [trainer._batch(s).tolist() == again._batch(s).tolist() for s in range(9)]
+        same = [trainer.rows(s).tolist() == again.rows(s).tolist() for s in range(9)]
         assert all(same)
-        assert any(trainer._batch(s).tolist() != other._batch(s).tolist() for s in range(9))
+        assert any(trainer.rows(s).tolist() != other.rows(s).tolist() for s in range(9))
 
     def test_weights_balance_what_a_pass_uses(self, many: RunSpec) -> None:
         groups = self.trainer(many, 1).groups

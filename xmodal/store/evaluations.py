@@ -1,0 +1,163 @@
+"""From the folders of a run's evaluations to the store: one transaction each, idempotent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xmodal.store.folders import (
+    FolderError,
+    check_logits,
+    checked,
+    content_hash,
+    count,
+    file_sha256,
+    read_json,
+    read_parquet,
+)
+from xmodal.store.rows import EvaluationRecord, EvaluationRow
+
+if TYPE_CHECKING:
+    from xmodal.store.store import Store
+
+FOLDER = "evals"
+"""Of a run's folder, where its evaluations lie."""
+RECORD, ANSWERS = "evaluation.json", "predictions.parquet"
+IMAGE_MODES = ("real", "mean", "zero", "noise", "other-leaf")
+
+EVALUATION_PREDICTION = pa.schema(
+    [
+        pa.field("example_id", pa.int64(), nullable=False),
+        pa.field("logit_yes", pa.float32(), nullable=False),
+        pa.field("logit_no", pa.float32(), nullable=False),
+        pa.field("predicted", pa.bool_(), nullable=False),
+    ]
+)
+_KNOWN = "SELECT evaluation_id, content_hash FROM evaluation WHERE run_id = $id"
+_ANSWERED = """
+WITH said AS (
+    SELECT prediction.example_id
+    FROM prediction
+    JOIN run USING (run_id)
+    WHERE
+        prediction.run_id = $run_id
+        AND run.manifest_id = $manifest_id
+        AND prediction.image_mode = $image_mode
+    UNION ALL
+    SELECT other.example_id
+    FROM evaluation_prediction AS other
+    JOIN evaluation USING (evaluation_id)
+    WHERE
+        evaluation.run_id = $run_id
+        AND evaluation.manifest_id = $manifest_id
+        AND evaluation.image_mode = $image_mode
+        AND evaluation.evaluation_id <> $evaluation_id
+)
+
+SELECT count(*) AS n
+FROM said
+WHERE example_id IN (SELECT unnest($ids::BIGINT[]))
+"""
+
+
+def sync_evaluations(store: Store, run_folder: Path) -> tuple[int, list[tuple[str, str]]]:
+    """Bring in the evaluations that lie in the folder of a run that is in the store.
+
+    Returns:
+        How many came in, and (folder, reason) of each that cannot be used. One without a record is
+        not finished and passed over.
+    """
+    if not (run_folder / FOLDER).is_dir():
+        return 0, []
+    known = {
+        row["evaluation_id"]: row["content_hash"]
+        for row in store.query(_KNOWN, {"id": run_folder.name}).to_pylist()
+    }
+    n_made, problems = 0, []
+    for folder in sorted((run_folder / FOLDER).iterdir()):
+        if folder.name.startswith(".") or not (folder / RECORD).is_file():
+            continue
+        try:
+            n_made += _sync_one(store, folder, known.get(folder.name))
+        except FolderError as reason:
+            problems.append((f"{run_folder.name}/{FOLDER}/{folder.name}", str(reason)))
+    return n_made, problems
+
+
+def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
+    found = content_hash(folder, (RECORD, ANSWERS))
+    if found == known_hash:
+        return False
+    path = folder / RECORD
+    record = checked(read_json(path), EvaluationRecord, path, "evaluation")
+    row = EvaluationRow(**record.values(), content_hash=found)
+    predictions = read_parquet(folder / ANSWERS, EVALUATION_PREDICTION)
+    _check_record(row, folder)
+    check_logits(predictions)
+    n_twice = predictions.num_rows - len(predictions["example_id"].unique())
+    if n_twice:
+        raise FolderError(f"each example once, got {n_twice} more")
+    _check_references(store, row, predictions)
+    with store.transaction():
+        _remove(store, row.evaluation_id)
+        store.insert_rows("evaluation", [row])
+        owner = {"evaluation_id": row.evaluation_id}
+        store.insert("evaluation_prediction", predictions, EVALUATION_PREDICTION, owner)
+    return True
+
+
+def remove_evaluations(store: Store, run_id: str) -> None:
+    """Remove what is stored of all evaluations of a run. Call in a transaction."""
+    for row in store.query(_KNOWN, {"id": run_id}).to_pylist():
+        _remove(store, row["evaluation_id"])
+
+
+def _remove(store: Store, evaluation_id: str) -> None:
+    of = {"id": evaluation_id}
+    store.execute("DELETE FROM evaluation_prediction WHERE evaluation_id = $id", of)
+    store.execute("DELETE FROM evaluation WHERE evaluation_id = $id", of)
+
+
+def _check_record(row: EvaluationRow, folder: Path) -> None:
+    for name, want in (("evaluation_id", folder.name), ("run_id", folder.parent.parent.name)):
+        got = getattr(row, name)
+        if got != want:
+            raise FolderError(f"{name} must be that of its folder, {want!r}, got {got!r}")
+    if row.image_mode not in IMAGE_MODES:
+        raise FolderError(
+            f"image_mode must be one of {', '.join(IMAGE_MODES)}, got {row.image_mode}"
+        )
+    weights = folder.parent.parent / "projector.safetensors"
+    if weights.is_file() and file_sha256(weights) != row.projector_sha256:
+        raise FolderError("the run was trained again since: `xmodal eval` scores it anew")
+
+
+def _check_references(store: Store, row: EvaluationRow, predictions: pa.Table) -> None:
+    manifests = {m["manifest_id"]: m["dataset_id"] for m in store.manifests().to_pylist()}
+    dataset_id = store.load_run(row.run_id)["dataset_id"]
+    if row.manifest_id not in manifests:
+        raise FolderError(f"manifest {row.manifest_id!r} is not in this store")
+    if manifests[row.manifest_id] != dataset_id:
+        raise FolderError(
+            f"manifest {row.manifest_id!r} is of dataset {manifests[row.manifest_id]!r}, its run "
+            f"of {dataset_id!r}"
+        )
+    known = store.example_ids(row.manifest_id)
+    n_dangling = count(pc.invert(pc.is_in(predictions["example_id"], value_set=known)))
+    if n_dangling:
+        raise FolderError(
+            f"{n_dangling} of {predictions.num_rows} predictions are of no example of "
+            f"manifest {row.manifest_id!r}"
+        )
+    named = ("run_id", "manifest_id", "image_mode", "evaluation_id")
+    said = {name: getattr(row, name) for name in named}
+    found = store.query(_ANSWERED, said | {"ids": predictions["example_id"].to_pylist()})
+    (n_answered,) = found["n"].to_pylist()
+    if n_answered:
+        raise FolderError(
+            f"the run has answered {n_answered} of these questions before the {row.image_mode} "
+            "picture already"
+        )

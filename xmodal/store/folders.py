@@ -1,0 +1,126 @@
+"""Reading what folders of results hold, and saying what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from xmodal.store.rows import Row
+
+R = TypeVar("R", bound=Row)
+
+
+class FolderError(Exception):
+    """This folder cannot be used; the message says why."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object of a JSON file.
+
+    Raises:
+        FolderError: It is missing, cut or no object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FolderError(f"{path.name} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise FolderError(f"{path.name} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise FolderError(f"{path.name} must hold one object")
+    return content
+
+
+def checked(content: dict[str, Any], kind: type[R], path: Path, table: str) -> R:
+    """The content as a row of a table.
+
+    Raises:
+        FolderError: A field is missing, unknown or ill-typed.
+    """
+    try:
+        return kind(**content)
+    except ValidationError as error:
+        problems = "; ".join(_field_problem(problem, table) for problem in error.errors())
+        raise FolderError(f"{path.name}: {problems}") from error
+
+
+def _field_problem(problem: Any, table: str) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"{name} is missing"
+    if problem["type"] == "extra_forbidden":
+        return f"{name} is not a column of {table}"
+    return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+
+
+def content_hash(folder: Path, names: Sequence[str]) -> str:
+    """Hash of some of a folder's files.
+
+    Raises:
+        FolderError: One cannot be read.
+    """
+    digest = sha256()
+    for name in names:
+        digest.update(bytes.fromhex(file_sha256(folder / name)))
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file's bytes.
+
+    Raises:
+        FolderError: It cannot be read.
+    """
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise FolderError(f"{path.name} cannot be read: {error.strerror}") from error
+
+
+def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
+    """A Parquet file of exactly these columns, without NULL.
+
+    Raises:
+        FolderError: It is damaged or has other columns.
+    """
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise FolderError(f"{path.name} is not readable Parquet: {reason}") from error
+    want = {field.name: str(field.type) for field in schema}
+    got = {field.name: str(field.type) for field in table.schema}
+    if got != want:
+        raise FolderError(f"{path.name} must have columns {want}, got {got}")
+    for field in schema:
+        if table[field.name].null_count:
+            raise FolderError(
+                f"{path.name}: {field.name} must not be NULL, got "
+                f"{table[field.name].null_count} of {table.num_rows}"
+            )
+    return table.select(schema.names).cast(schema)
+
+
+def check_logits(predictions: pa.Table) -> None:
+    """Refuse logits that are no numbers.
+
+    Raises:
+        FolderError: NaN or infinite values.
+    """
+    for name in ("logit_yes", "logit_no"):
+        n_bad = count(pc.invert(pc.is_finite(predictions[name])))
+        if n_bad:
+            raise FolderError(f"{name} must be finite, got {n_bad} NaN or infinite values")
+
+
+def count(flags: pa.ChunkedArray) -> int:
+    """How many are true."""
+    return int(pc.sum(flags, min_count=0).as_py())
