@@ -20,6 +20,7 @@ from taxonomy.hashing import content_id
 from taxonomy.model import Manifest, Taxonomy
 from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
+from xmodal.vlm.cost import step_cost
 from xmodal.vlm.evaluate import score
 from xmodal.vlm.forward import Questions, tokenise
 from xmodal.vlm.lm import LanguageModel
@@ -262,7 +263,7 @@ def _record(
         "batch_size": spec.recipe.batch_size,
         "n_train_questions": len(trainer.groups.examples),
         "n_params": sum(p.numel() for p in state.projector.parameters()),
-        "flops": None,
+        "flops": step_cost(trainer).flops * trainer.n_steps,
         "seconds": 0.0,
         "device": str(spec.lm.device),
         "status": "running",
