@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -90,13 +89,12 @@ class Trainer:
         Raises:
             ConfigError: The loss is no number any more.
         """
-        array = self.features.open()
         state.projector.train()
         last = self.n_steps if until is None else min(self.n_steps, until)
         with torch.random.fork_rng(devices=[]):
             while state.step < last:
                 started = time.monotonic()
-                loss = self._step(state, array)
+                loss = self._step(state)
                 if not math.isfinite(loss):
                     raise ConfigError(
                         f"the loss is {loss} at step {state.step}; lower the learning rate, "
@@ -111,14 +109,14 @@ class Trainer:
         state.projector.eval()
         return state
 
-    def _step(self, state: TrainState, array: np.ndarray[Any, Any]) -> float:
+    def _step(self, state: TrainState) -> float:
         """One optimiser step; returns its loss."""
         rows = self._batch(state.step)
         torch.manual_seed(hash63(self.seed_order, "step", state.step))
         chosen = self.groups.examples
         images, image = np.unique(chosen.image[rows], return_inverse=True)
         views = torch.randint(self.features.config.n_views, (len(images),)).numpy()
-        features = torch.from_numpy(array[self.features.rows(images, views)])
+        features = self.features.take(self.features.rows(images, views))
         if self.recipe.feature_noise:
             features = features + self.recipe.feature_noise * torch.randn_like(features)
         logits = answer_logits(
