@@ -38,6 +38,16 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     prompt: Annotated[str, typer.Option(help="Prompt template: default or s1.")] = "default",
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time, a process each.")] = 1,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="Id of a feature set, or its beginning.  [default: what `xmodal features extract` "
+            "makes unless told otherwise]",
+        ),
+    ] = None,
+    allow_seen: Annotated[
+        bool, typer.Option("--allow-seen", help="Test on pictures the encoder was trained on.")
+    ] = False,
 ) -> None:
     """Train a projector from each manifest and seed, score it on all test questions, sync.
 
@@ -56,6 +66,8 @@ def train(
         recipe=recipe,
         prompt=prompt,
         workers=workers,
+        features=features,
+        allow_seen=allow_seen,
         changes={"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate},
     ):
         typer.echo(line)

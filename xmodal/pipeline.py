@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from taxonomy.errors import ConfigError
+from taxonomy.model import Manifest, Taxonomy
 from xmodal.bundle.lm.package import taught_pairs
 from xmodal.features.extract import (
     FeatureConfig,
     FeatureSet,
     Progress,
+    Work,
     extract,
     feature_set_id,
     load_features,
 )
+from xmodal.features.skipped import with_features
+from xmodal.features.stored import load_stored
+from xmodal.features.unseen import check_unseen, pictures_asked, training_sha256
 from xmodal.store import Store, SyncReport
-from xmodal.store.rows import FeatureSetRow
+from xmodal.store.rows import FeatureSetRow, SkippedImageRow
 from xmodal.vlm.experiment import OnStep, RunResult, RunSpec, run
 from xmodal.vlm.lm import BUNDLED, EMBEDDED, LanguageModel, bundled_which, load_lm
 from xmodal.vlm.prompts import prompt_template
@@ -47,6 +52,7 @@ def ensure_features(
     config: FeatureConfig,
     dataset_id: str | None = None,
     progress: Progress | None = None,
+    work: Work | None = None,
 ) -> tuple[FeatureSet, bool]:
     """Extract a dataset's features unless they are there, and note them in the store.
 
@@ -54,32 +60,79 @@ def ensure_features(
         store: The DuckDB file.
         config: Encoder and pooling.
         dataset_id: Id of a dataset or its beginning; None for the latest.
-        progress: Called after each batch of pictures.
+        progress: Called after each shard of pictures.
+        work: Processes, device, and what to do about bad pictures.
 
     Returns:
         The feature set, and whether it had to be made.
     """
     with Store.open(store, read_only=True) as opened:
         taxonomy = opened.load_taxonomy(dataset_id)
-    features, made = extract(taxonomy, config, features_dir(store), progress)
-    array = features.open()
+    features, made = extract(taxonomy, config, features_dir(store), progress, work)
+    note_features(store, taxonomy, features)
+    return features, made
+
+
+def take_features(
+    store: Path, file: Path, dataset_id: str | None = None, **given: Any
+) -> tuple[FeatureSet, bool, str]:
+    """Import a file's features for a dataset, and note them in the store.
+
+    Args:
+        store: The DuckDB file.
+        file: .npz or .safetensors.
+        dataset_id: Id of a dataset or its beginning; None for the latest.
+        **given: See xmodal.features.imported.import_features.
+
+    Returns:
+        The feature set, whether it had to be made, and what its ids are.
+    """
+    from xmodal.features.imported import import_features
+
+    with Store.open(store, read_only=True) as opened:
+        taxonomy = opened.load_taxonomy(dataset_id)
+    features, made, known_by = import_features(taxonomy, file, features_dir(store), **given)
+    note_features(store, taxonomy, features)
+    return features, made, known_by
+
+
+def note_features(store: Path, taxonomy: Taxonomy, features: FeatureSet) -> None:
+    """Note in the store where a feature set lies, what made it and which pictures it lacks."""
+    _, n_tokens, width = features.shape
+    config = features.config
     row = FeatureSetRow(
         feature_set_id=features.feature_set_id,
         dataset_id=features.dataset_id,
         encoder=config.encoder,
-        revision=features.encoder_version,
-        layer="output",
+        revision=features.revision,
+        layer=config.layer,
         pooling=config.pooling,
-        n_tokens=array.shape[1],
-        width=array.shape[2],
+        n_tokens=n_tokens,
+        width=width,
         n_views=config.n_views,
-        dtype=str(array.dtype),
+        dtype=config.dtype,
         sha256=features.sha256,
         path=str(features.path.relative_to(store.parent)),
+        weights_sha256=features.weights_sha256,
+        side=features.side,
+        fit=config.fit,
+        precision=config.precision,
+        n_training_pictures=len(features.training_pictures),
+        training_sha256=training_sha256(features.training_pictures),
+        n_skipped=len(features.skipped),
     )
+    uris = taxonomy.images["uri"] if features.skipped else []
+    skipped = [
+        SkippedImageRow(
+            feature_set_id=features.feature_set_id,
+            image_id=image,
+            uri=uris[image].as_py(),
+            reason=reason,
+        )
+        for image, reason in features.skipped
+    ]
     with Store.open(store) as opened:
-        opened.add_feature_set(row)
-    return features, made
+        opened.add_feature_set(row, skipped)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +146,8 @@ class TrainJob:
     revision: str | None = None
     recipe: Recipe
     prompt: str = "default"
-    features: FeatureConfig = field(default_factory=FeatureConfig)
+    feature_set_id: str | None = None
+    """None: what `xmodal features extract` makes of the dataset unless told otherwise."""
     seed: int = 42
     """Of the projector's initialisation, the order, and an LM's random weights."""
 
@@ -114,12 +168,13 @@ def train_job(job: TrainJob, on_step: OnStep | None = None) -> RunResult:
     with Store.open(job.store, read_only=True) as opened:
         manifest = opened.load_manifest(job.manifest_id)
         taxonomy = opened.load_taxonomy(manifest.dataset_id)
-    made_id = feature_set_id(taxonomy.dataset_id, job.features)
+    made_id = job.feature_set_id or feature_set_id(taxonomy.dataset_id, FeatureConfig())
+    features = load_features(features_dir(job.store) / made_id)
     spec = RunSpec(
         taxonomy=taxonomy,
-        manifest=manifest,
+        manifest=with_features(manifest, features),
         lm=_lm(job.lm, job.lm_init, job.revision, job.seed if job.lm_init == "random" else 0),
-        features=load_features(features_dir(job.store) / made_id),
+        features=features,
         recipe=job.recipe,
         prompt=job.prompt,
         seed_init=job.seed,
@@ -145,6 +200,40 @@ def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
         return opened.sync(runs_dir(store))
 
 
+def _features_of(store: Path, dataset_id: str, given: str | None) -> FeatureSet:
+    """The feature set of a dataset to train on; the default one is extracted if it is missing.
+
+    Raises:
+        StoreError: There is no such feature set, or it is of another dataset.
+    """
+    if given is None:
+        return ensure_features(store, FeatureConfig(), dataset_id)[0]
+    with Store.open(store, read_only=True) as opened:
+        return load_stored(opened, given, dataset_id)[1]
+
+
+def _check_features(
+    store: Path, manifest: Manifest, features: FeatureSet, allow_seen: bool
+) -> Iterator[str]:
+    """Refuse seen test pictures; say how many questions the set's missing pictures cost.
+
+    Raises:
+        ConfigError: The encoder was trained on test pictures.
+        ManifestError: No test question is left.
+    """
+    asked = with_features(manifest, features)
+    if features.training_pictures:
+        with Store.open(store, read_only=True) as opened:
+            taxonomy = opened.load_taxonomy(manifest.dataset_id)
+        check_unseen(features, pictures_asked(taxonomy, asked), allow_seen)
+    if n := manifest.examples.num_rows - asked.examples.num_rows:
+        yield (
+            f"manifest {manifest.manifest_id}: {n} of {manifest.examples.num_rows} questions left "
+            f"out, about {len(features.skipped)} pictures that feature set "
+            f"{features.feature_set_id} lacks"
+        )
+
+
 def train_manifests(
     store: Path,
     manifests: Sequence[str],
@@ -156,6 +245,8 @@ def train_manifests(
     recipe: str = "embedded",
     prompt: str = "default",
     workers: int = 1,
+    features: str | None = None,
+    allow_seen: bool = False,
     changes: Mapping[str, Any] | None = None,
 ) -> Iterator[str]:
     """Train every manifest with every seed and sync; what `xmodal train` does.
@@ -170,6 +261,9 @@ def train_manifests(
         recipe: A recipe's name.
         prompt: A prompt template's name.
         workers: Runs at a time.
+        features: Id of a feature set or its beginning; None for the default of each dataset,
+            which is extracted where it is missing.
+        allow_seen: Test on pictures that the encoder was trained on.
         changes: Settings of the recipe to change; None values are left as they are.
 
     Yields:
@@ -184,6 +278,10 @@ def train_manifests(
         loaded = [opened.load_manifest(manifest) for manifest in manifests]
     found = list({manifest.manifest_id: manifest for manifest in loaded}.values())
     _lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0)
+    datasets = sorted({manifest.dataset_id for manifest in found})
+    sets = {one: _features_of(store, one, features) for one in datasets}
+    for manifest in found:
+        yield from _check_features(store, manifest, sets[manifest.dataset_id], allow_seen)
     jobs = [
         TrainJob(
             store=store,
@@ -193,13 +291,12 @@ def train_manifests(
             revision=revision,
             recipe=chosen,
             prompt=prompt,
+            feature_set_id=sets[manifest.dataset_id].feature_set_id,
             seed=seed,
         )
         for manifest in found
         for seed in dict.fromkeys(seeds)
     ]
-    for dataset_id in sorted({manifest.dataset_id for manifest in found}):
-        ensure_features(store, FeatureConfig(), dataset_id)
     for result in train_jobs(jobs, workers):
         yield f"{result.run_id} {'trained' if result.trained else 'is there'}: {result.path}"
     report = sync_store(store, jobs)

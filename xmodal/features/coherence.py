@@ -27,6 +27,7 @@ from taxonomy.hashing import content_id
 from taxonomy.manifest.draws import Bools, Floats, Ints
 from taxonomy.model import RELATION, Taxonomy
 from xmodal.features.feature_set import FeatureSet, Rows
+from xmodal.features.skipped import shown_pictures
 from xmodal.features.stored import SHUFFLE_SEED, choose_shuffles, load_stored
 from xmodal.features.truth import Shuffle, Truth, label_rows, pictures, read_truth
 from xmodal.store import Store
@@ -136,8 +137,8 @@ def coherence(sums: LeafSums, members: Bools) -> Coherence:
 
 
 def training_sums(taxonomy: Taxonomy, features: FeatureSet, truth: Truth) -> LeafSums:
-    """The sums over a dataset's training pictures, first view."""
-    images, shown = pictures(taxonomy, truth, "train")
+    """The sums over a dataset's training pictures that have features, first view."""
+    images, shown = pictures(shown_pictures(taxonomy, features), truth, "train")
     return leaf_sums(features.open, images, shown, len(truth.leaf_ids))
 
 

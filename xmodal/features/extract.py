@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from xmodal.features.encoders.load import load_encoder
 from xmodal.features.feature_set import ARRAY, DESCRIPTION, FeatureSet, load_features
 from xmodal.features.pca import Pca, one_thread
 from xmodal.features.shards import ArrayFile, Notes, Shard, plan
-from xmodal.files import write_whole
+from xmodal.files import file_sha256, write_whole
 
 __all__ = [
     "FeatureConfig",
@@ -133,12 +132,13 @@ def extract(
             config=config,
             n_images=taxonomy.images.num_rows,
             augmented=train if config.n_views > 1 else train[:0],
-            sha256=_digest(build.array),
+            sha256=file_sha256(build.array),
             path=root / _with_skipped(made_id, skipped),
             encoder_version=encoder.version,
             revision=encoder.revision,
             weights_sha256=encoder.weights_sha256,
             training_pictures=encoder.training_pictures,
+            side=encoder.preparation.side,
             skipped=skipped,
         )
         put(build.whole, features)
@@ -171,27 +171,22 @@ def _there(root: Path, made_id: str, skip_bad: bool) -> FeatureSet | None:
     return None
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
-
-
 @contextmanager
 def _folder(part: Path) -> Iterator[Path]:
     """A folder for this process alone; it stays only if a shard in it is whole."""
     root = part.parent
     part.mkdir(parents=True, exist_ok=True)
-    try:
-        with (part / "lock").open("w") as lock:
-            _lock(lock.fileno(), part)
+    with (part / "lock").open("w") as lock:
+        _lock(lock.fileno(), part)
+        try:
             yield part
-    except BaseException:
-        if not any(part.glob("notes-*/*.json")):
-            shutil.rmtree(part, ignore_errors=True)
-            if not any(root.iterdir()):
-                root.rmdir()
-        raise
-    shutil.rmtree(part, ignore_errors=True)
+        except BaseException:
+            if not any(part.glob("notes-*/*.json")):
+                shutil.rmtree(part, ignore_errors=True)
+                if not any(root.iterdir()):
+                    root.rmdir()
+            raise
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _lock(handle: int, part: Path) -> None:
@@ -270,7 +265,7 @@ class _Build:
         for row in range(0, n_images, at_a_time):
             part = torch.from_numpy(np.array(mapped[row : row + at_a_time]))
             file.write(row, pool(part))
-        self._fill(file, self.further, "notes-rows", pca=fitted, fit=_digest(fitted))
+        self._fill(file, self.further, "notes-rows", pca=fitted, fit=file_sha256(fitted))
 
     def _fit(self, tokens: ArrayFile) -> Pca:
         ids = [i for i in self.train.tolist() if i not in self.skipped]

@@ -103,6 +103,8 @@ class FeatureSet:
     weights_sha256: str | None = None
     training_pictures: frozenset[str] = frozenset()
     """sha256 of each picture that the encoder was trained on; empty if none is known."""
+    side: int | None = None
+    """Width and height of the pictures the encoder saw, pixels; None where it is not known."""
     skipped: tuple[tuple[int, str], ...] = ()
     """(image id, reason) of each picture that could not be decoded, ascending."""
 
@@ -169,6 +171,7 @@ class FeatureSet:
                 "encoder_version": self.encoder_version,
                 "revision": self.revision,
                 "weights_sha256": self.weights_sha256,
+                "side": self.side,
                 "training_pictures": sorted(self.training_pictures),
                 "skipped": [list(one) for one in self.skipped],
             }
@@ -195,6 +198,7 @@ def load_features(folder: Path) -> FeatureSet:
             encoder_version=said.get("encoder_version", classical.VERSION),
             revision=said.get("revision", classical.VERSION),
             weights_sha256=said.get("weights_sha256"),
+            side=said.get("side"),
             training_pictures=frozenset(said.get("training_pictures", ())),
             skipped=tuple((int(image), str(why)) for image, why in said.get("skipped", ())),
         )

@@ -26,6 +26,7 @@ from xmodal.store.rows import (
     ReleasedRunRow,
     Row,
     RunRow,
+    SkippedImageRow,
     TextProbeRow,
 )
 
@@ -166,6 +167,7 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("dataset", DatasetRow),
         ("manifest", ManifestRow),
         ("feature_set", FeatureSetRow),
+        ("skipped_image", SkippedImageRow),
         ("run", RunRow),
         ("released_run", ReleasedRunRow),
         ("text_probe", TextProbeRow),
@@ -173,7 +175,13 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
     ],
 )
 def test_row_models_are_the_tables(table: str, model: type[Row]) -> None:
-    types = {"VARCHAR": "str", "BIGINT": "int", "DOUBLE": "float", "BOOLEAN": "bool"}
+    types = {
+        "VARCHAR": "str",
+        "BIGINT": "int",
+        "INTEGER": "int",
+        "DOUBLE": "float",
+        "BOOLEAN": "bool",
+    }
     with Store.in_memory() as store:
         described = store.query(
             "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
