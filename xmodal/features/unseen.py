@@ -27,7 +27,7 @@ def pictures_asked(
         pc.is_in(manifest.examples["split"], value_set=pa.array(splits, pa.string()))
     )["image_id"].unique()
     images = taxonomy.images
-    shown = images.filter(pc.is_in(images["image_id"], value_set=asked.combine_chunks()))
+    shown = images.filter(pc.is_in(images["image_id"], value_set=asked))
     return frozenset(shown["sha256"].to_pylist())
 
 
