@@ -82,7 +82,11 @@ def extract(
     device: Annotated[str, typer.Option(help="Where it computes: cpu, cuda, cuda:1, mps.")] = "cpu",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that decode, and on a CPU encode.  [default: cores]"),
+        typer.Option(
+            min=1,
+            help="Processes that decode, and on a CPU encode.  [default: 1 for classical, else one "
+            "a core]",
+        ),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Pictures at once.  [default: as suits the encoder]")
@@ -98,18 +102,20 @@ def extract(
 
     What was stopped goes on where it was.
     """
-    from xmodal.features.encoders.load import config_for
+    from xmodal.features.encoders.load import config_for, workers_for
     from xmodal.features.extract import Work
     from xmodal.pipeline import ensure_features
     from xmodal.progress import counter
-    from xmodal.workers import n_cores
 
     config = config_for(
         encoder, device, pooling=pooling, layer=layer, side=resize, fit=fit, revision=revision,
         n_components=n_components, n_views=n_views, seed=seed, dtype=dtype, precision=precision,
     )  # fmt: skip
     work = Work(
-        device=device, workers=workers or n_cores(), batch_size=batch_size, skip_bad=skip_bad
+        device=device,
+        workers=workers or workers_for(encoder),
+        batch_size=batch_size,
+        skip_bad=skip_bad,
     )
     with counter("pictures") as progress:
         features, made = ensure_features(store, config, dataset, progress, work)

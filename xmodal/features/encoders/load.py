@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from taxonomy.errors import ConfigError, unknown
-from xmodal.features.config import OUTPUT, FeatureConfig
+from taxonomy.errors import ConfigError
+from xmodal.features.config import FeatureConfig
 from xmodal.features.encoders.encoder import Encoder
 from xmodal.features.encoders.own import Classical
 
@@ -69,20 +69,8 @@ def load_encoder(config: FeatureConfig, device: str = "cpu") -> Encoder:
     return OWN[config.encoder]()
 
 
-def encoder_names() -> tuple[str, ...]:
-    """Names of the encoders of the package."""
-    return tuple(OWN)
+def workers_for(encoder: str) -> int:
+    """Processes unless told otherwise: one a core, but one alone where starting costs more."""
+    from xmodal.workers import n_cores
 
-
-def own_version(name: str) -> str:
-    """Version of an encoder of the package.
-
-    Raises:
-        ConfigError: No such encoder.
-    """
-    if name not in OWN:
-        raise ConfigError(unknown("encoder", name, OWN))
-    return OWN[name]().version
-
-
-__all__ = ["OUTPUT", "OWN", "config_for", "encoder_names", "load_encoder", "own_version"]
+    return 1 if encoder in OWN else n_cores()
