@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.errors import user_errors
 from cli.lists import listed
-from cli.options import DEFAULT_STORE, StorePath
+from cli.options import DEFAULT_STORE, Format, StorePath
 
 
 @user_errors
@@ -67,32 +67,47 @@ def train(
             "A co-trained run equals the run alone."
         ),
     ] = "auto",
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="Id of a feature set, or its beginning.  [default: what `xmodal features extract` "
+            "makes unless told otherwise]",
+        ),
+    ] = None,
+    allow_seen: Annotated[
+        bool, typer.Option("--allow-seen", help="Test on pictures the encoder was trained on.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print parameters, tokens, operations, memory and the expected time, from a few "
+            "timed steps, and train nothing.",
+        ),
+    ] = False,
+    fmt: Format = "table",
 ) -> None:
     """Train a projector from each manifest and seed, score it on all test questions, sync.
 
     A finished run is not trained again unless its folder lost a file; a stopped one goes on
     where it was.
     """
-    from xmodal.pipeline import train_manifests
+    from xmodal.pipeline import cost_of, train_manifests
+    from xmodal.store.render import chosen_format, emit
 
-    for line in train_manifests(
-        store,
-        manifest,
-        seeds=[*(seed or []), *listed("seeds", seeds, int)] or [42],
-        lm=lm,
-        lm_init=lm_init,
-        revision=revision,
-        recipe=recipe,
-        prompt=prompt,
-        workers=workers,
-        co_train=co_train,
-        changes={
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "batch_unit": batch_unit,
-            "learning_rate": learning_rate,
-            "projector": projector,
+    chosen_format(fmt)
+    settings: dict[str, Any] = {
+        "seeds": [*(seed or []), *listed("seeds", seeds, int)] or [42],
+        "lm": lm, "lm_init": lm_init, "revision": revision, "recipe": recipe, "prompt": prompt,
+        "co_train": co_train, "features": features, "allow_seen": allow_seen,
+        "changes": {
+            "epochs": epochs, "batch_size": batch_size, "batch_unit": batch_unit,
+            "learning_rate": learning_rate, "projector": projector,
             "prefix_tokens": prefix_tokens,
         },
-    ):
+    }  # fmt: skip
+    if dry_run:
+        emit(cost_of(store, manifest, **settings), fmt)
+        return
+    for line in train_manifests(store, manifest, workers=workers, **settings):
         typer.echo(line)

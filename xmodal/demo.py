@@ -20,8 +20,9 @@ from taxonomy.model import (
 )
 from taxonomy.relations.relation import PART
 from xmodal.features.extract import FeatureConfig
+from xmodal.jobs import TrainJob
 from xmodal.manifests import build_into
-from xmodal.pipeline import TrainJob, check_seeds, ensure_features, sync_store
+from xmodal.pipeline import check_seeds, ensure_features, sync_store
 from xmodal.progress import counter
 from xmodal.store import Store
 from xmodal.taxonomies import build_taxonomy
@@ -149,7 +150,7 @@ def demo(
         features, made = ensure_features(store, FeatureConfig(), taxonomy.dataset_id, progress)
     yield f"features  {features.feature_set_id}: {'extracted' if made else 'there already'}"
     labels = [f"{condition.label}, seed {seed}" for seed in seeds for condition in conditions]
-    jobs = _jobs(store, taxonomy, conditions, seeds, recipe, plan)
+    jobs = _jobs(store, taxonomy, conditions, seeds, recipe, plan, features.feature_set_id)
     results = train_jobs(jobs, workers or min(4, n_cores()), labels)
     n_trained = sum(result.trained for result in results)
     yield f"runs      {n_trained} trained, {len(results) - n_trained} there already"
@@ -191,6 +192,7 @@ def _jobs(
     seeds: Sequence[int],
     recipe: Recipe,
     plan: _Plan,
+    feature_set_id: str,
 ) -> list[TrainJob]:
     """One run a seed and condition, in this order."""
     builder = ManifestBuilder(taxonomy)
@@ -206,6 +208,7 @@ def _jobs(
             lm=plan.lm,
             lm_init=condition.lm_init,
             recipe=recipe,
+            feature_set_id=feature_set_id,
             seed=seed,
         )
         for seed in seeds

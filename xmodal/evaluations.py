@@ -9,7 +9,7 @@ from typing import Any
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.model import one_of
 from xmodal.features.extract import load_features
-from xmodal.pipeline import features_dir, runs_dir
+from xmodal.jobs import features_dir, runs_dir
 from xmodal.store import Store
 from xmodal.vlm.evaluate import IMAGE_MODES
 from xmodal.vlm.lm import LanguageModel, load_lm

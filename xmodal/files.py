@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from hashlib import file_digest
 from pathlib import Path
 
 
@@ -26,3 +27,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(made, path)
     finally:
         made.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file's bytes, read piece by piece."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

@@ -5,44 +5,25 @@ The store is open only to read what is needed and to write the result; training 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from taxonomy.errors import ConfigError
-from taxonomy.model import Taxonomy
+from taxonomy.model import Manifest, Taxonomy
 from xmodal.bundle.lm.package import taught_pairs
-from xmodal.features.extract import (
-    FeatureConfig,
-    FeatureSet,
-    Progress,
-    extract,
-    feature_set_id,
-    load_features,
-)
+from xmodal.features.extract import FeatureConfig, FeatureSet, Progress, Work, extract
+from xmodal.features.skipped import with_features
+from xmodal.features.stored import load_stored
+from xmodal.features.unseen import check_unseen, pictures_asked, training_sha256
+from xmodal.jobs import TrainJob, features_dir, loaded_lm, run_specs, runs_dir, shared_groups
 from xmodal.store import Store, SyncReport
-from xmodal.store.rows import FeatureSetRow
-from xmodal.vlm.experiment import RunResult, RunSpec
-from xmodal.vlm.group_run import OnRunStep, run_group
-from xmodal.vlm.lm import BUNDLED, EMBEDDED, LanguageModel, bundled_which, load_lm
+from xmodal.store.rows import FeatureSetRow, SkippedImageRow
+from xmodal.vlm.lm import BUNDLED, EMBEDDED, bundled_which
 from xmodal.vlm.prompts import prompt_template
-from xmodal.vlm.recipes import Recipe, named_recipe
-
-OnJob = Callable[[int, int, int, float], None]
-"""Called with (number of the job, step, steps in all, loss)."""
-
-
-def features_dir(store: Path) -> Path:
-    """Where the feature sets of a store lie: beside it."""
-    return store.parent / "features"
-
-
-def runs_dir(store: Path) -> Path:
-    """Where the run folders of a store lie: beside it."""
-    return store.parent / "runs"
+from xmodal.vlm.recipes import named_recipe
 
 
 def ensure_features(
@@ -50,6 +31,7 @@ def ensure_features(
     config: FeatureConfig,
     dataset_id: str | None = None,
     progress: Progress | None = None,
+    work: Work | None = None,
 ) -> tuple[FeatureSet, bool]:
     """Extract a dataset's features unless they are there, and note them in the store.
 
@@ -57,124 +39,85 @@ def ensure_features(
         store: The DuckDB file.
         config: Encoder and pooling.
         dataset_id: Id of a dataset or its beginning; None for the latest.
-        progress: Called after each batch of pictures.
+        progress: Called after each shard of pictures.
+        work: Processes, device, and what to do about bad pictures.
 
     Returns:
         The feature set, and whether it had to be made.
     """
     with Store.open(store, read_only=True) as opened:
         taxonomy = opened.load_taxonomy(dataset_id)
-    features, made = extract(taxonomy, config, features_dir(store), progress)
-    array = features.open()
+    features, made = extract(taxonomy, config, features_dir(store), progress, work)
+    note_features(store, taxonomy, features)
+    return features, made
+
+
+def take_features(
+    store: Path, file: Path, dataset_id: str | None = None, **given: Any
+) -> tuple[FeatureSet, bool, str]:
+    """Import a file's features for a dataset, and note them in the store.
+
+    Args:
+        store: The DuckDB file.
+        file: .npz or .safetensors.
+        dataset_id: Id of a dataset or its beginning; None for the latest.
+        **given: See xmodal.features.imported.import_features.
+
+    Returns:
+        The feature set, whether it had to be made, and what its ids are.
+    """
+    from xmodal.features.imported import import_features
+
+    with Store.open(store, read_only=True) as opened:
+        taxonomy = opened.load_taxonomy(dataset_id)
+    features, made, known_by = import_features(taxonomy, file, features_dir(store), **given)
+    note_features(store, taxonomy, features)
+    return features, made, known_by
+
+
+def note_features(store: Path, taxonomy: Taxonomy, features: FeatureSet) -> None:
+    """Note in the store where a feature set lies, what made it and which pictures it lacks."""
+    _, n_tokens, width = features.shape
+    config = features.config
     row = FeatureSetRow(
         feature_set_id=features.feature_set_id,
         dataset_id=features.dataset_id,
         encoder=config.encoder,
-        revision=features.encoder_version,
-        layer="output",
+        revision=features.revision,
+        layer=config.layer,
         pooling=config.pooling,
-        n_tokens=array.shape[1],
-        width=array.shape[2],
+        n_tokens=n_tokens,
+        width=width,
         n_views=config.n_views,
-        dtype=str(array.dtype),
+        dtype=config.dtype,
         sha256=features.sha256,
         path=str(features.path.relative_to(store.parent)),
+        weights_sha256=features.weights_sha256,
+        side=features.side,
+        fit=config.fit,
+        precision=config.precision,
+        n_training_pictures=len(features.training_pictures),
+        training_sha256=training_sha256(features.training_pictures),
+        n_skipped=len(features.skipped),
     )
+    uris = taxonomy.images["uri"] if features.skipped else []
+    skipped = [
+        SkippedImageRow(
+            feature_set_id=features.feature_set_id,
+            image_id=image,
+            uri=uris[image].as_py(),
+            reason=reason,
+        )
+        for image, reason in features.skipped
+    ]
     with Store.open(store) as opened:
-        opened.add_feature_set(row)
-    return features, made
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainJob:
-    """One run as it is asked for; small enough to send to another process."""
-
-    store: Path
-    manifest_id: str
-    lm: str = EMBEDDED
-    lm_init: str = "pretrained"
-    revision: str | None = None
-    recipe: Recipe
-    prompt: str = "default"
-    features: FeatureConfig = field(default_factory=FeatureConfig)
-    seed: int = 42
-    """Of the projector's initialisation, the order, and an LM's random weights."""
-
-    @property
-    def lm_seed(self) -> int:
-        """Seed of the LM's weights; 0 where they are not random."""
-        return self.seed if self.lm_init == "random" else 0
+        opened.add_feature_set(row, skipped)
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
     """Raise ConfigError unless there are seeds and all can seed a generator."""
     if not seeds or min(seeds) < 0:
         raise ConfigError(f"seeds must be one or more whole numbers from 0, got {list(seeds)}")
-
-
-@functools.lru_cache(maxsize=2)
-def _lm(name: str, init: str, revision: str | None, seed: int) -> LanguageModel:
-    return load_lm(name, init=init, revision=revision, seed=seed)
-
-
-def train_group(jobs: Sequence[TrainJob], on_step: OnRunStep | None = None) -> list[RunResult]:
-    """Train and score runs that share LM and features together; features must be extracted.
-
-    Args:
-        jobs: As shared_groups puts them together.
-        on_step: Called with (place among the jobs, step, steps in all, loss).
-    """
-    taxonomies: dict[str, Taxonomy] = {}
-    specs = []
-    with Store.open(jobs[0].store, read_only=True) as opened:
-        for job in jobs:
-            manifest = opened.load_manifest(job.manifest_id)
-            key = manifest.dataset_id
-            taxonomies[key] = taxonomies.get(key) or opened.load_taxonomy(key)
-            specs.append((job, manifest, taxonomies[key]))
-    made = {key: feature_set_id(key, jobs[0].features) for key in taxonomies}
-    features = {
-        key: load_features(features_dir(jobs[0].store) / made_id) for key, made_id in made.items()
-    }
-    return run_group(
-        [
-            RunSpec(
-                taxonomy=taxonomy,
-                manifest=manifest,
-                lm=_lm(job.lm, job.lm_init, job.revision, job.lm_seed),
-                features=features[taxonomy.dataset_id],
-                recipe=job.recipe,
-                prompt=job.prompt,
-                seed_init=job.seed,
-                seed_order=job.seed,
-            )
-            for job, manifest, taxonomy in specs
-        ],
-        runs_dir(jobs[0].store),
-        on_step,
-    )
-
-
-def shared_groups(jobs: Sequence[TrainJob], most: int) -> list[list[int]]:
-    """Which jobs may train together: equal LM, weights and features, at most so many.
-
-    Args:
-        jobs: What to train.
-        most: Runs in a group; the groups of one LM are of nearly equal size.
-
-    Returns:
-        Places among the jobs, each in one group.
-    """
-    by_key: dict[tuple[Any, ...], list[int]] = {}
-    for i, job in enumerate(jobs):
-        key = (job.store, job.lm, job.lm_init, job.revision, job.lm_seed, job.prompt, job.features)
-        by_key.setdefault(key, []).append(i)
-    groups = []
-    for places in by_key.values():
-        n_groups = -(-len(places) // most)
-        bounds = [round(k * len(places) / n_groups) for k in range(n_groups + 1)]
-        groups += [places[a:b] for a, b in pairwise(bounds)]
-    return groups
 
 
 def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
@@ -184,7 +127,7 @@ def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
     """
     lms = sorted({(job.lm, job.lm_init) for job in jobs if job.lm in BUNDLED})
     taught = {
-        _lm(lm, init, None, 0).sha256: taught_pairs(bundled_which(lm, init))
+        loaded_lm(lm, init, None, 0).sha256: taught_pairs(bundled_which(lm, init))
         for lm, init in lms
         if init != "random"
     }
@@ -194,7 +137,41 @@ def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
         return opened.sync(runs_dir(store))
 
 
-def train_manifests(
+def _features_of(store: Path, dataset_id: str, given: str | None) -> FeatureSet:
+    """The feature set of a dataset to train on; the default one is extracted if it is missing.
+
+    Raises:
+        StoreError: There is no such feature set, or it is of another dataset.
+    """
+    if given is None:
+        return ensure_features(store, FeatureConfig(), dataset_id)[0]
+    with Store.open(store, read_only=True) as opened:
+        return load_stored(opened, given, dataset_id)[1]
+
+
+def _check_features(
+    store: Path, manifest: Manifest, features: FeatureSet, allow_seen: bool
+) -> Iterator[str]:
+    """Refuse seen test pictures; say how many questions the set's missing pictures cost.
+
+    Raises:
+        ConfigError: The encoder was trained on test pictures.
+        ManifestError: No test question is left.
+    """
+    asked = with_features(manifest, features)
+    if features.training_pictures:
+        with Store.open(store, read_only=True) as opened:
+            taxonomy = opened.load_taxonomy(manifest.dataset_id)
+        check_unseen(features, pictures_asked(taxonomy, asked), allow_seen)
+    if n := manifest.examples.num_rows - asked.examples.num_rows:
+        yield (
+            f"manifest {manifest.manifest_id}: {n} of {manifest.examples.num_rows} questions left "
+            f"out, about {len(features.skipped)} pictures that feature set "
+            f"{features.feature_set_id} lacks"
+        )
+
+
+def plan_jobs(
     store: Path,
     manifests: Sequence[str],
     *,
@@ -204,11 +181,11 @@ def train_manifests(
     revision: str | None = None,
     recipe: str = "embedded",
     prompt: str = "default",
-    workers: int = 1,
-    co_train: str = "auto",
+    features: str | None = None,
+    allow_seen: bool = False,
     changes: Mapping[str, Any] | None = None,
-) -> Iterator[str]:
-    """Train every manifest with every seed and sync; what `xmodal train` does.
+) -> tuple[list[TrainJob], list[str]]:
+    """One job a manifest and seed, every setting checked; features are extracted if missing.
 
     Args:
         store: The DuckDB file.
@@ -219,22 +196,28 @@ def train_manifests(
         revision: Of a hub model.
         recipe: A recipe's name.
         prompt: A prompt template's name.
-        workers: Groups of runs at a time, a process each.
-        co_train: Runs that train together: a number, or auto.
+        features: Id of a feature set or its beginning; None for the default of each dataset,
+            which is extracted where it is missing.
+        allow_seen: Test on pictures that the encoder was trained on.
         changes: Settings of the recipe to change; None values are left as they are.
 
-    Yields:
-        One line a run, then the sync's counts and problems.
+    Returns:
+        The jobs, and what to tell the user about questions left out.
     """
-    from xmodal.workers import train_jobs
-
     chosen = named_recipe(recipe, **(changes or {}))
     prompt_template(prompt)
     check_seeds(seeds)
     with Store.open(store, read_only=True) as opened:
         loaded = [opened.load_manifest(manifest) for manifest in manifests]
     found = list({manifest.manifest_id: manifest for manifest in loaded}.values())
-    _lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0)
+    loaded_lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0)
+    datasets = sorted({manifest.dataset_id for manifest in found})
+    sets = {one: _features_of(store, one, features) for one in datasets}
+    notes = [
+        line
+        for manifest in found
+        for line in _check_features(store, manifest, sets[manifest.dataset_id], allow_seen)
+    ]
     jobs = [
         TrainJob(
             store=store,
@@ -244,14 +227,60 @@ def train_manifests(
             revision=revision,
             recipe=chosen,
             prompt=prompt,
+            feature_set_id=sets[manifest.dataset_id].feature_set_id,
             seed=seed,
         )
         for manifest in found
         for seed in dict.fromkeys(seeds)
     ]
-    for dataset_id in sorted({manifest.dataset_id for manifest in found}):
-        ensure_features(store, FeatureConfig(), dataset_id)
+    return jobs, notes
+
+
+def train_manifests(
+    store: Path,
+    manifests: Sequence[str],
+    *,
+    workers: int = 1,
+    co_train: str = "auto",
+    **settings: Any,
+) -> Iterator[str]:
+    """Train every manifest with every seed and sync; what `xmodal train` does.
+
+    Args:
+        store: The DuckDB file.
+        manifests: Ids of manifests, or their beginnings.
+        workers: Groups of runs at a time, a process each.
+        co_train: Runs that train together: a number, or auto.
+        **settings: See plan_jobs.
+
+    Yields:
+        What is left out, one line a run, then the sync's counts and problems.
+    """
+    from xmodal.workers import group_size, train_jobs
+
+    group_size(co_train, ())
+    jobs, notes = plan_jobs(store, manifests, **settings)
+    yield from notes
     for result in train_jobs(jobs, workers, co_train=co_train):
         yield f"{result.run_id} {'trained' if result.trained else 'is there'}: {result.path}"
     report = sync_store(store, jobs)
     yield from (report.summary(), *report.problems())
+
+
+def cost_of(
+    store: Path, manifests: Sequence[str], *, co_train: str = "auto", **settings: Any
+) -> pa.Table:
+    """What training would cost, run by run; see xmodal.vlm.dry_run. Nothing is trained or stored.
+
+    Args:
+        store: The DuckDB file.
+        manifests: Ids of manifests, or their beginnings.
+        co_train: Runs that train together: a number, or auto.
+        **settings: See plan_jobs.
+    """
+    from xmodal.vlm.dry_run import dry_run
+    from xmodal.workers import group_size
+
+    jobs, _ = plan_jobs(store, manifests, **settings)
+    groups = shared_groups(jobs, group_size(co_train, jobs))
+    return dry_run([run_specs([jobs[i] for i in places]) for places in groups])

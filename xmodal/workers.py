@@ -16,7 +16,7 @@ from typing import Any
 from rich.progress import Progress, TaskID
 
 from taxonomy.errors import ConfigError, XmodalError
-from xmodal.pipeline import TrainJob, shared_groups, train_group
+from xmodal.jobs import TrainJob, shared_groups, train_group
 from xmodal.progress import bars
 from xmodal.vlm.experiment import RunResult
 from xmodal.vlm.group_run import OnRunStep

@@ -30,6 +30,7 @@ WITH own AS (
             'lm_revision': run.lm_revision,
             'lm_hash': CASE WHEN run.lm_init <> 'random' THEN run.lm_hash END,
             'revision': feature_set.revision,
+            'weights': feature_set.weights_sha256,
             'layer': feature_set.layer,
             'pooling': feature_set.pooling,
             'n_views': feature_set.n_views

@@ -34,6 +34,7 @@ from taxonomy.model import Manifest, Taxonomy, one_of
 from xmodal.features.classifier import Pictures, Posterior, leaf_posterior, pooled
 from xmodal.features.extract import FeatureSet, one_thread
 from xmodal.features.questions import Asked, read_asked, score_table, scores
+from xmodal.features.skipped import shown_pictures, with_features
 from xmodal.features.stored import load_stored
 from xmodal.features.truth import Truth, label_rows, pictures, read_truth
 from xmodal.store import Store
@@ -278,7 +279,7 @@ def measure_ceiling(
         raise ConfigError(f"give one method or more of {', '.join(METHODS)}, got none")
     with Store.open(store, read_only=True) as opened:
         taxonomy, found, chosen = _load(opened, manifests, features, dataset)
-    answerer = Answerer(taxonomy, found, seed)
+    answerer = Answerer(shown_pictures(taxonomy, found), found, seed)
     tables = []
     for manifest in chosen:
         for method in dict.fromkeys(methods):
@@ -312,4 +313,4 @@ def _load(
                 f"manifest {manifest.manifest_id} is of dataset {manifest.dataset_id}, got "
                 f"dataset {taxonomy.dataset_id}; answer it by itself"
             )
-    return taxonomy, found, list(chosen.values())
+    return taxonomy, found, [with_features(one, found) for one in chosen.values()]

@@ -23,6 +23,8 @@ WIDTH = 4 * N_ORIENTATIONS + N_ORIENTATIONS + N_ORIENTATIONS + 3 + 1
 """Channels of a patch token: 4-, 8- and 16-pixel cells, Lab, coverage; 58."""
 VERSION = "1"
 _AT_A_TIME = 64
+_N_DRAWS = 7
+"""Random numbers a picture that augment takes."""
 
 
 def _lab(rgb: Tensor) -> Tensor:
@@ -89,19 +91,19 @@ def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Another view of each picture: flip, turn, scale, shift, sometimes grey.
 
     Args:
-        pixels: float32 [B, 3, 64, 64] in [0, 1] on white.
+        pixels: float32 [B, 3, S, S] in [0, 1] on white.
         generator: Source of the random numbers.
 
     Returns:
-        float32 [B, 3, 64, 64] in [0, 1], white where the picture moved away.
+        float32 [B, 3, S, S] in [0, 1], white where the picture moved away.
     """
-    n = len(pixels)
+    drawn = [torch.rand(len(pixels), generator=generator) for _ in range(_N_DRAWS)]
 
     def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(n, generator=generator) * (high - low) + low
+        return drawn.pop(0) * (high - low) + low
 
     scale, angle, stretch = uniform(0.85, 1.15), uniform(-0.2, 0.2), uniform(0.9, 1.1)
-    flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
+    flip = torch.where(drawn.pop(0) < 0.5, -1.0, 1.0)
     affine = torch.stack(
         [
             torch.stack(
@@ -117,5 +119,11 @@ def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
     )
     grid = F.affine_grid(affine, list(pixels.shape), align_corners=False)
     moved = (1 - F.grid_sample(1 - pixels, grid, align_corners=False)).clamp(0, 1)
-    grey = torch.rand(n, generator=generator) < 0.25
+    grey = drawn.pop(0) < 0.25
     return torch.where(grey[:, None, None, None], moved.mean(1, keepdim=True), moved)
+
+
+def skip_views(n: int, generator: torch.Generator) -> None:
+    """Move the generator on as augment does for n pictures."""
+    for _ in range(_N_DRAWS):
+        torch.rand(n, generator=generator)

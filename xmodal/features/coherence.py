@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from taxonomy.errors import DataError
 from taxonomy.hashing import content_id
 from taxonomy.manifest.draws import Bools, Floats, Ints
 from taxonomy.model import RELATION, Taxonomy
-from xmodal.features.extract import FeatureSet
+from xmodal.features.feature_set import FeatureSet, Rows
+from xmodal.features.skipped import shown_pictures
 from xmodal.features.stored import SHUFFLE_SEED, choose_shuffles, load_stored
 from xmodal.features.truth import Shuffle, Truth, label_rows, pictures, read_truth
 from xmodal.store import Store
@@ -57,7 +57,7 @@ class LeafSums:
 
 
 def leaf_sums(
-    open_features: Callable[[], npt.NDArray[np.float32]],
+    open_features: Callable[[], Rows],
     rows: Ints,
     leaf: Ints,
     n_leaves: int,
@@ -69,7 +69,7 @@ def leaf_sums(
     for as long as it is open.
 
     Args:
-        open_features: Gives the array, float32 [n_rows, P, Dv].
+        open_features: Gives the rows, float32 [n_rows, P, Dv].
         rows: int64 [N], rows of the pictures in the array, ascending.
         leaf: int64 [N], the leaf that each shows, 0 to n_leaves - 1.
         n_leaves: L.
@@ -137,8 +137,8 @@ def coherence(sums: LeafSums, members: Bools) -> Coherence:
 
 
 def training_sums(taxonomy: Taxonomy, features: FeatureSet, truth: Truth) -> LeafSums:
-    """The sums over a dataset's training pictures, first view."""
-    images, shown = pictures(taxonomy, truth, "train")
+    """The sums over a dataset's training pictures that have features, first view."""
+    images, shown = pictures(shown_pictures(taxonomy, features), truth, "train")
     return leaf_sums(features.open, images, shown, len(truth.leaf_ids))
 
 

@@ -1,139 +1,93 @@
-"""Extract image features once, into one memory-mapped file per dataset and encoder."""
+"""Extract image features once, into one memory-mapped file per dataset and config.
+
+While it is made, a set lies in a hidden folder beside the others: the array, and a note for each
+whole shard. It takes its place by one rename. A call that finds such a folder checks its shards
+and makes the rest.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from hashlib import file_digest
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
-from torch import Tensor
 
-from taxonomy.errors import ConfigError, DataError
-from taxonomy.hashing import content_id
-from taxonomy.model import Taxonomy, one_of
-from xmodal.features import classical
-from xmodal.features.pictures import read_pixels
+from taxonomy.errors import DataError
+from taxonomy.hashing import content_id, keyed_order
+from taxonomy.model import Taxonomy
+from xmodal.features.config import FeatureConfig
+from xmodal.features.crew import Order, make_shards
+from xmodal.features.encoders.encoder import Encoder
+from xmodal.features.encoders.load import load_encoder
+from xmodal.features.feature_set import ARRAY, DESCRIPTION, FeatureSet, load_features
+from xmodal.features.pca import Pca, one_thread
+from xmodal.features.shards import ArrayFile, Notes, Shard, plan
+from xmodal.files import file_sha256, write_whole
+
+__all__ = [
+    "FeatureConfig",
+    "FeatureSet",
+    "Progress",
+    "Work",
+    "extract",
+    "feature_set_id",
+    "load_features",
+    "one_thread",
+]
 
 Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures in all)."""
 
-_BATCH = 256
+FIT_BYTES = 1 << 30
+"""Tokens that a pca is fitted on, at most; of more training pictures a share is drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureConfig:
-    """What is extracted: the encoder and what becomes of its patch tokens."""
+class Work:
+    """How features are extracted; nothing of it changes which ones."""
 
-    encoder: str = "classical"
-    """classical: oriented gradients, colour and coverage on an 8 x 8 grid of patches."""
-    pooling: str = "pca"
-    """patches: the tokens as they are; pca: one vector, principal components of all tokens
-    together, fitted on the training pictures without labels."""
-    n_components: int = 256
-    """Width after pca."""
-    n_views: int = 5
-    """Views of a training picture: the picture itself and n_views - 1 augmented ones.
-    Validation and test pictures have the first only."""
-    seed: int = 0
-    """Seed of the augmentation and of the randomised PCA."""
-
-    def __post_init__(self) -> None:
-        one_of("encoder", self.encoder, ("classical",))
-        one_of("pooling", self.pooling, ("pca", "patches"))
-        if self.n_views < 1:
-            raise ConfigError(f"n_views must be at least 1, got {self.n_views}")
-        if self.n_components < 1:
-            raise ConfigError(f"n_components must be at least 1, got {self.n_components}")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Every setting by name."""
-        return asdict(self)
+    device: str = "cpu"
+    """Where a transformers model computes."""
+    workers: int = 1
+    """Processes."""
+    batch_size: int | None = None
+    """Pictures that the encoder sees at once; None for what suits it."""
+    skip_bad: bool = False
+    """Leave pictures out that cannot be decoded, instead of failing."""
 
 
-@dataclass(frozen=True)
-class FeatureSet:
-    """Features of all images of a dataset, on disk.
+def feature_set_id(dataset_id: str, config: FeatureConfig, encoder: Encoder | None = None) -> str:
+    """The id of the features of a dataset under a config.
 
-    Row i < n_images is image i as it is; the further views of the training images follow,
-    view by view.
+    Weights stand for the encoder's name, so that a model that has moved keeps its features.
+
+    Args:
+        dataset_id: Whose pictures.
+        config: What is extracted.
+        encoder: The config's encoder; loaded if None.
     """
-
-    feature_set_id: str
-    dataset_id: str
-    config: FeatureConfig
-    n_images: int
-    augmented: np.ndarray[tuple[int], np.dtype[np.int64]]
-    """Ids of the images that have further views, ascending."""
-    sha256: str
-    path: Path
-    encoder_version: str = classical.VERSION
-
-    def open(self) -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
-        """The memory-mapped array, float32 [n_rows, P, Dv]; read-only.
-
-        Raises:
-            DataError: The file is missing or damaged.
-        """
-        path = self.path / "features.npy"
-        try:
-            loaded: np.ndarray[tuple[int, int, int], np.dtype[np.float32]] = np.load(
-                path, mmap_mode="r"
-            )
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(
-                f"{path} cannot be read ({error}); delete its folder to extract anew"
-            ) from error
-        return loaded
-
-    def rows(
-        self,
-        images: np.ndarray[Any, np.dtype[np.int64]],
-        views: np.ndarray[Any, np.dtype[np.int64]],
-    ) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Row numbers of (image, view); view 0 for images without further views."""
-        rank = np.searchsorted(self.augmented, images)
-        further = self.n_images + (views - 1) * len(self.augmented) + rank
-        return np.where(np.isin(images, self.augmented) & (views > 0), further, images)
-
-
-def feature_set_id(dataset_id: str, config: FeatureConfig) -> str:
-    """The id of the features of a dataset under a config."""
-    return content_id({"dataset": dataset_id, "version": classical.VERSION, **config.as_dict()})
-
-
-def load_features(folder: Path) -> FeatureSet:
-    """Read a feature set's description.
-
-    Raises:
-        DataError: The folder holds no whole feature set.
-    """
-    try:
-        said = json.loads((folder / "feature_set.json").read_text())
-        return FeatureSet(
-            feature_set_id=said["feature_set_id"],
-            dataset_id=said["dataset_id"],
-            config=FeatureConfig(**said["config"]),
-            n_images=said["n_images"],
-            augmented=np.array(said["augmented"], dtype=np.int64),
-            sha256=said["sha256"],
-            path=folder,
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder} holds no whole feature set: {error}") from error
+    encoder = encoder or load_encoder(config)
+    said = config.as_dict()
+    if encoder.weights_sha256 is not None:
+        # its version is a hash of weights, size and normalisation
+        dropped = {"encoder", "revision", "side", "fit"}
+        if config.pooling != "pca":
+            dropped |= {"n_components"} | ({"seed"} if config.n_views == 1 else set())
+        said = {name: value for name, value in said.items() if name not in dropped}
+    return content_id({"dataset": dataset_id, "version": encoder.version, **said})
 
 
 def extract(
-    taxonomy: Taxonomy, config: FeatureConfig, root: Path, progress: Progress | None = None
+    taxonomy: Taxonomy,
+    config: FeatureConfig,
+    root: Path,
+    progress: Progress | None = None,
+    work: Work | None = None,
 ) -> tuple[FeatureSet, bool]:
     """Extract the features of every image of a dataset, unless they are there.
 
@@ -141,123 +95,241 @@ def extract(
         taxonomy: The dataset.
         config: Encoder and pooling.
         root: Folder of feature sets; one subfolder each, put in place by one rename.
-        progress: Called after each batch of pictures.
+        progress: Called after each shard of pictures, and once with what was there.
+        work: Processes, device, and what to do about bad pictures.
 
     Returns:
-        The feature set, and whether it had to be made.
+        The feature set, and whether it had to be made. With skipped pictures it has an id of
+        its own.
 
     Raises:
-        DataError: A picture cannot be decoded, or none is for training; nothing is left behind.
+        ConfigError: The encoder has no such layer, size, token or device.
+        DataError: The encoder or a picture cannot be read, none is for training, the disk is
+            too small, or another process is at it. Whole shards stay for the next call.
     """
-    made_id = feature_set_id(taxonomy.dataset_id, config)
-    folder = root / made_id
-    if (folder / "feature_set.json").is_file():
-        return load_features(folder), False
-    n_images = taxonomy.images.num_rows
+    work = work or Work()
+    encoder = load_encoder(config, work.device)
+    made_id = feature_set_id(taxonomy.dataset_id, config, encoder)
+    if found := _there(root, made_id, work.skip_bad):
+        return found, False
     splits = np.array(taxonomy.images["split"].to_pylist(), dtype=object)
     train = np.flatnonzero(splits == "train")
     if not len(train):
         raise DataError(f"dataset {taxonomy.dataset_id} has no training picture")
-    features = _encode_all(taxonomy.images, train, config, progress)
-    root.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{made_id}.", dir=root))
-    try:
-        np.save(made / "features.npy", features)
-        with (made / "features.npy").open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
-        said = {
-            "feature_set_id": made_id,
-            "dataset_id": taxonomy.dataset_id,
-            "config": config.as_dict(),
-            "n_images": n_images,
-            "augmented": train.tolist() if config.n_views > 1 else [],
-            "sha256": digest,
-        }
-        (made / "feature_set.json").write_text(json.dumps(said))
-        made.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-    return load_features(folder), True
+    first, further = plan(
+        range(taxonomy.images.num_rows),
+        taxonomy.images["uri"].to_pylist(),
+        taxonomy.images["sha256"].to_pylist(),
+        train.tolist(),
+        config.n_views,
+    )
+    with _folder(root / f".{made_id}.part") as part:
+        build = _Build(part, config, encoder, work, first, further, train, progress)
+        skipped = build.run()
+        features = FeatureSet(
+            feature_set_id=_with_skipped(made_id, skipped),
+            dataset_id=taxonomy.dataset_id,
+            config=config,
+            n_images=taxonomy.images.num_rows,
+            augmented=train if config.n_views > 1 else train[:0],
+            sha256=file_sha256(build.array),
+            path=root / _with_skipped(made_id, skipped),
+            encoder_version=encoder.version,
+            revision=encoder.revision,
+            weights_sha256=encoder.weights_sha256,
+            training_pictures=encoder.training_pictures,
+            side=encoder.preparation.side,
+            skipped=skipped,
+        )
+        put(build.whole, features)
+    return load_features(features.path), True
 
 
-def _encode_all(
-    images: pa.Table,
-    train: np.ndarray[tuple[int], np.dtype[np.int64]],
-    config: FeatureConfig,
-    progress: Progress | None,
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """float32 [n_rows, P, Dv], rows as FeatureSet says."""
-    total = images.num_rows + len(train) * (config.n_views - 1)
-    plain: list[Tensor] = []
-    pixels: list[Tensor] = []
-    is_train = np.zeros(images.num_rows, dtype=bool)
-    is_train[train] = True
-    done = 0
-    uris, hashes = images["uri"].to_pylist(), images["sha256"].to_pylist()
-    for batch in read_pixels(uris, hashes, classical.SIDE, _BATCH):
-        plain.append(classical.encode(batch))
-        chosen = is_train[done : done + len(batch)]
-        pixels.append((batch[torch.from_numpy(chosen)] * 255).round().to(torch.uint8))
-        done += len(batch)
-        if progress is not None:
-            progress(done, total)
-    tokens = torch.cat(plain)
-    pool = _Pca(tokens[torch.from_numpy(train)], config) if config.pooling == "pca" else None
-    parts = [pool(tokens) if pool else tokens]
-    source = torch.cat(pixels)
-    for view in range(1, config.n_views):
-        generator = torch.Generator().manual_seed(config.seed * 1000 + view)
-        for start in range(0, len(source), _BATCH):
-            batch = source[start : start + _BATCH].float() / 255
-            seen = classical.encode(classical.augment(batch, generator))
-            parts.append(pool(seen) if pool else seen)
-            done += len(batch)
-            if progress is not None:
-                progress(done, total)
-    stacked: np.ndarray[Any, np.dtype[np.float32]] = torch.cat(parts).numpy()
-    return stacked
+def put(made: Path, features: FeatureSet) -> None:
+    """Give a folder that holds the array its description and its place, by one rename."""
+    write_whole(made / DESCRIPTION, lambda path: path.write_text(features.description()))
+    made.chmod(0o755)
+    if features.path.exists():
+        shutil.rmtree(features.path)
+    os.replace(made, features.path)
+
+
+def _with_skipped(made_id: str, skipped: Sequence[tuple[int, str]]) -> str:
+    """Another id where pictures are missing: their questions are not asked."""
+    return content_id({"of": made_id, "without": [i for i, _ in skipped]}) if skipped else made_id
+
+
+def _there(root: Path, made_id: str, skip_bad: bool) -> FeatureSet | None:
+    """The finished set; with skip_bad also one that skipped pictures."""
+    if (root / made_id / DESCRIPTION).is_file():
+        return load_features(root / made_id)
+    if skip_bad:
+        for description in sorted(root.glob(f"[!.]*/{DESCRIPTION}")):
+            found = load_features(description.parent)
+            if found.skipped and found.feature_set_id == _with_skipped(made_id, found.skipped):
+                return found
+    return None
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums in one order, so that the bytes do not depend on the number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _folder(part: Path) -> Iterator[Path]:
+    """A folder for this process alone; it stays only if a shard in it is whole."""
+    root = part.parent
+    part.mkdir(parents=True, exist_ok=True)
+    with (part / "lock").open("w") as lock:
+        _lock(lock.fileno(), part)
+        try:
+            yield part
+        except BaseException:
+            if not any(part.glob("notes-*/*.json")):
+                shutil.rmtree(part, ignore_errors=True)
+                if not any(root.iterdir()):
+                    root.rmdir()
+            raise
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _lock(handle: int, part: Path) -> None:
+    """Take the folder, or say that another process has it; a killed one gives it back."""
     try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+        import fcntl
+    except ImportError:  # no such locks on this system
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise DataError(f"another process extracts into {part}: wait for it to end") from error
 
 
-class _Pca:
-    """Principal components, each divided by the square root of its standard deviation.
+@dataclass
+class _Build:
+    """One set in the making."""
 
-    Components without spread are left out: with few training pictures the last ones have none,
-    and other pictures would be far off there.
-    """
+    part: Path
+    config: FeatureConfig
+    encoder: Encoder
+    work: Work
+    first: list[Shard]
+    further: list[Shard]
+    train: np.ndarray[tuple[int], np.dtype[np.int64]]
+    progress: Progress | None
+    skipped: dict[int, str] = field(default_factory=dict)
+    done: int = 0
 
-    def __init__(self, tokens: Tensor, config: FeatureConfig) -> None:
-        """Fit on tokens, float32 [N, P, Dv]."""
+    @property
+    def whole(self) -> Path:
+        """The folder that takes its place among the others."""
+        return self.part / "whole"
+
+    @property
+    def array(self) -> Path:
+        """The file in it."""
+        return self.whole / ARRAY
+
+    @property
+    def total(self) -> int:
+        """Rows of the finished file."""
+        return sum(map(len, self.first)) + sum(map(len, self.further))
+
+    def run(self) -> tuple[tuple[int, str], ...]:
+        """Make every row.
+
+        Returns:
+            (image id, reason) of each skipped picture, ascending.
+        """
+        self.whole.mkdir(exist_ok=True)
+        side = self.encoder.preparation.side
         with one_thread():
-            self._fit(tokens.flatten(1), config)
+            _, n_tokens, width = self.encoder.encode(torch.ones(1, 3, side, side)).shape
+        if self.config.pooling == "pca":
+            self._pooled(n_tokens, width)
+        else:
+            n_tokens = 1 if self.config.pooling == "mean" else n_tokens
+            file = self._file(self.array, (self.total, n_tokens, width), self.config.dtype)
+            self._fill(file, [*self.first, *self.further], "notes-rows")
+        return tuple(sorted(self.skipped.items()))
 
-    def _fit(self, flat: Tensor, config: FeatureConfig) -> None:
-        width = min(config.n_components, *flat.shape)
-        self.mean = flat.mean(0)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            _, spread, basis = torch.pca_lowrank(flat - self.mean, q=width, center=False, niter=4)
-        deviation = spread / len(flat) ** 0.5
-        kept = deviation > 1e-3 * deviation[0]
-        kept[0] = True
-        self.basis = basis[:, kept] / deviation[kept].clamp_min(1e-6).sqrt()
-        self.scale = ((flat - self.mean) @ self.basis).std().clamp_min(1e-6)
+    def _pooled(self, n_tokens: int, width: int) -> None:
+        """Tokens of every picture first, then the pca, then the further views through it."""
+        n_images = sum(map(len, self.first))
+        tokens = self._file(self.part / "tokens.npy", (n_images, n_tokens, width), "float32")
+        self._fill(tokens, self.first, "notes-tokens")
+        pool = self._fit(tokens)
+        fitted = self.part / "pca.safetensors"
+        from safetensors.torch import save_file
 
-    def __call__(self, tokens: Tensor) -> Tensor:
-        """float32 [N, P, Dv] to [N, 1, at most n_components], unit variance in training."""
-        with one_thread():
-            pooled: Tensor = (tokens.flatten(1) - self.mean) @ self.basis / self.scale
-        return pooled[:, None]
+        write_whole(fitted, lambda path: save_file(_contiguous(pool), path))
+        file = self._file(self.array, (self.total, 1, pool.width), self.config.dtype)
+        mapped = np.load(tokens.path, mmap_mode="r")
+        at_a_time = max(1, FIT_BYTES // tokens.row_bytes)
+        for row in range(0, n_images, at_a_time):
+            part = torch.from_numpy(np.array(mapped[row : row + at_a_time]))
+            file.write(row, pool(part))
+        self._fill(file, self.further, "notes-rows", pca=fitted, fit=file_sha256(fitted))
+
+    def _fit(self, tokens: ArrayFile) -> Pca:
+        ids = [i for i in self.train.tolist() if i not in self.skipped]
+        if not ids:
+            raise DataError("no training picture can be decoded: there is nothing to fit a pca on")
+        most = max(1, FIT_BYTES // tokens.row_bytes)
+        if len(ids) > most:
+            ids = sorted(keyed_order(ids, self.config.seed, "pca")[:most])
+        mapped = np.load(tokens.path, mmap_mode="r")
+        return Pca.fit(torch.from_numpy(np.array(mapped[ids])), self.config)
+
+    def _file(self, path: Path, shape: tuple[int, int, int], dtype: str) -> ArrayFile:
+        file = ArrayFile(path=path, shape=shape, dtype=dtype)
+        if not file.is_there():
+            needed = shape[0] * file.row_bytes
+            free = shutil.disk_usage(self.part).free
+            if needed > free:
+                raise DataError(
+                    f"{path.parent.parent} needs {needed / 1e9:.1f} GB for {shape[0]} x "
+                    f"{shape[1]} tokens of {shape[2]} numbers, {free / 1e9:.1f} GB are free: "
+                    "pool them, keep bfloat16, or move the store"
+                )
+            file.make()
+        return file
+
+    def _fill(
+        self,
+        file: ArrayFile,
+        shards: list[Shard],
+        notes: str,
+        pca: Path | None = None,
+        fit: str = "",
+    ) -> None:
+        """Make the shards of a file that are not whole."""
+        kept = Notes(self.part / notes)
+        kept.folder.mkdir(exist_ok=True)
+        order = Order(
+            config=self.config,
+            file=file,
+            notes=kept,
+            device=self.work.device,
+            batch_size=self.work.batch_size,
+            skip_bad=self.work.skip_bad,
+            pca=pca,
+            fit=fit,
+        )
+        missing = []
+        for shard in shards:
+            note = kept.whole(shard, file, fit, self.work.skip_bad)
+            if note is None:
+                missing.append(shard)
+            else:
+                self.skipped |= dict(note.skipped)
+                self.done += len(shard)
+        self._say()
+        for shard, note in make_shards(order, missing, self.encoder, self.work.workers):
+            self.skipped |= dict(note.skipped)
+            self.done += len(shard)
+            self._say()
+
+    def _say(self) -> None:
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def _contiguous(pool: Pca) -> dict[str, torch.Tensor]:
+    return {name: value.contiguous() for name, value in pool.state().items()}

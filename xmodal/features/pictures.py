@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,54 +16,73 @@ from torch import Tensor
 
 from taxonomy.errors import DataError
 from xmodal.bundle.pictures import decode, load_pictures
+from xmodal.features.encoders.preparation import Pixels, Preparation
 
 BUNDLE = "bundle:"
 
 
-def _on_white(
-    image: Image.Image, side: int
-) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
-    """uint8 [side, side, 3]: the whole picture, as large as fits, centred on a white square."""
-    image = image.convert("RGBA")
-    scale = side / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    if size != image.size:
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    square = Image.new("RGBA", (side, side), "white")
-    square.alpha_composite(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return np.array(square.convert("RGB"))
+class BadPictureError(DataError):
+    """A picture file that is missing or cannot be decoded; the message names it."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[BadPictureError], tuple[str, str]]:
+        """It comes out of worker processes."""
+        return type(self), (str(self), self.reason)
 
 
 def read_pixels(
-    uris: Sequence[str], hashes: Sequence[str], side: int, batch_size: int = 256
+    uris: Sequence[str],
+    hashes: Sequence[str],
+    prepared: int | Preparation,
+    batch_size: int = 256,
 ) -> Iterator[Tensor]:
     """Decode images in order.
 
     Args:
         uris: "bundle:<row>" for an embedded picture, else a file path.
         hashes: sha256 of each picture file as the dataset knows it.
-        side: Width and height to fit each picture into, pixels.
+        prepared: How a picture becomes a square; a number of pixels for the whole picture on
+            white.
         batch_size: Pictures a batch.
 
     Yields:
-        float32 [B, 3, side, side], RGB in [0, 1] on white.
+        float32 [B, 3, side, side], RGB in [0, 1].
 
     Raises:
         DataError: A picture is missing, cannot be decoded, or is another one by now; names it.
     """
-    bundled = None
-    if any(uri.startswith(BUNDLE) for uri in uris):
-        bundled = load_pictures()["png"]
+    prepare = Preparation(side=prepared) if isinstance(prepared, int) else prepared
     for start in range(0, len(uris), batch_size):
-        batch = []
         stop = start + batch_size
-        for uri, expected in zip(uris[start:stop], hashes[start:stop], strict=True):
-            if bundled is not None and uri.startswith(BUNDLE):
-                picture = Image.fromarray(decode(bundled[int(uri[len(BUNDLE) :])].as_py()))
-            else:
-                picture = _open(uri, expected)
-            batch.append(_on_white(picture, side))
-        yield torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).float() / 255
+        pairs = zip(uris[start:stop], hashes[start:stop], strict=True)
+        yield as_tensor(np.stack([read_picture(uri, known, prepare) for uri, known in pairs]))
+
+
+def read_picture(uri: str, expected: str, prepare: Preparation) -> Pixels:
+    """One picture, uint8 [side, side, 3].
+
+    Raises:
+        BadPictureError: It is missing or cannot be decoded.
+        DataError: It is another one than the dataset was built with.
+    """
+    if uri.startswith(BUNDLE):
+        image = Image.fromarray(decode(_bundled()[int(uri[len(BUNDLE) :])].as_py()))
+    else:
+        image = _open(uri, expected)
+    return prepare(image)
+
+
+def as_tensor(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> Tensor:
+    """uint8 [B, side, side, 3] to float32 [B, 3, side, side] in [0, 1]."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
+@functools.cache
+def _bundled() -> Any:
+    return load_pictures()["png"]
 
 
 def _open(uri: str, expected: str) -> Image.Image:
@@ -70,14 +91,14 @@ def _open(uri: str, expected: str) -> Image.Image:
         content = Path(uri).read_bytes()
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"picture {uri} cannot be decoded: {error}") from error
+        reason = str(error)
+        raise BadPictureError(f"picture {uri} cannot be decoded: {reason}", reason) from error
     if sha256(content).hexdigest() != expected:
         raise DataError(
             f"picture {uri} is not the one the dataset was built with; put it back or build "
             "the taxonomy anew"
         )
     if image.mode.startswith(("I", "F")):
-        raise DataError(
-            f"picture {uri} must have 8 bits a channel, got mode {image.mode}; convert it"
-        )
+        reason = f"must have 8 bits a channel, got mode {image.mode}; convert it"
+        raise BadPictureError(f"picture {uri} {reason}", reason)
     return image

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from taxonomy.errors import ConfigError
 from taxonomy.manifest.draws import Floats, Ints
@@ -16,6 +15,7 @@ from taxonomy.manifest.world import Concepts, World, read_world
 from taxonomy.model import Manifest
 from taxonomy.relations.relation import question_text
 from xmodal.features.extract import load_features
+from xmodal.features.skipped import with_features
 from xmodal.store import Store
 from xmodal.vlm.evaluate import ask
 from xmodal.vlm.forward import tokenise
@@ -59,6 +59,7 @@ def rank_pictures(
     relation = manifest.config.relation
     world = read_world(taxonomy, relation)
     features = load_features(store.parent / "features" / str(run["feature_set_id"]))
+    manifest = with_features(manifest, features)
     projector = RunFolder(store.parent / "runs" / run["run_id"]).load_projector()
     lm = load(run)
     if lm.sha256 != run["lm_hash"]:
@@ -73,7 +74,7 @@ def rank_pictures(
     scores = ask(
         lm,
         projector.to(lm.device),
-        torch.from_numpy(np.ascontiguousarray(features.open()[image])),
+        features.take(image),
         questions,
         _grid(image, leaf, phrases),
         batch_size=batch_size,

@@ -94,6 +94,22 @@ class FeatureSetRow(Row):
     dtype: str
     sha256: str
     path: str
+    weights_sha256: str | None
+    side: int | None
+    fit: str
+    precision: str
+    n_training_pictures: int
+    training_sha256: str | None
+    n_skipped: int
+
+
+class SkippedImageRow(Row):
+    """A picture that could not be decoded when features were extracted."""
+
+    feature_set_id: str
+    image_id: int
+    uri: str
+    reason: str
 
 
 class ReleasedRunRow(Row):

@@ -20,7 +20,8 @@ from taxonomy.tables import CELL, CONCEPT, EDGE, EXAMPLE, IMAGE, LABEL, LEAF_HYP
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
 from xmodal.store.connection import connect_file, connect_memory
-from xmodal.store.rows import DatasetRow, FeatureSetRow, ManifestRow, Row, RunRow
+from xmodal.store.feature_sets import replace_feature_set
+from xmodal.store.rows import DatasetRow, FeatureSetRow, ManifestRow, Row, RunRow, SkippedImageRow
 from xmodal.store.sync import SyncReport, sync_runs
 
 if TYPE_CHECKING:
@@ -266,13 +267,9 @@ class Store:
 
     # -- what runs need and leave behind ----------------------------------------------------
 
-    def add_feature_set(self, row: FeatureSetRow) -> None:
+    def add_feature_set(self, row: FeatureSetRow, skipped: Sequence[SkippedImageRow] = ()) -> None:
         """Store where a file of features lies; a set that has moved gets its new path."""
-        with self.transaction():
-            self._con.execute(
-                "DELETE FROM feature_set WHERE feature_set_id = $id", {"id": row.feature_set_id}
-            )
-            self.insert_rows("feature_set", [row])
+        replace_feature_set(self, row, skipped)
 
     def add_lm_pairs(self, lm_hash: str, pairs: pa.Table) -> None:
         """Store the (leaf, hypernym, answer) triples that an LM was taught in text.

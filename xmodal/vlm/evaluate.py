@@ -44,13 +44,13 @@ class Shown(Protocol):
 
 @dataclass(frozen=True)
 class _Stored:
-    """Rows of a memory-mapped array, read when they are asked for."""
+    """Rows of features on disk, read when they are asked for."""
 
-    array: np.ndarray[Any, Any]
+    features: FeatureSet
     rows: np.ndarray[Any, Any]
 
     def __getitem__(self, places: Tensor, /) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(self.array[self.rows[places.numpy()]]))
+        return self.features.take(self.rows[places.numpy()])
 
 
 @torch.no_grad()
@@ -229,13 +229,13 @@ def _shown(
     """Features [P, Dv] for each of the images, in their order."""
     array = features.open()
     if image_mode == "real":
-        return _Stored(array, images)
+        return _Stored(features, images)
     if image_mode == "zero":
         return torch.zeros(1, *array.shape[1:]).expand(len(images), -1, -1)
     if image_mode == "other-leaf":
         first = np.searchsorted(examples.image, images)
         leaf = examples.leaf[first]
-        return _Stored(array, images[_other(leaf, seed)])
+        return _Stored(features, images[_other(leaf, seed)])
     base = array[images if train_images is None else train_images]
     mean = torch.from_numpy(base.mean(axis=0))
     if image_mode == "mean":

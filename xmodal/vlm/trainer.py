@@ -123,7 +123,7 @@ class Trainer:
         chosen = self.groups.examples
         images, image = np.unique(chosen.image[rows], return_inverse=True)
         views = torch.randint(self.features.config.n_views, (len(images),)).numpy()
-        features = torch.from_numpy(self.features.open()[self.features.rows(images, views)])
+        features = self.features.take(self.features.rows(images, views))
         if self.recipe.feature_noise:
             features = features + self.recipe.feature_noise * torch.randn_like(features)
         answers = torch.from_numpy(chosen.answer[rows])

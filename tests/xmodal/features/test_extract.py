@@ -157,8 +157,11 @@ def test_every_setting_makes_another_feature_set(taxonomy: Taxonomy, tmp_path: P
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"encoder": "dinov2"}, "encoder must be one of classical, got 'dinov2'"),
-        ({"pooling": "mean"}, "pooling must be one of pca, patches, got 'mean'"),
+        ({"pooling": "max"}, "pooling must be one of pca, patches, cls, mean, given, got 'max'"),
+        ({"layer": "first"}, "layer must be penultimate, last or a whole number, got 'first'"),
+        ({"fit": "circle"}, "fit must be one of own, crop, square, pad, got 'circle'"),
+        ({"dtype": "int8"}, "dtype must be one of float32, bfloat16, got 'int8'"),
+        ({"side": 0}, "side must be at least 1 pixel, got 0"),
         ({"n_views": 0}, "n_views must be at least 1, got 0"),
         ({"n_components": 0}, "n_components must be at least 1, got 0"),
     ],

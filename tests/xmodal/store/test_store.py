@@ -27,6 +27,7 @@ from xmodal.store.rows import (
     ReleasedRunRow,
     Row,
     RunRow,
+    SkippedImageRow,
     TextProbeRow,
 )
 
@@ -167,6 +168,7 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("dataset", DatasetRow),
         ("manifest", ManifestRow),
         ("feature_set", FeatureSetRow),
+        ("skipped_image", SkippedImageRow),
         ("run", RunRow),
         ("evaluation", EvaluationRow),
         ("released_run", ReleasedRunRow),
@@ -175,7 +177,13 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
     ],
 )
 def test_row_models_are_the_tables(table: str, model: type[Row]) -> None:
-    types = {"VARCHAR": "str", "BIGINT": "int", "DOUBLE": "float", "BOOLEAN": "bool"}
+    types = {
+        "VARCHAR": "str",
+        "BIGINT": "int",
+        "INTEGER": "int",
+        "DOUBLE": "float",
+        "BOOLEAN": "bool",
+    }
     with Store.in_memory() as store:
         described = store.query(
             "SELECT column_name, data_type, is_nullable FROM information_schema.columns "

@@ -108,6 +108,13 @@ def feature_set(**changes: Any) -> FeatureSetRow:
         "dtype": "float32",
         "sha256": "0" * 64,
         "path": "features/f1.npy",
+        "weights_sha256": None,
+        "side": None,
+        "fit": "own",
+        "precision": "float32",
+        "n_training_pictures": 0,
+        "training_sha256": None,
+        "n_skipped": 0,
     }
     return FeatureSetRow(**(row | changes))
 

@@ -1,0 +1,24 @@
+-- Feature sets: encoder, layer, shape and what uses them
+-- Grain: one row per feature set, by dataset and encoder.
+-- Units: side in pixels; n_tokens and width per picture; n_skipped pictures without features;
+--   n_training_pictures that the encoder is known to have been trained on; n_runs on the set.
+-- Params: none
+SELECT
+    feature_set_id,
+    feature_set.dataset_id,
+    feature_set.encoder,
+    revision,
+    layer,
+    pooling,
+    side,
+    n_tokens,
+    width,
+    n_views,
+    dtype,
+    n_training_pictures,
+    n_skipped,
+    count(run.run_id) AS n_runs
+FROM feature_set
+LEFT JOIN run USING (feature_set_id)
+GROUP BY ALL
+ORDER BY ALL;

@@ -1,0 +1,1 @@
+"""Image encoders: the package's own, and any that transformers can load."""
