@@ -41,6 +41,9 @@ def evaluate(
         int,
         typer.Option(min=0, help="With --verify-batch: questions an image mode; 0 for all."),
     ] = 64,
+    allow_seen: Annotated[
+        bool, typer.Option("--allow-seen", help="Ask about pictures the encoder was trained on.")
+    ] = False,
 ) -> None:
     """Score a trained run on a manifest's questions and store the answers.
 
@@ -56,5 +59,6 @@ def evaluate(
         images=image or ["real"],
         split=split,
         verified=(verify_sample or None) if verify_batch else 0,
+        allow_seen=allow_seen,
     ):
         typer.echo(line)

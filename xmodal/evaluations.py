@@ -9,6 +9,8 @@ from typing import Any
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.model import one_of
 from xmodal.features.extract import load_features
+from xmodal.features.skipped import with_features
+from xmodal.features.unseen import check_unseen, pictures_asked
 from xmodal.jobs import features_dir, runs_dir
 from xmodal.store import Store
 from xmodal.vlm.evaluate import IMAGE_MODES
@@ -27,6 +29,7 @@ def evaluate_run(
     images: Sequence[str] = ("real",),
     split: str = "test",
     verified: int | None = 0,
+    allow_seen: bool = False,
 ) -> Iterator[str]:
     """Score a trained run on a manifest's questions, once for each way to show the pictures.
 
@@ -37,12 +40,15 @@ def evaluate_run(
         images: Image modes.
         split: Whose questions are asked.
         verified: Questions a mode that are also asked one by one: 0 for none, None for all.
+        allow_seen: Ask about pictures that the encoder was trained on; questions of split
+            train may always be asked.
 
     Yields:
         One line for each image mode, then the sync's counts and problems.
 
     Raises:
-        ConfigError: No such split or image mode; or the run's device is not here.
+        ConfigError: No such split or image mode; the run's device is not here; or the encoder
+            was trained on the pictures asked about.
         DataError: The LM or the features are not those of the run.
         ManifestError: A manifest of another dataset.
         StoreError: No such run or manifest.
@@ -66,6 +72,10 @@ def evaluate_run(
             f"{features.path} holds other features than run {record['run_id']} was trained on; "
             "bring the old ones back"
         )
+    if manifest.dataset_id == record["dataset_id"]:
+        own, manifest = with_features(own, features), with_features(manifest, features)
+    if split != "train":
+        check_unseen(features, pictures_asked(taxonomy, manifest, (split,)), allow_seen)
     folder = RunFolder(runs_dir(store) / record["run_id"])
     evaluator = Evaluator.load(record, folder, lm_of(record), features, taxonomy, own, manifest)
     for mode in dict.fromkeys(images):

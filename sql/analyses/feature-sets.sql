@@ -2,6 +2,7 @@
 -- Grain: one row per feature set, by dataset and encoder.
 -- Units: side in pixels; n_tokens and width per picture; n_skipped pictures without features;
 --   n_training_pictures that the encoder is known to have been trained on; n_runs on the set.
+-- Empty: no features are in the store: `xmodal features extract` makes them
 -- Params: none
 SELECT
     feature_set_id,

@@ -9,6 +9,8 @@
 --   questions: mean over hypernyms; leaf questions are one group. n_hypernyms: in the mean, NULL
 --   for leaf. n_single_class: groups without F1, left out. trained_ and asked_: settings of the
 --   run's own manifest and of the asked one.
+-- Empty: no run was asked another manifest's questions: `xmodal eval --run RUN --manifest
+--   OTHER`
 -- Params: $run VARCHAR, NULL for all
 WITH counted AS (
     SELECT

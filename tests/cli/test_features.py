@@ -234,7 +234,14 @@ def test_training_refuses_an_encoder_that_saw_the_test_pictures(
     assert stored(world, "run") == []
     allowed = world.train(*QUICK, "--features", made_id(done.stdout), "--allow-seen")
     assert allowed.exit_code == 0, allowed.stderr
-    assert len(stored(world, "run")) == 1
+    (run,) = stored(world, "run")
+    ask = ("eval", "--run", run["run_id"], "--image", "zero")
+    refused = world.call(*ask)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "was trained on 10 of the 10 test pictures" in refused.stderr
+    # pictures that neither trained
+    assert world.call(*ask, "--split", "validation").exit_code == 0
+    assert world.call(*ask, "--allow-seen").exit_code == 0
 
 
 def test_training_refuses_features_of_another_dataset(

@@ -201,3 +201,33 @@ def test_a_store_that_is_not_there_is_named(world: Tiny, tmp_path: Path) -> None
     assert str(missing.store) in done.stderr
     assert done.stderr.count("\n") == 1
     assert not missing.store.parent.exists()
+
+
+def test_a_dry_run_counts_and_trains_nothing(world: Tiny) -> None:
+    from_both = ("--manifest", world.manifests[1], "--seeds", "1,2", "--co-train", "3")
+    done = world.train(*QUICK, *from_both, "--dry-run", "--format", "json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    rows = json.loads(done.stdout)
+    assert [(row["group"], row["manifest_id"], row["seed"]) for row in rows] == [
+        (0, world.manifests[0], 1),
+        (0, world.manifests[0], 2),
+        (1, world.manifests[1], 1),
+        (1, world.manifests[1], 2),
+    ]
+    assert runs(world) == []
+    assert not (world.store.parent / "runs").exists()
+    assert world.train(*QUICK, "--seed", "1").exit_code == 0
+    (row,) = runs(world)
+    # what is counted beforehand is what the run records
+    assert rows[0]["flops"] == pytest.approx(row["flops"], rel=1e-12)
+    assert (rows[0]["n_steps"], rows[0]["n_params_projector"]) == (row["n_steps"], row["n_params"])
+    # 20 pictures in batches of 6: 6, 6, 6 and 2
+    assert rows[0]["images_a_step"] == 5
+    assert min(rows[0]["seconds_of_group"], rows[0]["memory_mb"]) > 0
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5"])
+def test_a_group_needs_a_number(world: Tiny, given: str) -> None:
+    done = world.train(*QUICK, "--co-train", given)
+    assert done.exit_code == 1
+    assert done.stderr == f"error: co-train must be auto or a whole number from 1, got '{given}'\n"

@@ -46,7 +46,9 @@ def test_one_statement_with_a_header_that_names_its_params(name: str) -> None:
     assert set(statement.named_parameters) == header_params(text) == Analysis.load(name).params
     assert text.startswith("-- ")
     assert "-- Grain: " in text
-    assert not Analysis.load(name).empty.endswith(".")
+    empty = Analysis.load(name).empty
+    assert empty
+    assert not empty.endswith(".")
 
 
 @pytest.mark.parametrize("name", ANALYSES)

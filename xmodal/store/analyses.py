@@ -45,7 +45,7 @@ class Analysis:
             name=name,
             title=text.splitlines()[0].removeprefix("-- "),
             text=text,
-            empty=" ".join(_EMPTY.findall(text)[0].replace("\n--", "").split()),
+            empty=" ".join(" ".join(_EMPTY.findall(text)).replace("\n--", "").split()),
             params=frozenset(_PARAM.findall(text)),
         )
 
