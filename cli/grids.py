@@ -21,6 +21,30 @@ LISTED = {
 """What a grid is made of where the user does not say."""
 
 
+def chosen_ratio(design: str, ratio: float | None) -> float:
+    """The ratio of one design: what the user said where the design uses it.
+
+    Args:
+        design: none, random or systematic.
+        ratio: As given; None where it was not.
+
+    Raises:
+        ConfigError: A ratio for a design that another setting or nothing decides.
+    """
+    from taxonomy.model import ManifestConfig
+
+    if ratio is None:
+        return ManifestConfig.ratio
+    if design == "systematic":
+        raise ConfigError(
+            "ratio goes with design random, got design 'systematic' and ratio "
+            f"{ratio:g}: n_held_out_hypernyms alone says how much is held out"
+        )
+    if design == "none" and ratio != 0.0:
+        raise ConfigError(f"ratio must be 0 or left out for design none, got {ratio:g}")
+    return ratio
+
+
 def chosen_grid(
     paper: str | None,
     full: bool,
@@ -52,8 +76,15 @@ def chosen_grid(
             raise ConfigError(f"{name} goes with --paper s1, got no --paper: add it")
     given = {name: value for name, value in said.items() if value is not None}
     text = {**LISTED, **given}
+    designs = listed("designs", text["designs"], str)
+    for name, design in (("ratios", "random"), ("n_held_out_hypernyms", "systematic")):
+        if given.get(name) and design not in designs:
+            raise ConfigError(
+                f"{name} goes with design {design}, got {name} {given[name]} and designs "
+                f"{', '.join(designs)}: leave it out, or add {design} to --designs"
+            )
     return grid(
-        listed("designs", text["designs"], str),
+        designs,
         listed("ratios", text["ratios"], float),
         listed("n_held_out_hypernyms", text["n_held_out_hypernyms"], int),
         listed("shuffles", text["shuffles"], str),

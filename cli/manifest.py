@@ -52,7 +52,10 @@ def build(
     design: Annotated[
         str, typer.Option(help="Which cells are held out: none, random or systematic.")
     ] = "random",
-    ratio: Annotated[float, typer.Option(help="For random: share of the cells, 0 to 1.")] = 1.0,
+    ratio: Annotated[
+        float | None,
+        typer.Option(help="For random: share of the cells, 0 to 1.  [default: 1]"),
+    ] = None,
     n_held_out_hypernyms: Annotated[
         int | None, typer.Option(help="For systematic: hypernyms that lose all their cells.")
     ] = None,
@@ -73,6 +76,7 @@ def build(
     relation: Relation = "hypernym",
 ) -> None:
     """Build one manifest into the store and print its id."""
+    from cli.grids import chosen_ratio
     from taxonomy.manifest import headline
     from taxonomy.model import ManifestConfig
     from xmodal.manifests import build_into
@@ -80,7 +84,7 @@ def build(
     config = ManifestConfig(
         design=design,
         unit=unit,
-        ratio=ratio,
+        ratio=chosen_ratio(design, ratio),
         n_held_out_hypernyms=n_held_out_hypernyms,
         closure=closure,
         mentions=mentions,
@@ -106,7 +110,8 @@ def grid(
         typer.Option(
             help="s1: the paper's grid instead of a listed one. 30 manifests a seed: random at "
             "0.1, 0.3, 0.5, 0.7, 0.9 and 1 and systematic at 10, 20, 30 and 40 hypernyms, each "
-            "with shuffle none, within and across (the paper's 53 categories are random at 1). "
+            "with shuffle none, within and across (the paper's 53 categories are random at 1; "
+            "with all of S1's settings, below, across is across_s1). "
             "Needs a dataset of 41 hypernyms or more."
         ),
     ] = None,

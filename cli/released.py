@@ -41,6 +41,6 @@ def s1(
     from xmodal.released.command import audit_s1, import_s1
 
     if audit:
-        typer.echo(audit_s1(path, fmt, output))
+        typer.echo(audit_s1(path, fmt, output, to_stderr))
     else:
         typer.echo(import_s1(path, store, fmt, output, to_stderr))

@@ -71,6 +71,19 @@ def test_other_files_are_named_on_stderr(tmp_path: Path) -> None:
     ]
 
 
+def test_the_audit_names_missing_and_other_files_too(tmp_path: Path) -> None:
+    root = copy_to(tmp_path)
+    (root / "results" / "notes.csv").write_text("x\n")
+    (root / F1 / "all_hyp_guess_f1_scores.csv").unlink()
+    done = run(root, "--audit", "--format", "json")
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [
+        "missing: all_hyp_guess_f1_scores.csv",
+        "skipped: results/notes.csv",
+    ]
+    assert {row["f1_two_class"] for row in json.loads(done.stdout)["scores"]} == {None}
+
+
 def test_a_damaged_release_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     store, root = tmp_path / "s.duckdb", copy_to(tmp_path)
     assert run(root, "--store", store).exit_code == 0

@@ -50,6 +50,17 @@ def test_build_stores_the_manifest_and_prints_its_id(path: Path) -> None:
     assert "random design, shuffle none: held out 0.4999" in result.stderr
 
 
+def test_a_ratio_left_out_or_of_no_weight_is_the_design_s(path: Path) -> None:
+    plain, zero = invoke(path, "build", "--design", "none"), ("--ratio", "0")
+    assert invoke(path, "build", "--design", "none", *zero).stdout == plain.stdout
+    systematic = ("build", "--design", "systematic", "--n-held-out-hypernyms", "10")
+    with_all = invoke(path, "build", "--ratio", "1")
+    assert invoke(path, "build").stdout == with_all.stdout
+    assert invoke(path, *systematic).exit_code == 0
+    rows = json.loads(invoke(path, "list", "--format", "json").stdout)
+    assert [row["ratio"] for row in rows] == [0.0, 1.0, 10 / 34]
+
+
 def test_building_again_changes_nothing(path: Path) -> None:
     first = invoke(path, "build")
     again = invoke(path, "build")
@@ -111,6 +122,30 @@ def test_grid_builds_a_set_that_list_show_and_report_know(path: Path) -> None:
         (
             ["build", "--design", "systematic", "--n-held-out-hypernyms", "99"],
             "n_held_out_hypernyms must be between 1 and 34, the hypernyms of this dataset, got 99",
+        ),
+        (
+            ["build", "--design", "systematic", "--n-held-out-hypernyms", "10", "--ratio", "0.5"],
+            "ratio goes with design random, got design 'systematic' and ratio 0.5: "
+            "n_held_out_hypernyms alone says how much is held out",
+        ),
+        (
+            ["build", "--design", "systematic", "--n-held-out-hypernyms", "10", "--ratio", "1"],
+            "ratio goes with design random, got design 'systematic' and ratio 1: "
+            "n_held_out_hypernyms alone says how much is held out",
+        ),
+        (
+            ["build", "--design", "none", "--ratio", "0.5"],
+            "ratio must be 0 or left out for design none, got 0.5",
+        ),
+        (
+            ["grid", "--designs", "systematic", "--n-held-out-hypernyms", "10", "--ratios", "0.5"],
+            "ratios goes with design random, got ratios 0.5 and designs systematic: leave it out, "
+            "or add random to --designs",
+        ),
+        (
+            ["grid", "--n-held-out-hypernyms", "10"],
+            "n_held_out_hypernyms goes with design systematic, got n_held_out_hypernyms 10 and "
+            "designs random: leave it out, or add systematic to --designs",
         ),
         (
             ["grid", "--ratios", "0.1", "--seeds", "1,x"],

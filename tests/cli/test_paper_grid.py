@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cli.main import app
 from taxonomy.manifest import build_manifest, headline
 from taxonomy.model import ManifestConfig
 from tests.taxonomy.manifest.worlds import things_like
+from xmodal.released.s1_names import SHUFFLES
 from xmodal.store import Store
 
 S1 = ("--unit", "leaf", "--negatives", "image", "--mentions", "keep")
@@ -58,6 +60,10 @@ def test_s1s_semantics_are_labelled_where_they_are_shown(path: Path) -> None:
     assert len(ids) == 30
     rows = json.loads(invoke(path, "list", "--format", "json").stdout)
     assert {row["semantics"] for row in rows} == {"s1"}
+    # S1's own derangement, the name that imported runs carry: one condition
+    assert Counter(row["shuffle"] for row in rows) == dict.fromkeys(
+        ("none", "within", SHUFFLES["shuffled"]), 10
+    )
     assert json.loads(invoke(path, "report", ids[0], "--format", "json").stdout)
     lines = invoke(path, "report", ids[0], "--format", "json").stderr
     with Store.open(path, read_only=True) as store:
@@ -73,7 +79,12 @@ def test_s1s_semantics_are_labelled_where_they_are_shown(path: Path) -> None:
 
 def test_other_settings_are_not_called_s1s() -> None:
     taxonomy = things_like(n_leaves=40, n_hypernyms=5, n_images=200)
-    for change in ({"unit": "pair"}, {"negatives": "matched"}, {"mentions": "drop_all"}):
+    for change in (
+        {"unit": "pair"},
+        {"negatives": "matched"},
+        {"mentions": "drop_all"},
+        {"shuffle": "across"},
+    ):
         knobs = {"unit": "leaf", "negatives": "image", "mentions": "keep", **change}
         made = build_manifest(taxonomy, ManifestConfig(ratio=0.5, **knobs))
         assert "S1's semantics" not in headline(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from hashlib import sha256
@@ -12,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from tests.taxonomy.things_files import categories_file, concepts_file
+from tests.taxonomy.things_files import CATEGORIES, CONCEPTS, categories_file, concepts_file
 from xmodal.store import Store
 
 
@@ -86,6 +87,62 @@ def test_stats_lists_hypernyms_and_near_duplicates(built: Path) -> None:
     assert "leaves of each hypernym: animal 96, mammal 49, " in done.stdout
     assert "leaves have no validation image: " in done.stdout
     assert "pairs of near-duplicates across splits" in done.stdout
+
+
+def test_list_has_a_row_a_dataset_and_the_one_taken_is_said(table: Path, tmp_path: Path) -> None:
+    store = tmp_path / "x.duckdb"
+    assert xmodal("build", "--store", store).exit_code == 0
+    assert xmodal("stats", "--store", store).stderr == ""  # one dataset: nothing to say
+    assert xmodal("build", "--store", store, "--csv", table, "--min-leaves", "2").exit_code == 0
+    done = xmodal("list", "--store", store, "--format", "json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    first, last = json.loads(done.stdout)
+    counts = ("source", "pairs", "relations", "n_leaves", "n_hypernyms", "n_images")
+    assert [first[name] for name in counts] == ["emoji", "agreed", "hypernym", 518, 34, 6308]
+    assert [last[name] for name in counts] == ["csv", "agreed", "hypernym", 2, 1, 8]
+    assert first["created_at"] < last["created_at"]
+    assert last["dataset_id"] in xmodal("list", "--store", store).stdout
+    said = (
+        f"took dataset {last['dataset_id']}, the latest of 2: --dataset names another, "
+        "`xmodal taxonomy list` shows them\n"
+    )
+    for command in (["stats"], ["show", "bird"]):
+        done = xmodal(*command, "--store", store)
+        assert done.stderr == said
+        named = xmodal(*command, "--store", store, "--dataset", first["dataset_id"][:6])
+        assert named.stderr == ""
+        assert named.stdout != done.stdout
+    built = CliRunner().invoke(app, ["manifest", "build", "--store", str(store)])
+    assert built.stderr.startswith(said)
+    assert built.stderr.count("took dataset") == 1
+
+
+def test_list_of_an_empty_store(tmp_path: Path) -> None:
+    store = tmp_path / "x.duckdb"
+    with Store.open(store):
+        pass
+    done = xmodal("list", "--store", store, "--format", "json")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, [])
+
+
+def test_lists_that_are_cut_short_can_be_had_in_full(tmp_path: Path) -> None:
+    words = [f"gadget{n:02}" for n in range(15)]
+    rows = (*CONCEPTS, *((word, word, "") for word in words))
+    listed = (*CATEGORIES, *(("tool", word) for word in words))
+    store = tmp_path / "t.duckdb"
+    files = ["--concepts", concepts_file(tmp_path, rows)]
+    files += ["--categories", categories_file(tmp_path, listed)]
+    base = ["build", "--store", store, "--source", "things", *files, "--min-leaves", "1"]
+    built = xmodal(*base, "--pairs", "categories")
+    assert "16 concepts have no synset; WordNet is silent about them: flatiron, " in built.stdout
+    assert "and 4 more" in built.stdout
+    where = "in full: `xmodal taxonomy stats --all`"
+    assert built.stdout.splitlines()[-1] == where
+    assert xmodal("stats", "--store", store).stdout.splitlines()[-1] == where
+    whole = xmodal("stats", "--store", store, "--all").stdout
+    assert f"silent about them: flatiron, {', '.join(words)}\n" in whole
+    assert " more" not in whole
+    assert where not in whole
 
 
 def test_build_from_a_table(table: Path, tmp_path: Path) -> None:
@@ -193,8 +250,14 @@ def test_things_from_the_outside(tmp_path: Path) -> None:
     assert lines[0] == (
         "hypernym,synset,n_both,n_list_only,n_wordnet_only,n_one_silent,list_only,wordnet_only"
     )
-    assert "animal,animal.n.01,3,0,1,0,,owl" in lines
-    assert "11 pairs of 6 hypernyms; 6 in both, 2 in the list only" in compared.stderr
+    assert 'animal,animal.n.01,3,0,1,0,[],"[""owl""]"' in lines
+    said = "11 pairs of 6 hypernyms; 6 in both, 2 in THINGSplus' categories only"
+    assert said in compared.stderr
+    rows = json.loads(xmodal("compare", "--store", store, "--format", "json").stdout)
+    assert {"hypernym": "animal", "wordnet_only": ["owl"]}.items() <= {
+        key: value for row in rows if row["hypernym"] == "animal" for key, value in row.items()
+    }.items()
+    assert "[" not in xmodal("compare", "--store", store).stdout
     refused = CliRunner().invoke(app, ["manifest", "build", "--store", str(store)])
     assert refused.exit_code == 1
     assert refused.stderr.startswith("error: dataset ")

@@ -48,6 +48,11 @@ def percent(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{100 * value:.1f}"
 
 
+def count(n: int | None) -> str:
+    """A number of things with commas; - for None."""
+    return "-" if n is None else f"{n:,}"
+
+
 def condition(design: str, n: int) -> str:
     """Such as "random 30 %" or "systematic 10"."""
     return f"systematic {n}" if design == "systematic" else f"random {n} %"
@@ -143,8 +148,8 @@ def systematic(found: Audit) -> Section:
             (
                 model(row),
                 str(row.n_categories),
-                f"{row.n_about_ablated:,}",
-                f"{row.n_questions:,}",
+                count(row.n_about_ablated),
+                count(row.n_questions),
                 percent(row.f1_reported),
                 percent(row.f1_ablated),
                 percent(row.f1_others),
@@ -170,7 +175,9 @@ def negative_only(found: Audit) -> Section:
                 str(row.n_categories),
                 percent(row.f1_ablated),
                 percent(row.always_no),
-                f"{row.n_cells_always_no} of {row.n_cells_ablated}",
+                "-"
+                if row.n_cells_always_no is None
+                else f"{row.n_cells_always_no} of {row.n_cells_ablated}",
                 percent(row.f1_ablated_when_all_are),
                 percent(row.always_no_when_all_are),
             )
@@ -192,7 +199,7 @@ def single_class(found: Audit) -> Section:
             (
                 {"held_out_s1": "held-out", "seen_s1": "seen"}[row.question_set],
                 condition(row.design, row.n),
-                str(row.n_single_class),
+                count(row.n_single_class),
                 str(row.n_hypernyms),
                 percent(row.f1_published),
                 percent(row.f1_without),
@@ -205,8 +212,8 @@ def single_class(found: Audit) -> Section:
 
 
 def with_single_class(found: Audit) -> list[SingleClass]:
-    """The sets of the original labels that have one-class cells."""
-    return [row for row in found.single_class if row.shuffle == "none" and row.n_single_class]
+    """The sets of the original labels that have one-class cells, or may have some."""
+    return [row for row in found.single_class if row.shuffle == "none" and row.n_single_class != 0]
 
 
 def adjusted(found: Audit) -> Section:
@@ -268,7 +275,12 @@ def leaves(found: Audit) -> Section:
         "have one answer.",
         ("shuffle", "leaves", "without a count", "one-class"),
         [
-            (row.shuffle, str(row.n_leaves), str(len(row.without_count)), str(row.n_single_class))
+            (
+                row.shuffle,
+                str(row.n_leaves),
+                count(None if row.without_count is None else len(row.without_count)),
+                count(row.n_single_class),
+            )
             for row in sorted(found.leaves, key=lambda row: shuffle_order(row.shuffle))
         ],
     )

@@ -31,9 +31,9 @@ class Cell(NamedTuple):
     whole: bool
 
     @property
-    def single_class(self) -> bool:
-        """Whether one answer only is right for all of its questions."""
-        return self.blind == 1.0
+    def single_class(self) -> bool | None:
+        """Whether one answer only is right for all of its questions; None without a guess."""
+        return None if self.blind is None else self.blind == 1.0
 
 
 Cells = dict[Key, list[Cell]]
@@ -68,15 +68,20 @@ def by_condition(release: Release) -> dict[str, Cells]:
     return sets
 
 
-def questions(cells: Iterable[Cell]) -> dict[str, int]:
-    """Questions by concept, from one run of the condition: all are asked the same ones."""
+def n_questions(cells: Iterable[Cell]) -> int | None:
+    """Questions of one run of the condition: all are asked the same ones.
+
+    None when there is no cell, or one whose number of questions is not known.
+    """
     first = None
-    n: dict[str, int] = {}
+    n = 0
     for cell in cells:
         first = first or cell.run_id
-        if cell.run_id == first and cell.n is not None:
-            n[cell.concept] = cell.n
-    return n
+        if cell.run_id == first:
+            if cell.n is None:
+                return None
+            n += cell.n
+    return None if first is None else n
 
 
 def first_cell(cells: Iterable[Cell], concept: str) -> Cell | None:

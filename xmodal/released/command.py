@@ -48,8 +48,14 @@ def import_s1(
     return imported.summary()
 
 
-def audit_s1(path: Path, fmt: str | None, output: Path | None) -> str:
+def audit_s1(path: Path, fmt: str | None, output: Path | None, tell: Callable[[str], None]) -> str:
     """Audit the released results; no store is opened.
+
+    Args:
+        path: A clone of the authors' repository.
+        fmt: table, json or markdown.
+        output: A file for the audit; None means no file.
+        tell: Gets a line for each file that was left alone or is missing.
 
     Returns:
         The audit as text, or what was written to output.
@@ -58,4 +64,7 @@ def audit_s1(path: Path, fmt: str | None, output: Path | None) -> str:
         ConfigError: Unknown format.
         DataError: The files are not those of the release, or damaged.
     """
-    return write_audit(audit(read_s1(path).release), fmt, output)
+    imported = read_s1(path)
+    for line in imported.remarks():
+        tell(line)
+    return write_audit(audit(imported.release), fmt, output)

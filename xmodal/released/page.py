@@ -10,8 +10,9 @@ from taxonomy.errors import ConfigError, DataError
 from xmodal.files import write_whole
 from xmodal.released import audit_text as text
 from xmodal.released.audit import Audit, Score, Systematic
-from xmodal.released.audit_text import condition, original, percent, render
+from xmodal.released.audit_text import condition, count, original, percent, render
 from xmodal.released.page_figures import main_models, write_figures
+from xmodal.released.page_needs import require_known
 from xmodal.released.paragraphs import wrapped
 
 
@@ -59,8 +60,9 @@ def page_text(found: Audit) -> str:
     """The page as Markdown.
 
     Raises:
-        DataError: The release lacks the conditions that the page speaks of.
+        DataError: The release lacks files or conditions that the page speaks of.
     """
+    require_known(found)
     smallest = _smallest(found)
     parts = [
         _introduction(found, smallest),
@@ -124,8 +126,8 @@ xmodal import s1 PATH_OF_THE_CLONE --audit --output docs/s1-audit.md
 In short:
 
 - Nominal random ablations of {nominal} % hold out {realised_} % of the hypernym questions.
-- Of the {first.n_questions:,} held-out questions at {first.n_categories} ablated categories, \
-{first.n_about_ablated:,} are about those categories. On them alone the F1 is \
+- Of the {count(first.n_questions)} held-out questions at {first.n_categories} ablated categories, \
+{count(first.n_about_ablated)} are about those categories. On them alone the F1 is \
 {_each(row.f1_ablated for row in smallest)} ({_each_name(smallest)}), where \
 {_each(row.f1_reported for row in smallest)} are reported and a blind guess has \
 {percent(first.blind_ablated)}.
@@ -184,7 +186,8 @@ table `manifest` has both shares, and `@realised-ratio` shows them side by side.
 
 def _systematic(found: Audit, smallest: list[Systematic]) -> str:
     first = smallest[0]
-    share = first.n_about_ablated / first.n_questions
+    about, of = first.n_about_ablated, first.n_questions
+    share = None if about is None or not of else about / of
     return f"""## 2. Most of the systematic held-out set was trained
 
 {text.systematic(found).markdown()}
@@ -220,7 +223,7 @@ random weights say more, since they know nothing beforehand. On the ablated cate
 {_above(found)} points above answering No always, and far below the better constant answer
 ({percent(first.blind_ablated)}); {_no_cells(found)} scores for single categories are
 exactly those of No always. The seen half of the test
-set shows how they may have learned that: it has {first.n_no_only:,} questions about the
+set shows how they may have learned that: it has {count(first.n_no_only)} questions about the
 {first.n_categories} categories, as the negatives of other pictures, and the answer to every one is
 No. If the training questions were cut in the same way they taught exactly this. They are not
 released, so it stays an inference.
@@ -255,10 +258,8 @@ def _above(found: Audit) -> str:
 def _no_cells(found: Audit) -> str:
     """Scores of LMs with random weights that are those of No always, at the fewest categories."""
     rows = _random_weights(found, _smallest(found))
-    n_no, n_all = (
-        sum(getattr(row, name) for row in rows) for name in ("n_cells_always_no", "n_cells_ablated")
-    )
-    return f"{n_no} of {n_all}"
+    n_no = [row.n_cells_always_no for row in rows if row.n_cells_always_no is not None]
+    return f"{sum(n_no)} of {sum(row.n_cells_ablated for row in rows)}"
 
 
 def _contained(found: Audit) -> str:
@@ -365,12 +366,13 @@ def _leaves(found: Audit) -> str:
     first = next((row for row in found.leaves if row.shuffle == "none"), None)
     if first is None:
         return "## 7. Leaf questions\n\nThe release has no scores of leaves.\n"
+    without = first.without_count or ()
     return f"""## 7. Leaf questions
 
 {text.leaves(found).markdown()}
 
-The files of counts leave out {len(first.without_count)} of the {first.n_leaves:,} leaves:
-{", ".join(first.without_count)}. They are plurals, whose question has no article; a pattern that
+The files of counts leave out {len(without)} of the {first.n_leaves:,} leaves:
+{", ".join(without)}. They are plurals, whose question has no article; a pattern that
 expects one may be why. Their F1 is there; the import stores no number of questions for them.
 """
 
