@@ -16,7 +16,7 @@ import pyarrow as pa
 from taxonomy.errors import StoreError
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
-from xmodal.store.connection import connect_file
+from xmodal.store.connection import connect_file, damage
 
 # PIVOT is MULTI: it expands into a temporary type and a SELECT
 _READS = {"SELECT", "EXPLAIN", "MULTI"}
@@ -52,7 +52,7 @@ def run_user_query(
         _check_reads(con, text)
         return con.sql(text, params=dict(given)).to_arrow_table()
     except duckdb.Error as error:
-        raise StoreError(f"query: {_reason(error)}") from error
+        raise StoreError(damage(path, error) or f"query: {_reason(error)}") from error
     finally:
         con.close()
 
