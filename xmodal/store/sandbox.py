@@ -40,15 +40,19 @@ def run_user_query(
 
     Raises:
         StoreError: Not exactly one statement that reads, a mistake in it, an unknown analysis
-            or parameter, or a store that cannot be read.
+            or parameter, a parameter's value that nothing can have, or a store that cannot be
+            read.
     """
     given: Mapping[str, Any] = params or {}
+    analysis = None
     if text.lstrip().startswith("@"):
         analysis = Analysis.load(text.strip()[1:])
         text, given = analysis.text, analysis.bind(given)
     con = connect_file(Path(path), read_only=True, wait_s=wait_s, locked_down=True)
     try:
         schema.check(con, str(path))
+        if analysis is not None:
+            analysis.check_ids(given, lambda ids: [row[0] for row in con.execute(ids).fetchall()])
         _check_reads(con, text)
         return con.sql(text, params=dict(given)).to_arrow_table()
     except duckdb.Error as error:
