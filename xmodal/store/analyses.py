@@ -20,6 +20,7 @@ _QUESTION_SETS = ("held_out", "seen", "unasked", "held_out_s1", "seen_s1")
 _IDS = {
     "run": "SELECT run_id FROM run UNION SELECT run_id FROM released_run",
     "manifest": "SELECT manifest_id FROM manifest",
+    "dataset": "SELECT dataset_id FROM dataset",
 }
 """By parameter, the ids of which one or more must begin with its value."""
 
