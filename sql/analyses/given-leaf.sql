@@ -1,10 +1,11 @@
 -- Held-out answers where the leaf in the image was recognised, and where it was not
--- Not in S1. Splits what the model did not see from what it does not know: where the run also
---   answered Yes to the leaf's own question about the image, a wrong hypernym is not for want
---   of recognition.
+-- Not in S1. Splits what the model did not see from what it does not know: where the run told
+--   the leaf from another, a wrong hypernym is not for want of recognition.
 -- Grain: one row per condition, question_set (held_out, seen, unasked) and leaf_right: whether
---   the run said Yes to every leaf question about the image that is true; NULL: it had none.
---   A run that always says Yes has every leaf right: see its leaf score in @sets first.
+--   the run answered every leaf question about the image right, its Yes and its No; NULL: the image
+--   lacks one of the two, so that a lean to one answer would pass for recognition.
+--   Of images with one Yes and one No a coin gets a quarter right, a constant answer none:
+--   n_questions says on how many a row rests.
 -- Units: macro_f1 and blind_f1 in [0, 1] as in hypernym_score, within the split: per run and
 --   hypernym, mean over hypernyms, then over runs; accuracy in [0, 1]: right answers over
 --   questions, mean over runs. n_questions: of a run, on average. n_single_class: groups of a run
@@ -28,9 +29,12 @@ WITH answered AS (
 ),
 
 recognised AS (
-    SELECT run_id, image_id, bool_and(predicted) AS leaf_right
+    SELECT
+        run_id,
+        image_id,
+        CASE WHEN count(DISTINCT answer) = 2 THEN bool_and(predicted = answer) END AS leaf_right
     FROM answered
-    WHERE kind = 'leaf' AND answer
+    WHERE kind = 'leaf'
     GROUP BY run_id, image_id
 ),
 

@@ -129,17 +129,18 @@ def test_given_leaf_matches_plain_python(questions: list[Any]) -> None:
         got = {row["leaf_right"]: row for row in store.analysis("given-leaf").to_pylist()}
         adjusted = store.analysis("chance-adjusted").to_pylist()
         single = store.analysis("single-class").to_pylist()
-    seen: dict[int, list[bool]] = defaultdict(list)
+    seen: dict[int, list[tuple[bool, bool]]] = defaultdict(list)
     for image, hypernym, answer, guess in questions:
-        if hypernym is None and answer:
-            seen[image].append(guess)
+        if hypernym is None:
+            seen[image].append((answer, guess))
     groups: dict[Any, dict[int, tuple[list[bool], list[bool]]]] = defaultdict(
         lambda: defaultdict(lambda: ([], []))
     )
     whole: dict[int, tuple[list[bool], list[bool]]] = defaultdict(lambda: ([], []))
     for image, hypernym, answer, guess in questions:
         if hypernym is not None:
-            right = all(seen[image]) if seen[image] else None
+            both = {answer for answer, _ in seen[image]} == {True, False}
+            right = all(a == b for a, b in seen[image]) if both else None
             for group in (groups[right][hypernym], whole[hypernym]):
                 group[0].append(answer)
                 group[1].append(guess)

@@ -120,28 +120,39 @@ def test_baselines_of_own_runs(store: Store) -> None:
 
 
 def test_given_leaf(store: Store) -> None:
-    # image 0: leaf Yes right; image 1: missed; image 2: no leaf question. Leaf No do not matter.
+    # image 0: leaf Yes and No right; 1: the Yes missed; 2: no leaf question; 3: Yes right, but so
+    # is any other leaf; 4: a leaf Yes without a No, which says nothing.
     examples = [
         (1, 0, "test", PARROT, PARROT, "leaf", True, None, "leaf", False),
+        (9, 0, "test", PARROT, SAW, "leaf", False, None, "leaf", False),
         (2, 1, "test", RUBY, RUBY, "leaf", True, None, "leaf", False),
         (3, 1, "test", RUBY, SAW, "leaf", False, None, "leaf", False),
+        (10, 3, "test", RUBY, RUBY, "leaf", True, None, "leaf", False),
+        (11, 3, "test", RUBY, SAW, "leaf", False, None, "leaf", False),
+        (12, 4, "test", RUBY, RUBY, "leaf", True, None, "leaf", False),
         (4, 0, "test", PARROT, BIRD, "hypernym", True, True, "held_out", False),
         (5, 0, "test", PARROT, BIRD, "hypernym", False, True, "held_out", False),
         (6, 1, "test", RUBY, BIRD, "hypernym", False, True, "held_out", False),
         (7, 2, "test", RUBY, BIRD, "hypernym", False, True, "held_out", False),
+        (13, 3, "test", RUBY, BIRD, "hypernym", False, True, "held_out", False),
+        (14, 4, "test", RUBY, BIRD, "hypernym", False, True, "held_out", False),
         (8, 0, "train", PARROT, BIRD, "hypernym", False, True, "held_out", False),
     ]
     of = replace(world.manifest([]), examples=world.table(EXAMPLE, examples))
     store.add_manifest(of)
-    said = {1: True, 2: False, 3: False, 4: True, 5: True, 6: False, 7: True, 8: True}
+    yes = {1, 4, 5, 7, 8, 10, 11, 12, 13}
+    said = {example[0]: example[0] in yes for example in examples}
     add_own(store, "a", of, said.items())
     wrong, right, neither = rows(store, "given-leaf")
     # a Yes and a No, both answered Yes: (2/3 + 0) / 2; one of two right
     assert [right["macro_f1"], right["blind_f1"], right["accuracy"]] == approx(1 / 3, 1 / 3, 1 / 2)
     assert (right["leaf_right"], right["n_questions"], right["n_hypernyms"]) == (True, 2, 1)
-    assert (wrong["leaf_right"], wrong["accuracy"], wrong["macro_f1"]) == (False, 1.0, None)
-    assert (wrong["n_single_class"], wrong["n_hypernyms"]) == (1, 0)
-    assert (neither["leaf_right"], neither["accuracy"]) == (None, 0.0)
+    # 6 right, 13 wrong; two No
+    assert (wrong["leaf_right"], wrong["accuracy"], wrong["macro_f1"]) == (False, 0.5, None)
+    assert (wrong["n_single_class"], wrong["n_hypernyms"], wrong["n_questions"]) == (1, 0, 2)
+    # 7 wrong, 14 right
+    assert (neither["leaf_right"], neither["accuracy"]) == (None, 0.5)
+    assert neither["n_questions"] == 2
 
 
 def ceiling(store: Store, ceiling_id: str, answers: list[tuple[int, bool]], **changes: Any) -> None:
