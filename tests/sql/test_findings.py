@@ -196,12 +196,14 @@ def test_ceiling(store: Store) -> None:
 
 
 def test_alignment(store: Store) -> None:
-    of = world.manifest([*QUESTIONS, (6, PARROT, TOOL, False, "held_out")])
+    # a parrot is asked about as well: its answers are of one class, so that it is no point
+    more = [(6, PARROT, TOOL, False, "held_out"), (7, PARROT, PARROT, True, "held_out")]
+    of = world.manifest([*QUESTIONS, *more])
     store.add_manifest(of)
     # F1: bird 1, gem 1/3 (all Yes), tool 0 (both wrong)
-    answers = [(1, True), (2, False), (3, True), (4, True), (5, False), (6, True)]
+    answers = [(1, True), (2, False), (3, True), (4, True), (5, False), (6, True), (7, True)]
     add_own(store, "a", of, answers)
-    knn = {"bird": 0.9, "gem": 0.5, "tool": 0.1}
+    knn = {"bird": 0.9, "gem": 0.5, "tool": 0.1, "parrot": 0.3}
     common = {
         "alignment_id": "a1",
         "dataset": "d1",
@@ -223,6 +225,7 @@ def test_alignment(store: Store) -> None:
     replace_alignment(store, "a1", released.rows(ALIGNMENT, measured))
     (row,) = rows(store, "alignment")
     assert (row["predictor"], row["n_hypernyms"], row["k"]) == ("mutual_knn", 3, 2)
+    assert row["n_left_out"] == 1
     # x deviates by 0.4, 0, -0.4; Sxy = 0.4 x 1 - 0.4 x 0 = 0.4; Sxx = 0.32;
     # Syy = 1 + 1/9 - (4/3)^2 / 3 = 14/27
     assert row["pearson"] == pytest.approx(0.4 / (0.32 * 14 / 27) ** 0.5, abs=1e-12)
@@ -238,6 +241,7 @@ def test_alignment(store: Store) -> None:
     by_coherence, by_knn = rows(store, "alignment")
     assert [by_coherence["pearson"], by_knn["pearson"]] == approx(-1, 1)
     assert (by_coherence["n_hypernyms"], by_knn["n_hypernyms"]) == (2, 2)
+    assert (by_coherence["n_left_out"], by_knn["n_left_out"]) == (2, 2)
     (row,) = rows(store, "coherence-f1")
     # (1/3 - 1) / (0.2 - 0.1)
     assert row["slope"] == pytest.approx(-20 / 3, abs=1e-12)
