@@ -113,9 +113,9 @@ def probe(
     phrasing; plurals are not in it. Questions with words that an LM does not know are asked all
     the same, counted in n_unknown and said.
     """
-    from xmodal.probe.alignment import AlignmentConfig, run_alignment
+    from xmodal.probe.alignment import run_alignment
     from xmodal.probe.command import run_probe
-    from xmodal.probe.config import LmChoice, ProbeConfig
+    from xmodal.probe.config import AlignmentConfig, LmChoice, ProbeConfig
     from xmodal.store.render import chosen_format, emit
 
     chosen_format(fmt)

@@ -7,6 +7,10 @@
 --   every predictor which some hypernym of the group has.
 -- Units: pearson and spearman (ties share their mean rank) with F1 in [-1, 1], NULL with fewer
 --   than two hypernyms or where a side is constant. mean: the predictor's mean over the points.
+--   n_hypernyms: points. n_left_out: hypernyms with held-out questions that are no point, as they
+--   have true answers of one class and so no F1, or lack one of the predictors: cka with fewer
+--   than 4 leaves, coherence_other_leaf with one leaf, coherence where it was not measured.
+--   Of n unrelated leaves cka has a standard deviation of 1 / sqrt(n (n - 3) / 2): 0.33 for 6.
 -- Empty: no run has held-out questions and an LM and features that `xmodal probe --alignment`
 --   compared
 -- Params: none
@@ -38,15 +42,17 @@ point AS (
         measured.k,
         score.hypernym,
         avg(score.macro_f1 ORDER BY run_id) AS f1,
-        avg(measured.mutual_knn ORDER BY run_id) AS mutual_knn,
-        avg(measured.cka ORDER BY run_id) AS cka,
-        avg(run_coherence.coherence ORDER BY run_id) AS coherence,
-        avg(run_coherence.coherence_other_leaf ORDER BY run_id) AS coherence_other_leaf
+        avg(measured.mutual_knn ORDER BY run_id) FILTER (score.macro_f1 IS NOT NULL) AS mutual_knn,
+        avg(measured.cka ORDER BY run_id) FILTER (score.macro_f1 IS NOT NULL) AS cka,
+        avg(run_coherence.coherence ORDER BY run_id) FILTER (score.macro_f1 IS NOT NULL)
+            AS coherence,
+        avg(run_coherence.coherence_other_leaf ORDER BY run_id) FILTER (score.macro_f1 IS NOT NULL)
+            AS coherence_other_leaf
     FROM score
     JOIN run_condition USING (run_id)
     JOIN measured USING (run_id, hypernym)
     LEFT JOIN run_coherence USING (run_id, hypernym)
-    WHERE score.question_set = 'held_out' AND score.macro_f1 IS NOT NULL
+    WHERE score.question_set = 'held_out'
     GROUP BY ALL
 ),
 
@@ -61,11 +67,13 @@ listed AS (
             'coherence_other_leaf': coherence_other_leaf
         } ORDER BY hypernym) AS points,
         list_filter(points, lambda p:
-            (p.mutual_knn IS NOT NULL OR count(mutual_knn) = 0)
+            p.f1 IS NOT NULL
+            AND (p.mutual_knn IS NOT NULL OR count(mutual_knn) = 0)
             AND (p.cka IS NOT NULL OR count(cka) = 0)
             AND (p.coherence IS NOT NULL OR count(coherence) = 0)
             AND (p.coherence_other_leaf IS NOT NULL OR count(coherence_other_leaf) = 0)
-        ) AS common
+        ) AS common,
+        len(points) - len(common) AS n_left_out
     FROM point
     GROUP BY ALL
 ),
@@ -85,11 +93,12 @@ predictor AS (
 )
 
 SELECT
-    * EXCLUDE (hidden_settings, xs, ys),
+    * EXCLUDE (hidden_settings, n_left_out, xs, ys),
     list_avg(xs) AS mean,
     pearson(xs, ys) AS pearson,
     spearman(xs, ys) AS spearman,
-    len(xs) AS n_hypernyms
+    len(xs) AS n_hypernyms,
+    n_left_out
 FROM predictor
 WHERE len(list_filter(xs, lambda x: x IS NULL)) = 0 AND len(xs) > 0
 ORDER BY ALL;

@@ -4,7 +4,8 @@
 -- Grain: one row per condition, question_set (held_out, seen, unasked) and leaf_right: whether
 --   the run answered every leaf question about the image right, its Yes and its No; NULL: the image
 --   lacks one of the two, so that a lean to one answer would pass for recognition.
---   A run that leans has few right at all: n_questions says on how many a row rests.
+--   Of images with one Yes and one No a coin gets a quarter right, a constant answer none:
+--   n_questions says on how many a row rests.
 -- Units: macro_f1 and blind_f1 in [0, 1] as in hypernym_score, within the split: per run and
 --   hypernym, mean over hypernyms, then over runs; accuracy in [0, 1]: right answers over
 --   questions, mean over runs. n_questions: of a run, on average. n_single_class: groups of a run

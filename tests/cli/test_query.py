@@ -94,6 +94,14 @@ def test_list(tmp_path: Path) -> None:
             ["@loss-curve", "--param", "runs=a"],
             "@loss-curve has no parameter 'runs'; it takes: name",
         ),
+        (
+            ["@ablation", "--param", "question_set=bogus"],
+            "question_set must be one of held_out, seen, unasked, held_out_s1, seen_s1, got 'bog",
+        ),
+        (["@hypernym-f1", "--param", "question_set=leaf"], "question_set must be one of held_out,"),
+        (["@loss-curve", "--param", "run=zzz"], "unknown run 'zzz'; valid: run-a"),
+        (["@hypernym-f1", "--param", "run=un-a"], "unknown run 'un-a'; valid: run-a"),
+        (["@exposure", "--param", "manifest=zzz"], "unknown manifest 'zzz'; valid: "),
     ],
 )
 def test_bad_input(path: Path, arguments: list[str], message: str) -> None:
@@ -123,5 +131,10 @@ def test_an_analysis_without_rows_says_what_is_missing(path: Path) -> None:
     )
     filtered = query(path, "@ablation", "--param", "question_set=seen")
     assert filtered.stderr.startswith("no rows: nothing has the given --param, or the store ")
+    metric = query(path, "@loss-curve", "--param", "run=run", "--param", "name=none")
+    assert (metric.exit_code, metric.stderr[:44]) == (
+        0,
+        "no rows: nothing has the given --param, or n",
+    )
     assert query(path, "SELECT 1 WHERE false").stderr == ""
     assert query(path, "@main-results").stderr == ""

@@ -129,17 +129,18 @@ def test_given_leaf_matches_plain_python(questions: list[Any]) -> None:
         got = {row["leaf_right"]: row for row in store.analysis("given-leaf").to_pylist()}
         adjusted = store.analysis("chance-adjusted").to_pylist()
         single = store.analysis("single-class").to_pylist()
-    seen: dict[int, list[bool]] = defaultdict(list)
+    seen: dict[int, list[tuple[bool, bool]]] = defaultdict(list)
     for image, hypernym, answer, guess in questions:
-        if hypernym is None and answer:
-            seen[image].append(guess)
+        if hypernym is None:
+            seen[image].append((answer, guess))
     groups: dict[Any, dict[int, tuple[list[bool], list[bool]]]] = defaultdict(
         lambda: defaultdict(lambda: ([], []))
     )
     whole: dict[int, tuple[list[bool], list[bool]]] = defaultdict(lambda: ([], []))
     for image, hypernym, answer, guess in questions:
         if hypernym is not None:
-            right = all(seen[image]) if seen[image] else None
+            both = {answer for answer, _ in seen[image]} == {True, False}
+            right = all(a == b for a, b in seen[image]) if both else None
             for group in (groups[right][hypernym], whole[hypernym]):
                 group[0].append(answer)
                 group[1].append(guess)
@@ -177,25 +178,33 @@ def plain_macro_s1(truth: list[bool], said: list[bool]) -> float:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Edges of an acyclic graph over 8 concepts, upwards, and pairs of a leaf and a hypernym.
+def graphs(draw: st.DrawFn) -> Any:
+    """Edges of an acyclic graph over 8 concepts, upwards, which of them a list alone says, the
+    concepts' synsets, and pairs of a leaf and a hypernym.
 
     Concepts 0 to 2 are leaves, 5 to 7 hypernyms.
     """
     every = [(low, high) for high in range(8) for low in range(high)]
     edges = draw(st.lists(st.sampled_from(every), unique=True))
+    listed = draw(st.sets(st.sampled_from(edges))) if edges else set()
+    name = st.sampled_from([None, "a.n.01", "b.n.01", "c.n.01"])
+    synsets = draw(st.lists(name, min_size=8, max_size=8))
     pairs = [(leaf, hypernym) for leaf in range(3) for hypernym in range(5, 8)]
-    return edges, draw(st.lists(st.sampled_from(pairs), unique=True, min_size=1))
+    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, min_size=1))
+    return edges, listed, synsets, chosen
 
 
 @settings(max_examples=40, deadline=None)
 @given(graph=graphs())
-def test_distances_match_networkx(graph: tuple[list[Any], list[Any]]) -> None:
-    edges, pairs = graph
+def test_distances_match_networkx(graph: Any) -> None:
+    edges, listed, synsets, pairs = graph
     concept = world.taxonomy().concepts.to_pylist()[0]
     concepts = [
-        concept | {"concept_id": i, "key": f"k{i}", "name": f"n{i}", "depth": i} for i in range(8)
+        concept
+        | {"concept_id": i, "key": f"k{i}", "name": f"n{i}", "depth": i, "synset": synsets[i]}
+        for i in range(8)
     ]
+    sources = [(a, b, "everyday" if (a, b) in listed else "wordnet") for a, b in edges]
     of = world.manifest(
         [(h * 2 + n, 0, h, bool(n), "held_out") for h in range(5, 8) for n in (0, 1)]
     )
@@ -204,7 +213,7 @@ def test_distances_match_networkx(graph: tuple[list[Any], list[Any]]) -> None:
             replace(
                 world.taxonomy(),
                 concepts=released.rows(CONCEPT, concepts),
-                edges=world.table(EDGE, [(a, b, "wordnet") for a, b in edges]),
+                edges=world.table(EDGE, sources),
                 leaf_hypernym=world.table(
                     LEAF_HYPERNYM, [(a, b, True, None, True, "hypernym") for a, b in pairs]
                 ),
@@ -213,18 +222,23 @@ def test_distances_match_networkx(graph: tuple[list[Any], list[Any]]) -> None:
         store.add_manifest(of)
         add_own(store, "a", of, [(h * 2 + n, True) for h in range(5, 8) for n in (0, 1)])
         got = store.analysis("hypernym-depth").to_pylist()
-    plain = nx.DiGraph(edges)
+    plain = nx.DiGraph()
     plain.add_nodes_from(range(8))
+    for a, b, source in sources:
+        same = synsets[a] is not None and synsets[a] == synsets[b]
+        if source == "wordnet":
+            plain.add_edge(a, b, weight=0 if same else 1)
     assert [row["hypernym"] for row in got] == ["n5", "n6", "n7"]
     for row, hypernym in zip(got, range(5, 8), strict=True):
         leaves = [leaf for leaf, above in pairs if above == hypernym]
         steps = [
-            float(nx.shortest_path_length(plain, leaf, hypernym))
+            float(nx.dijkstra_path_length(plain, leaf, hypernym))
             for leaf in leaves
             if nx.has_path(plain, leaf, hypernym)
         ]
         assert close(row["distance"], mean(steps))
         assert row["n_leaves"] == (len(leaves) or None)
+        assert row["n_on_path"] == (len(steps) if leaves else None)
         assert row["depth"] == (hypernym if leaves else None)
 
 

@@ -120,28 +120,39 @@ def test_baselines_of_own_runs(store: Store) -> None:
 
 
 def test_given_leaf(store: Store) -> None:
-    # image 0: leaf Yes right; image 1: missed; image 2: no leaf question. Leaf No do not matter.
+    # image 0: leaf Yes and No right; 1: the Yes missed; 2: no leaf question; 3: Yes right, but so
+    # is any other leaf; 4: a leaf Yes without a No, which says nothing.
     examples = [
         (1, 0, "test", PARROT, PARROT, "leaf", True, None, "leaf", False),
+        (9, 0, "test", PARROT, SAW, "leaf", False, None, "leaf", False),
         (2, 1, "test", RUBY, RUBY, "leaf", True, None, "leaf", False),
         (3, 1, "test", RUBY, SAW, "leaf", False, None, "leaf", False),
+        (10, 3, "test", RUBY, RUBY, "leaf", True, None, "leaf", False),
+        (11, 3, "test", RUBY, SAW, "leaf", False, None, "leaf", False),
+        (12, 4, "test", RUBY, RUBY, "leaf", True, None, "leaf", False),
         (4, 0, "test", PARROT, BIRD, "hypernym", True, True, "held_out", False),
         (5, 0, "test", PARROT, BIRD, "hypernym", False, True, "held_out", False),
         (6, 1, "test", RUBY, BIRD, "hypernym", False, True, "held_out", False),
         (7, 2, "test", RUBY, BIRD, "hypernym", False, True, "held_out", False),
+        (13, 3, "test", RUBY, BIRD, "hypernym", False, True, "held_out", False),
+        (14, 4, "test", RUBY, BIRD, "hypernym", False, True, "held_out", False),
         (8, 0, "train", PARROT, BIRD, "hypernym", False, True, "held_out", False),
     ]
     of = replace(world.manifest([]), examples=world.table(EXAMPLE, examples))
     store.add_manifest(of)
-    said = {1: True, 2: False, 3: False, 4: True, 5: True, 6: False, 7: True, 8: True}
+    yes = {1, 4, 5, 7, 8, 10, 11, 12, 13}
+    said = {example[0]: example[0] in yes for example in examples}
     add_own(store, "a", of, said.items())
     wrong, right, neither = rows(store, "given-leaf")
     # a Yes and a No, both answered Yes: (2/3 + 0) / 2; one of two right
     assert [right["macro_f1"], right["blind_f1"], right["accuracy"]] == approx(1 / 3, 1 / 3, 1 / 2)
     assert (right["leaf_right"], right["n_questions"], right["n_hypernyms"]) == (True, 2, 1)
-    assert (wrong["leaf_right"], wrong["accuracy"], wrong["macro_f1"]) == (False, 1.0, None)
-    assert (wrong["n_single_class"], wrong["n_hypernyms"]) == (1, 0)
-    assert (neither["leaf_right"], neither["accuracy"]) == (None, 0.0)
+    # 6 right, 13 wrong; two No
+    assert (wrong["leaf_right"], wrong["accuracy"], wrong["macro_f1"]) == (False, 0.5, None)
+    assert (wrong["n_single_class"], wrong["n_hypernyms"], wrong["n_questions"]) == (1, 0, 2)
+    # 7 wrong, 14 right
+    assert (neither["leaf_right"], neither["accuracy"]) == (None, 0.5)
+    assert neither["n_questions"] == 2
 
 
 def ceiling(store: Store, ceiling_id: str, answers: list[tuple[int, bool]], **changes: Any) -> None:
@@ -185,12 +196,14 @@ def test_ceiling(store: Store) -> None:
 
 
 def test_alignment(store: Store) -> None:
-    of = world.manifest([*QUESTIONS, (6, PARROT, TOOL, False, "held_out")])
+    # a parrot is asked about as well: its answers are of one class, so that it is no point
+    more = [(6, PARROT, TOOL, False, "held_out"), (7, PARROT, PARROT, True, "held_out")]
+    of = world.manifest([*QUESTIONS, *more])
     store.add_manifest(of)
     # F1: bird 1, gem 1/3 (all Yes), tool 0 (both wrong)
-    answers = [(1, True), (2, False), (3, True), (4, True), (5, False), (6, True)]
+    answers = [(1, True), (2, False), (3, True), (4, True), (5, False), (6, True), (7, True)]
     add_own(store, "a", of, answers)
-    knn = {"bird": 0.9, "gem": 0.5, "tool": 0.1}
+    knn = {"bird": 0.9, "gem": 0.5, "tool": 0.1, "parrot": 0.3}
     common = {
         "alignment_id": "a1",
         "dataset": "d1",
@@ -212,6 +225,7 @@ def test_alignment(store: Store) -> None:
     replace_alignment(store, "a1", released.rows(ALIGNMENT, measured))
     (row,) = rows(store, "alignment")
     assert (row["predictor"], row["n_hypernyms"], row["k"]) == ("mutual_knn", 3, 2)
+    assert row["n_left_out"] == 1
     # x deviates by 0.4, 0, -0.4; Sxy = 0.4 x 1 - 0.4 x 0 = 0.4; Sxx = 0.32;
     # Syy = 1 + 1/9 - (4/3)^2 / 3 = 14/27
     assert row["pearson"] == pytest.approx(0.4 / (0.32 * 14 / 27) ** 0.5, abs=1e-12)
@@ -227,6 +241,7 @@ def test_alignment(store: Store) -> None:
     by_coherence, by_knn = rows(store, "alignment")
     assert [by_coherence["pearson"], by_knn["pearson"]] == approx(-1, 1)
     assert (by_coherence["n_hypernyms"], by_knn["n_hypernyms"]) == (2, 2)
+    assert (by_coherence["n_left_out"], by_knn["n_left_out"]) == (2, 2)
     (row,) = rows(store, "coherence-f1")
     # (1/3 - 1) / (0.2 - 0.1)
     assert row["slope"] == pytest.approx(-20 / 3, abs=1e-12)

@@ -294,24 +294,41 @@ def test_depth_of_released_hypernyms(store: Store) -> None:
         store.execute(text, {})
     bird, gem = rows(store, "hypernym-depth", question_set="held_out")
     assert (bird["distance"], bird["n_leaves"], gem["distance"]) == (1.0, 1, 1.0)
+    assert (bird["n_on_path"], bird["distance_dataset"]) == (1, "d1")
+    # a second one, in which a list says that a ruby is a gem: neither is taken unless chosen
+    edges = world.table(EDGE, [(world.PARROT, world.BIRD, "wordnet"), (world.RUBY, world.GEM, "l")])
+    store.add_taxonomy(replace(of, dataset_id="d2", edges=edges))
+    with store.transaction():
+        store.execute(text, {})
+    bird, gem = rows(store, "hypernym-depth", question_set="held_out")
+    assert (bird["distance"], bird["distance_dataset"], bird["n_leaves"]) == (None, None, None)
+    bird, gem = rows(store, "hypernym-depth", question_set="held_out", dataset="d2")
+    assert (bird["distance"], bird["distance_dataset"]) == (1.0, "d2")
+    assert (gem["distance"], gem["n_on_path"], gem["n_leaves"]) == (None, 0, 1)
+    bird, gem = rows(store, "hypernym-depth", question_set="held_out", dataset="d1")
+    assert (gem["distance"], gem["distance_dataset"]) == (1.0, "d1")
 
 
 def test_depth_of_own_hypernyms(store: Store) -> None:
     # edges: parrot -> inner -> bird and parrot -> bird; ruby -> inner -> bird. Least steps: 1 and
-    # 2 -> 1.5. saw is a bird by a list without an edge: in n_leaves, not in the mean.
+    # 2 -> 1.5. saw is a bird by the list alone: in n_leaves, not in the mean. A second word for
+    # a parrot stands under it: no step of its own -> (1 + 2 + 1) / 3.
     concepts = world.taxonomy().concepts.to_pylist()
     concepts[world.BIRD]["depth"] = 9
+    poll = concepts[world.PARROT] | {"concept_id": 7, "key": "leaf/poll", "name": "poll"}
     inner = concepts[world.TOOL] | {"concept_id": 6, "key": "synset/inner", "name": "inner"}
     bird, parrot, ruby, saw = world.BIRD, world.PARROT, world.RUBY, world.SAW
-    edges = [(parrot, 6), (6, bird), (parrot, bird), (ruby, 6)]
+    edges = [(parrot, 6), (6, bird), (parrot, bird), (ruby, 6), (7, parrot)]
     of = world.taxonomy()
-    pairs = [(leaf, bird, True, None, True, "hypernym") for leaf in (parrot, ruby, saw)]
+    pairs = [(leaf, bird, True, None, True, "hypernym") for leaf in (parrot, ruby, saw, 7)]
     pairs += [(saw, world.GEM, True, None, False, "hypernym")]
     store.add_taxonomy(
         replace(
             of,
-            concepts=released.rows(CONCEPT, [*concepts, inner]),
-            edges=world.table(EDGE, [(a, b, "wordnet") for a, b in edges]),
+            concepts=released.rows(CONCEPT, [*concepts, inner, poll]),
+            edges=world.table(
+                EDGE, [*((a, b, "wordnet") for a, b in edges), (saw, bird, "everyday")]
+            ),
             leaf_hypernym=world.table(LEAF_HYPERNYM, pairs),
         )
     )
@@ -321,6 +338,8 @@ def test_depth_of_own_hypernyms(store: Store) -> None:
     store.add_manifest(asked)
     released.add_own(store, "a", asked, [(1, True), (2, False)])
     (row,) = rows(store, "hypernym-depth")
-    assert (row["hypernym"], row["depth"], row["distance"], row["n_leaves"]) == ("bird", 9, 1.5, 3)
+    assert row["distance"] == pytest.approx(4 / 3, abs=1e-12)
+    assert (row["hypernym"], row["depth"], row["n_on_path"], row["n_leaves"]) == ("bird", 9, 3, 4)
+    assert row["distance_dataset"] == "d1"
     assert row["macro_f1"] == 1.0
     assert rows(store, "hypernym-depth", question_set="seen") == []

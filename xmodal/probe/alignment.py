@@ -10,13 +10,15 @@ mutual_knn (Huh et al., 2024) is the mean share of a leaf's k nearest leaves tha
 in common, neighbours by cosine among all leaves; for a hypernym the mean is over its leaves. It
 is k / (n - 1) for unrelated sides of n leaves. cka is linear centred kernel alignment (Kornblith
 et al., 2019) with the unbiased estimate of Song et al. (2012): the plain one nears 1 for any two
-sides with fewer leaves than channels. It is about 0 for unrelated sides and in [-1, 1]. For a
-hypernym it compares its own leaves, where there are k + 2 or more.
+sides with fewer leaves than channels. It is in [-1, 1], and 0 on average for unrelated sides. For
+a hypernym it compares its own leaves. It is the cosine of two centred kernels without diagonals,
+n (n - 3) / 2 free numbers each: none below LEAST_CKA leaves. One over their root is the standard
+deviation of unrelated sides, 0.33 for six leaves and 0.14 for twelve.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ from xmodal.features.extract import FeatureSet, one_thread
 from xmodal.features.stored import choose_shuffles, load_stored
 from xmodal.features.truth import Shuffle, Truth, label_rows, read_truth
 from xmodal.probe.command import Probed
-from xmodal.probe.config import LmChoice, ProbeConfig
+from xmodal.probe.config import AlignmentConfig, LmChoice, ProbeConfig
 from xmodal.store import Store
 from xmodal.store.findings import ALIGNMENT, replace_alignment
 from xmodal.vlm.lm import LanguageModel
@@ -50,40 +52,6 @@ SHOWN = [
     *("mutual_knn", "mutual_knn_chance", "cka"),
 ]
 """Columns of the summary."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlignmentConfig:
-    """How the two sides are compared, and under which labels."""
-
-    k: int = 10
-    """Nearest leaves."""
-    layer: int = -1
-    """Of the LM's hidden states: 0 the token embeddings, -1 the last."""
-    features: str | None = None
-    """Id of a feature set or its beginning; the dataset's own if None."""
-    manifests: tuple[str, ...] = ()
-    """Manifests whose shuffles are measured; all of the dataset if none."""
-    shuffles: tuple[str, ...] = ()
-    """Kinds of shuffle to measure instead."""
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ConfigError(f"k must be at least 1, got {self.k}")
-
-    def check(self, asked: bool, others: Mapping[str, object]) -> None:
-        """Raise ConfigError where options that do not go together were given.
-
-        Args:
-            asked: Whether alignment is what is wanted.
-            others: Options that only the text-only tasks take, by name; None if not given.
-        """
-        if not asked and self != AlignmentConfig():
-            raise ConfigError(
-                "--features, --k, --layer, --manifest and --shuffle go with --alignment: add it"
-            )
-        if asked and (given := [name for name, value in others.items() if value is not None]):
-            raise ConfigError(f"{given[0]} does not go with --alignment: leave one of them out")
 
 
 def unit_rows(x: Floats) -> Floats:
@@ -264,7 +232,7 @@ def alignment_rows(
                 "k": k,
                 "mutual_knn": float(shared[of].mean()) if len(of) else None,
                 "mutual_knn_chance": k / (n - 1),
-                "cka": cka(picture[of], concept[of]) if len(of) >= k + 2 else None,
+                "cka": cka(picture[of], concept[of]),
             }
         )
     return rows
@@ -311,6 +279,18 @@ class Sides:
             "shuffle_id": shuffle.shuffle_id,
         }
         return pa.Table.from_pylist([about | row for row in found], schema=ALIGNMENT)
+
+
+def _without_cka(rows: pa.Table) -> list[str]:
+    """What to say of the hypernyms without an estimate, under one shuffle."""
+    of = rows.filter(pc.is_valid(rows["hypernym"]))
+    names = of.filter(pc.is_null(of["cka"]))["hypernym"].to_pylist()
+    said = (
+        f"shuffle {rows['shuffle'][0]}: {len(names)} of {of.num_rows} hypernyms have no cka, as "
+        f"fewer than {LEAST_CKA} of their leaves have pictures, or all are alike; @alignment "
+        f"leaves them out: {', '.join(names)}"
+    )
+    return [said] if names else []
 
 
 def _check_asks_nothing(config: ProbeConfig) -> None:
@@ -385,5 +365,6 @@ def run_alignment(
         notes.append(
             f"lm {loaded.name!r} does not know a word in {n_unknown} of {len(words)} leaves"
         )
+    notes += [note for table in tables for note in _without_cka(table)]
     rows = pa.concat_tables(tables)
     return Probed(rows.filter(pc.is_null(rows["hypernym"])).select(SHOWN), rows, tuple(notes))

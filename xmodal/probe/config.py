@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from taxonomy.errors import ConfigError
@@ -53,6 +54,40 @@ class ProbeConfig:
             raise ConfigError(
                 f"a chat template goes with task yes-no, got task {self.task!r}; leave one out"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignmentConfig:
+    """How the two sides are compared, and under which labels."""
+
+    k: int = 10
+    """Nearest leaves."""
+    layer: int = -1
+    """Of the LM's hidden states: 0 the token embeddings, -1 the last."""
+    features: str | None = None
+    """Id of a feature set or its beginning; the dataset's own if None."""
+    manifests: tuple[str, ...] = ()
+    """Manifests whose shuffles are measured; all of the dataset if none."""
+    shuffles: tuple[str, ...] = ()
+    """Kinds of shuffle to measure instead."""
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ConfigError(f"k must be at least 1, got {self.k}")
+
+    def check(self, asked: bool, others: Mapping[str, object]) -> None:
+        """Raise ConfigError where options that do not go together were given.
+
+        Args:
+            asked: Whether alignment is what is wanted.
+            others: Options that only the text-only tasks take, by name; None if not given.
+        """
+        if not asked and self != AlignmentConfig():
+            raise ConfigError(
+                "--features, --k, --layer, --manifest and --shuffle go with --alignment: add it"
+            )
+        if asked and (given := [name for name, value in others.items() if value is not None]):
+            raise ConfigError(f"{given[0]} does not go with --alignment: leave one of them out")
 
 
 @dataclass(frozen=True)

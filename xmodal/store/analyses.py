@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,15 @@ from taxonomy.errors import StoreError, unknown
 
 _PARAM = re.compile(r"\$([a-z_]+)")
 _EMPTY = re.compile(r"^-- Empty: (.+(?:\n--   .+)*)", re.MULTILINE)
+
+_QUESTION_SETS = ("held_out", "seen", "unasked", "held_out_s1", "seen_s1")
+"""Those of hypernym questions: the analyses that take a question set are about hypernyms."""
+_IDS = {
+    "run": "SELECT run_id FROM run UNION SELECT run_id FROM released_run",
+    "manifest": "SELECT manifest_id FROM manifest",
+    "dataset": "SELECT dataset_id FROM dataset",
+}
+"""By parameter, the ids of which one or more must begin with its value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +62,39 @@ class Analysis:
         """A value for every parameter of the statement.
 
         Raises:
-            StoreError: A name that is no parameter of this analysis.
+            StoreError: A name that is no parameter of this analysis, or a question set that
+                there is not.
         """
         for name in given:
             if name not in self.params:
                 known = ", ".join(sorted(self.params)) or "none"
                 raise StoreError(f"@{self.name} has no parameter {name!r}; it takes: {known}")
+        asked = given.get("question_set")
+        if asked is not None and asked not in _QUESTION_SETS:
+            raise StoreError(
+                f"question_set must be one of {', '.join(_QUESTION_SETS)}, got {asked!r}"
+            )
         return {name: given.get(name) for name in self.params}
+
+    def check_ids(self, given: Mapping[str, Any], read: Callable[[str], Sequence[str]]) -> None:
+        """Refuse a run or a manifest that the store does not hold.
+
+        Args:
+            given: As bound.
+            read: From a SELECT of one column to its values.
+
+        Raises:
+            StoreError: No id is the value given or begins with it.
+        """
+        for name in sorted(self.params & _IDS.keys()):
+            start = given.get(name)
+            if start is None:
+                continue
+            ids = read(_IDS[name])
+            if not ids:
+                raise StoreError(f"no {name} {start!r}: the store holds none yet")
+            if not any(found.startswith(str(start)) for found in ids):
+                raise StoreError(unknown(name, str(start), ids))
 
 
 def why_empty(text: str, rows: pa.Table, params: Mapping[str, Any]) -> str | None:

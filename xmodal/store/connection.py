@@ -27,6 +27,8 @@ LOCKED_DOWN = CONFIG | {"enable_external_access": False, "lock_configuration": T
 
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _RETRY_S = 0.05
+# how DuckDB begins: the file ends before what it should hold, or a block is not what was written
+_DAMAGED = ("IO Error: Could not read enough bytes", "Corrupt database file")
 
 
 def connect_memory() -> duckdb.DuckDBPyConnection:
@@ -99,7 +101,22 @@ def _connect(path: Path, read_only: bool, locked_down: bool) -> duckdb.DuckDBPyC
     return con
 
 
+def damage(path: Path | str, error: Exception) -> str | None:
+    """What to say where DuckDB's error means that the file is damaged; else None."""
+    reason = str(error).splitlines()[0]
+    if not reason.startswith(_DAMAGED):
+        return None
+    what = "it ends too early" if reason.startswith(_DAMAGED[0]) else "a block has changed"
+    return (
+        f"{path} is damaged ({what}): restore a copy; or move it away and build its taxonomy and "
+        f"manifests anew: they get the same ids, and `xmodal store sync --store {path}` brings the "
+        "runs back from their folders"
+    )
+
+
 def _refusal(path: Path, error: Exception) -> str:
+    if found := damage(path, error):
+        return found
     reason = str(error).splitlines()[0]
     if "not a valid DuckDB" in reason or "Extension" in reason or "in-memory" in reason:
         return f"{path} is not a DuckDB file: give another --store"

@@ -16,7 +16,7 @@ import pyarrow as pa
 from taxonomy.errors import StoreError
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
-from xmodal.store.connection import connect_file
+from xmodal.store.connection import connect_file, damage
 
 # PIVOT is MULTI: it expands into a temporary type and a SELECT
 _READS = {"SELECT", "EXPLAIN", "MULTI"}
@@ -40,19 +40,23 @@ def run_user_query(
 
     Raises:
         StoreError: Not exactly one statement that reads, a mistake in it, an unknown analysis
-            or parameter, or a store that cannot be read.
+            or parameter, a parameter's value that nothing can have, or a store that cannot be
+            read.
     """
     given: Mapping[str, Any] = params or {}
+    analysis = None
     if text.lstrip().startswith("@"):
         analysis = Analysis.load(text.strip()[1:])
         text, given = analysis.text, analysis.bind(given)
     con = connect_file(Path(path), read_only=True, wait_s=wait_s, locked_down=True)
     try:
         schema.check(con, str(path))
+        if analysis is not None:
+            analysis.check_ids(given, lambda ids: [row[0] for row in con.execute(ids).fetchall()])
         _check_reads(con, text)
         return con.sql(text, params=dict(given)).to_arrow_table()
     except duckdb.Error as error:
-        raise StoreError(f"query: {_reason(error)}") from error
+        raise StoreError(damage(path, error) or f"query: {_reason(error)}") from error
     finally:
         con.close()
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+
+import duckdb
 
 import sql
 from taxonomy.errors import StoreError
-
-if TYPE_CHECKING:
-    import duckdb
+from xmodal.store.connection import damage
 
 _STEP_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_step (
@@ -55,6 +54,15 @@ def check(con: duckdb.DuckDBPyConnection, path: str) -> None:
 
 
 def _applied(con: duckdb.DuckDBPyConnection, path: str) -> dict[str, str]:
+    try:
+        return _steps(con, path)
+    except duckdb.Error as error:
+        if found := damage(path, error):
+            raise StoreError(found) from error
+        raise
+
+
+def _steps(con: duckdb.DuckDBPyConnection, path: str) -> dict[str, str]:
     tables = {name for (name,) in con.execute(_TABLES).fetchall()}
     if "schema_step" not in tables:
         if tables:

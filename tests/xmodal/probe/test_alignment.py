@@ -20,7 +20,6 @@ from xmodal.features.truth import draw_shuffles, label_rows, pictures, read_trut
 from xmodal.pipeline import ensure_features
 from xmodal.probe.alignment import (
     FRAME,
-    AlignmentConfig,
     alignment_rows,
     cka,
     concept_states,
@@ -30,7 +29,7 @@ from xmodal.probe.alignment import (
     shared_neighbours,
     unit_rows,
 )
-from xmodal.probe.config import LmChoice, ProbeConfig
+from xmodal.probe.config import AlignmentConfig, LmChoice, ProbeConfig
 from xmodal.store import Store
 from xmodal.vlm.lm import load_lm
 
@@ -113,6 +112,16 @@ def test_unrelated_spaces_are_at_chance() -> None:
     assert knn.std() < 0.03
 
 
+@pytest.mark.parametrize("n", [4, 6, 12])
+def test_the_estimate_of_few_leaves_is_unbiased_and_as_noisy_as_said(n: int) -> None:
+    found = np.array(
+        [cka(normal(seed, n, 64), normal(seed + 9999, n, 64)) for seed in range(800)], dtype=float
+    )
+    noise = 1 / np.sqrt(n * (n - 3) / 2)
+    assert abs(found.mean()) < 4 * noise / np.sqrt(800)
+    assert found.std() == pytest.approx(noise, rel=0.1)
+
+
 def test_related_spaces_beat_their_permutations() -> None:
     rng = np.random.default_rng(0)
     x = normal(0, 80, 5)
@@ -133,19 +142,20 @@ def test_a_side_without_spread_has_no_cka() -> None:
 def test_rows_of_hypernyms() -> None:
     x, y = normal(0, 9, 4), normal(1, 9, 4)
     under = np.zeros((9, 3), dtype=np.bool_)
-    under[:5, 0] = under[[0, 8], 1] = True
+    under[:4, 0] = under[[0, 8], 1] = True
     rows = alignment_rows(x, y, under, ["bird", "pet", "rock"], 3)
     shared = naive_shared(x, y, 3)
     assert [row["hypernym"] for row in rows] == [None, "bird", "pet", "rock"]
-    assert [row["n_leaves"] for row in rows] == [9, 5, 2, 0]
+    assert [row["n_leaves"] for row in rows] == [9, 4, 2, 0]
     # a hypernym's leaves have their neighbours among all nine: chance is 3 / 8 for each row
     assert [row["mutual_knn_chance"] for row in rows] == [0.375] * 4
     assert [row["mutual_knn"] for row in rows[:3]] == pytest.approx(
-        [shared.mean(), shared[:5].mean(), shared[[0, 8]].mean()], abs=1e-12
+        [shared.mean(), shared[:4].mean(), shared[[0, 8]].mean()], abs=1e-12
     )
     assert rows[3]["mutual_knn"] is None
+    # four leaves are enough, however many neighbours are looked at
     assert [row["cka"] for row in rows[:2]] == pytest.approx(
-        [naive_cka(x, y), naive_cka(x[:5], y[:5])], abs=1e-9
+        [naive_cka(x, y), naive_cka(x[:4], y[:4])], abs=1e-9
     )
     assert (rows[2]["cka"], rows[3]["cka"]) == (None, None)
     with pytest.raises(ConfigError, match=r"^k must be at most 7 with 9 leaves, got 8$"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -131,11 +132,34 @@ def test_somebody_elses_duckdb_stays_untouched(tmp_path: Path, read_only: bool) 
         assert con.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("mine",)]
 
 
-def test_a_truncated_store_and_a_folder(path: Path, tmp_path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:5000])
+@pytest.mark.parametrize("share", [0.002, 0.5])
+def test_a_store_that_was_cut_off_says_what_to_do(path: Path, share: float) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: max(5000, int(len(whole) * share))])
+    said = (
+        rf"^{re.escape(str(path))} is damaged \(it ends too early\): restore a copy; or move it "
+        r"away and build .* `xmodal store sync --store .*` brings the runs back from their folders$"
+    )
     for read_only in (True, False):
-        with pytest.raises(StoreError, match=r"s\.duckdb cannot be opened: "):
+        with pytest.raises(StoreError, match=said):
             Store.open(path, read_only=read_only)
+    with pytest.raises(StoreError, match=said):
+        run_user_query(path, "FROM run")
+
+
+def test_a_block_that_has_changed_is_found_when_it_is_read(path: Path) -> None:
+    with pytest.raises(StoreError, match=r"^query: Invalid Input Error: Corrupt database file$"):
+        run_user_query(path, "SELECT error('Corrupt database file')")
+    whole = bytearray(path.read_bytes())
+    # the name stands in a block of rows, behind DuckDB's three headers and the first checksum
+    at = whole.index(b"parrot", 3 * 4096 + 8)
+    whole[at : at + 6] = b"carrot"
+    path.write_bytes(whole)
+    with pytest.raises(StoreError, match=r"is damaged \(a block has changed\): restore a copy; "):
+        run_user_query(path, "FROM concept")
+
+
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is a folder, and a store is one file"):
         Store.open(tmp_path)
 

@@ -139,7 +139,9 @@ def test_messages(path: Path) -> None:
 def test_parameters_and_named_analyses(path: Path) -> None:
     got = run_user_query(path, "SELECT name FROM concept WHERE role = $role", {"role": "leaf"})
     assert got["name"].to_pylist() == ["parrot", "ruby", "saw"]
-    assert run_user_query(path, "@hypernym-f1", {"run": "a"}).num_rows == 0
+    assert run_user_query(path, "@hypernym-f1", {"question_set": "seen"}).num_rows == 0
+    with pytest.raises(StoreError, match=r"^no run 'a': the store holds none yet$"):
+        run_user_query(path, "@hypernym-f1", {"run": "a"})
     with pytest.raises(StoreError, match=r"^@hypernym-f1 has no parameter 'x'; it takes: ques"):
         run_user_query(path, "@hypernym-f1", {"x": "a"})
     with pytest.raises(StoreError, match=r"^unknown analysis 'main-result'; valid: main-results"):
