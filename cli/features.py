@@ -18,7 +18,11 @@ def extract(
     store: StorePath = DEFAULT_STORE,
     dataset: Dataset = None,
     encoder: Annotated[
-        str, typer.Option(help="classical: oriented gradients, colour and coverage of patches.")
+        str,
+        typer.Option(
+            help="classical: oriented gradients, colour and coverage of patches; embedded-ssl: "
+            "those and what a small net learnt from the training pictures without labels."
+        ),
     ] = "classical",
     pooling: Annotated[
         str,

@@ -44,7 +44,7 @@ def test_extract_makes_a_feature_set_once(world: Tiny) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--encoder", "dinov2"], "encoder must be one of classical, got 'dinov2'"),
+        (["--encoder", "dinov2"], "encoder must be one of classical, embedded-ssl, got 'dinov2'"),
         (["--pooling", "mean"], "pooling must be one of pca, patches, got 'mean'"),
         (["--n-views", "0"], "n_views must be at least 1, got 0"),
         (["--dataset", "nope"], "unknown dataset 'nope'; valid: "),

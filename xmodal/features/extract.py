@@ -27,6 +27,7 @@ from xmodal.features.pictures import read_pixels
 Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures in all)."""
 
+ENCODERS = ("classical", "embedded-ssl")
 _BATCH = 256
 
 
@@ -35,7 +36,8 @@ class FeatureConfig:
     """What is extracted: the encoder and what becomes of its patch tokens."""
 
     encoder: str = "classical"
-    """classical: oriented gradients, colour and coverage on an 8 x 8 grid of patches."""
+    """classical: oriented gradients, colour and coverage on an 8 x 8 grid of patches;
+    embedded-ssl: those and learnt ones on a 4 x 4 grid, whichever way the drawing faces."""
     pooling: str = "pca"
     """patches: the tokens as they are; pca: one vector, principal components of all tokens
     together, fitted on the training pictures without labels."""
@@ -48,7 +50,7 @@ class FeatureConfig:
     """Seed of the augmentation and of the randomised PCA."""
 
     def __post_init__(self) -> None:
-        one_of("encoder", self.encoder, ("classical",))
+        one_of("encoder", self.encoder, ENCODERS)
         one_of("pooling", self.pooling, ("pca", "patches"))
         if self.n_views < 1:
             raise ConfigError(f"n_views must be at least 1, got {self.n_views}")
@@ -108,7 +110,18 @@ class FeatureSet:
 
 def feature_set_id(dataset_id: str, config: FeatureConfig) -> str:
     """The id of the features of a dataset under a config."""
-    return content_id({"dataset": dataset_id, "version": classical.VERSION, **config.as_dict()})
+    version = _encoder(config.encoder)[1]
+    return content_id({"dataset": dataset_id, "version": version, **config.as_dict()})
+
+
+def _encoder(name: str) -> tuple[Callable[[Tensor], Tensor], str]:
+    """What makes patch tokens of pixels, and its version."""
+    if name == "classical":
+        return classical.encode, classical.VERSION
+    from xmodal.bundle.encoder.load import load_encoder
+
+    found = load_encoder()
+    return found.encode, found.version
 
 
 def load_features(folder: Path) -> FeatureSet:
@@ -127,6 +140,7 @@ def load_features(folder: Path) -> FeatureSet:
             augmented=np.array(said["augmented"], dtype=np.int64),
             sha256=said["sha256"],
             path=folder,
+            encoder_version=_encoder(said["config"]["encoder"])[1],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds no whole feature set: {error}") from error
@@ -191,6 +205,7 @@ def _encode_all(
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
     """float32 [n_rows, P, Dv], rows as FeatureSet says."""
     total = images.num_rows + len(train) * (config.n_views - 1)
+    encode, _ = _encoder(config.encoder)
     plain: list[Tensor] = []
     pixels: list[Tensor] = []
     is_train = np.zeros(images.num_rows, dtype=bool)
@@ -198,7 +213,7 @@ def _encode_all(
     done = 0
     uris, hashes = images["uri"].to_pylist(), images["sha256"].to_pylist()
     for batch in read_pixels(uris, hashes, classical.SIDE, _BATCH):
-        plain.append(classical.encode(batch))
+        plain.append(encode(batch))
         chosen = is_train[done : done + len(batch)]
         pixels.append((batch[torch.from_numpy(chosen)] * 255).round().to(torch.uint8))
         done += len(batch)
@@ -212,7 +227,7 @@ def _encode_all(
         generator = torch.Generator().manual_seed(config.seed * 1000 + view)
         for start in range(0, len(source), _BATCH):
             batch = source[start : start + _BATCH].float() / 255
-            seen = classical.encode(classical.augment(batch, generator))
+            seen = encode(classical.augment(batch, generator))
             parts.append(pool(seen) if pool else seen)
             done += len(batch)
             if progress is not None:

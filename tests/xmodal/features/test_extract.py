@@ -157,7 +157,7 @@ def test_every_setting_makes_another_feature_set(taxonomy: Taxonomy, tmp_path: P
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"encoder": "dinov2"}, "encoder must be one of classical, got 'dinov2'"),
+        ({"encoder": "dinov2"}, "encoder must be one of classical, embedded-ssl, got 'dinov2'"),
         ({"pooling": "mean"}, "pooling must be one of pca, patches, got 'mean'"),
         ({"n_views": 0}, "n_views must be at least 1, got 0"),
         ({"n_components": 0}, "n_components must be at least 1, got 0"),
