@@ -57,7 +57,6 @@ def test_tokens_have_one_shape_and_do_not_depend_on_the_batch(pixels: torch.Tens
     assert (encoder.side, tokens.shape, tokens.dtype) == (64, (70, 16, 528), torch.float32)
     for rows in (slice(0, 1), slice(60, 70), slice(3, 6)):
         assert torch.allclose(encoder.encode(pixels[rows]), tokens[rows], atol=1e-5)
-    assert encoder.encode(pixels[:0].reshape(0, 3, 64, 64)).shape == (0, 16, 528)
 
 
 def test_bytes_do_not_depend_on_the_threads_and_weights_stay(pixels: torch.Tensor) -> None:
