@@ -43,3 +43,19 @@ def train_lm(
     )
     for line in lines:
         typer.echo(line)
+
+
+@app.command("train-encoder")
+@user_errors
+def train_encoder(
+    output: Annotated[Path, typer.Option(help="Folder to make; must not exist.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of views, weights and batches.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps, instead of ours.")
+    ] = None,
+) -> None:
+    """Train the embedded image encoder on the training pictures, without labels."""
+    from xmodal.bundle.encoder.command import train_bundle_encoder
+
+    for line in train_bundle_encoder(output, seed=seed, n_steps=steps):
+        typer.echo(line)

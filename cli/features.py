@@ -23,8 +23,10 @@ def extract(
     encoder: Annotated[
         str,
         typer.Option(
-            help="classical: oriented gradients, colour and coverage of patches; or a vision model "
-            "of transformers (DINOv2, DINOv3, SigLIP, CLIP, ViT), by local folder or hub name."
+            help="classical: oriented gradients, colour and coverage of patches; embedded-ssl: "
+            "those and what a small net learnt from the bundled training pictures without labels; "
+            "or a vision model of transformers (DINOv2, DINOv3, SigLIP, CLIP, ViT), by local "
+            "folder or hub name."
         ),
     ] = "classical",
     pooling: Annotated[
@@ -34,7 +36,7 @@ def extract(
             "--pooling",
             help="patches: the patch tokens as they are; mean: their mean; cls: the class token; "
             "pca: one vector, principal components fitted on the training pictures without "
-            "labels.  [default: pca for classical, else patches]",
+            "labels.  [default: pca for encoders of the package, else patches]",
         ),
     ] = None,
     layer: Annotated[
@@ -67,7 +69,7 @@ def extract(
         int | None,
         typer.Option(
             help="Views of a training picture: itself and augmented ones.  "
-            "[default: 5 for classical, else 1]"
+            "[default: 5 for encoders of the package, else 1]"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the augmentation and of the pca.")] = 0,
@@ -84,8 +86,8 @@ def extract(
         int | None,
         typer.Option(
             min=1,
-            help="Processes that decode, and on a CPU encode.  [default: 1 for classical, else one "
-            "a core]",
+            help="Processes that decode, and on a CPU encode.  [default: 1 for encoders of the "
+            "package, else one a core]",
         ),
     ] = None,
     batch_size: Annotated[

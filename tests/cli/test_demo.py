@@ -83,6 +83,24 @@ class TestBundle:
         assert done.stderr == f"error: {tmp_path} exists; give a folder that does not\n"
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.slow
+    def test_train_encoder_makes_a_folder_that_loads(self, tmp_path: Path) -> None:
+        from xmodal.bundle.encoder.load import read_encoder
+
+        output = tmp_path / "encoder"
+        arguments = ["--output", str(output), "--steps", "1", "--seed", "3"]
+        done = CliRunner().invoke(app, ["bundle", "train-encoder", *arguments])
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout.startswith("n_training_pictures: 3730\n")
+        assert done.stdout.endswith(f"saved: {output}\n")
+        assert len(read_encoder(output).training_pictures) == 3730
+
+    def test_train_encoder_refuses_a_folder_that_exists(self, tmp_path: Path) -> None:
+        done = CliRunner().invoke(app, ["bundle", "train-encoder", "--output", str(tmp_path)])
+        assert done.exit_code == 1
+        assert done.stderr == f"error: {tmp_path} exists; give a folder that does not\n"
+        assert list(tmp_path.iterdir()) == []
+
     def test_a_foreign_wordnet_folder_is_refused(self, tmp_path: Path) -> None:
         arguments = ["--output", str(tmp_path / "lm"), "--wordnet", str(tmp_path)]
         done = CliRunner().invoke(app, ["bundle", "train-lm", *arguments])

@@ -8,9 +8,12 @@ from typing import Any
 from taxonomy.errors import ConfigError
 from xmodal.features.config import FeatureConfig
 from xmodal.features.encoders.encoder import Encoder
-from xmodal.features.encoders.own import Classical
+from xmodal.features.encoders.own import Classical, embedded_ssl
 
-OWN: Mapping[str, Callable[[], Encoder]] = {"classical": Classical}
+OWN: Mapping[str, Callable[[], Encoder]] = {
+    "classical": Classical,
+    "embedded-ssl": embedded_ssl,
+}
 """Encoders of the package by name. They have one layer, their own pictures' size, no class
 token, and compute in float32."""
 

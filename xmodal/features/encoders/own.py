@@ -1,4 +1,4 @@
-"""The classical encoder behind the common interface."""
+"""The encoders of the package behind the common interface."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from xmodal.features import classical
+from xmodal.features.encoders.encoder import Encoder
 from xmodal.features.encoders.preparation import Preparation
 
 
@@ -25,3 +26,10 @@ class Classical:
     def encode(self, pixels: Tensor) -> Tensor:
         """float32 [B, 3, 64, 64] to [B, 64, 58]."""
         return classical.encode(pixels)
+
+
+def embedded_ssl() -> Encoder:
+    """The encoder that the bundle ships, trained without labels; see xmodal.bundle.encoder."""
+    from xmodal.bundle.encoder.load import load_encoder
+
+    return load_encoder()

@@ -1,0 +1,1 @@
+"""The encoder that ships: learnt from the pictures' training split, without labels."""
