@@ -20,7 +20,8 @@ from taxonomy.model import ManifestConfig, TaxonomyConfig
 from xmodal.features.extract import FeatureConfig, extract
 from xmodal.store import Store
 from xmodal.taxonomies import build_taxonomy
-from xmodal.vlm.experiment import RunSpec, run
+from xmodal.vlm.experiment import RunSpec
+from xmodal.vlm.group_run import run
 from xmodal.vlm.lm import load_lm
 from xmodal.vlm.recipes import named_recipe
 from xmodal.vlm.selfcheck import Packing
