@@ -77,6 +77,12 @@ def train(
     allow_seen: Annotated[
         bool, typer.Option("--allow-seen", help="Test on pictures the encoder was trained on.")
     ] = False,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="cpu (fp32), or cuda, cuda:1, mps (the LM in bf16); auto: a GPU if there is one."
+        ),
+    ] = "auto",
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -100,6 +106,7 @@ def train(
         "seeds": [*(seed or []), *listed("seeds", seeds, int)] or [42],
         "lm": lm, "lm_init": lm_init, "revision": revision, "recipe": recipe, "prompt": prompt,
         "co_train": co_train, "features": features, "allow_seen": allow_seen,
+        "device": device,
         "changes": {
             "epochs": epochs, "batch_size": batch_size, "batch_unit": batch_unit,
             "learning_rate": learning_rate, "projector": projector,

@@ -42,6 +42,8 @@ class TrainJob:
     prompt: str = "default"
     feature_set_id: str | None = None
     """None: what `xmodal features extract` makes of the dataset unless told otherwise."""
+    device: str = "cpu"
+    """Where the LM and the projector are: fp32 on cpu, the LM in bf16 elsewhere."""
     seed: int = 42
     """Of the projector's initialisation, the order, and an LM's random weights."""
 
@@ -52,9 +54,11 @@ class TrainJob:
 
 
 @functools.lru_cache(maxsize=2)
-def loaded_lm(name: str, init: str, revision: str | None, seed: int) -> LanguageModel:
+def loaded_lm(
+    name: str, init: str, revision: str | None, seed: int, device: str = "cpu"
+) -> LanguageModel:
     """An LM, kept while others of the process need it too."""
-    return load_lm(name, init=init, revision=revision, seed=seed)
+    return load_lm(name, init=init, revision=revision, seed=seed, device=device)
 
 
 def train_group(jobs: Sequence[TrainJob], on_step: OnRunStep | None = None) -> list[RunResult]:
@@ -83,7 +87,7 @@ def run_specs(jobs: Sequence[TrainJob]) -> list[RunSpec]:
                 RunSpec(
                     taxonomy=taxonomies[of],
                     manifest=with_features(manifest, features[made]),
-                    lm=loaded_lm(job.lm, job.lm_init, job.revision, job.lm_seed),
+                    lm=loaded_lm(job.lm, job.lm_init, job.revision, job.lm_seed, job.device),
                     features=features[made],
                     recipe=job.recipe,
                     prompt=job.prompt,
@@ -106,7 +110,7 @@ def shared_groups(jobs: Sequence[TrainJob], most: int) -> list[list[int]]:
     """
     by_key: dict[tuple[Any, ...], list[int]] = {}
     for i, job in enumerate(jobs):
-        lm = (job.lm, job.lm_init, job.revision, job.lm_seed)
+        lm = (job.lm, job.lm_init, job.revision, job.lm_seed, job.device)
         by_key.setdefault((job.store, *lm, job.prompt, job.feature_set_id), []).append(i)
     groups = []
     for places in by_key.values():

@@ -120,15 +120,33 @@ def check_seeds(seeds: Sequence[int]) -> None:
         raise ConfigError(f"seeds must be one or more whole numbers from 0, got {list(seeds)}")
 
 
+def device_meant(given: str) -> str:
+    """The device of a name; auto is the first GPU, or cpu where there is none.
+
+    Raises:
+        ConfigError: torch knows no such device, or does not find it here.
+    """
+    import torch
+
+    if given == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=given)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {given!r} is not here ({reason}); take cpu") from error
+    return given
+
+
 def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
     """Note what the embedded LMs were taught, and bring finished runs into the store.
 
     Random weights were taught nothing.
     """
-    lms = sorted({(job.lm, job.lm_init) for job in jobs if job.lm in BUNDLED})
+    lms = sorted({(job.lm, job.lm_init, job.device) for job in jobs if job.lm in BUNDLED})
     taught = {
-        loaded_lm(lm, init, None, 0).sha256: taught_pairs(bundled_which(lm, init))
-        for lm, init in lms
+        loaded_lm(lm, init, None, 0, device).sha256: taught_pairs(bundled_which(lm, init))
+        for lm, init, device in lms
         if init != "random"
     }
     with Store.open(store) as opened:
@@ -183,6 +201,7 @@ def plan_jobs(
     prompt: str = "default",
     features: str | None = None,
     allow_seen: bool = False,
+    device: str = "auto",
     changes: Mapping[str, Any] | None = None,
 ) -> tuple[list[TrainJob], list[str]]:
     """One job a manifest and seed, every setting checked; features are extracted if missing.
@@ -199,6 +218,7 @@ def plan_jobs(
         features: Id of a feature set or its beginning; None for the default of each dataset,
             which is extracted where it is missing.
         allow_seen: Test on pictures that the encoder was trained on.
+        device: cpu, cuda, cuda:1, mps; auto for the first GPU, or cpu where there is none.
         changes: Settings of the recipe to change; None values are left as they are.
 
     Returns:
@@ -210,7 +230,8 @@ def plan_jobs(
     with Store.open(store, read_only=True) as opened:
         loaded = [opened.load_manifest(manifest) for manifest in manifests]
     found = list({manifest.manifest_id: manifest for manifest in loaded}.values())
-    loaded_lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0)
+    where = device_meant(device)
+    loaded_lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0, where)
     datasets = sorted({manifest.dataset_id for manifest in found})
     sets = {one: _features_of(store, one, features) for one in datasets}
     notes = [
@@ -228,6 +249,7 @@ def plan_jobs(
             recipe=chosen,
             prompt=prompt,
             feature_set_id=sets[manifest.dataset_id].feature_set_id,
+            device=where,
             seed=seed,
         )
         for manifest in found

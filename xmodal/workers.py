@@ -92,7 +92,8 @@ def group_size(co_train: str, jobs: Sequence[TrainJob]) -> int:
         ConfigError: Neither auto nor a number from 1.
     """
     if co_train == "auto":
-        return 1
+        on_gpu = any(job.device != "cpu" for job in jobs)
+        return max(1, len(jobs)) if on_gpu else 1
     if not co_train.isdecimal() or int(co_train) < 1:
         raise ConfigError(f"co-train must be auto or a whole number from 1, got {co_train!r}")
     return int(co_train)

@@ -231,3 +231,11 @@ def test_a_group_needs_a_number(world: Tiny, given: str) -> None:
     done = world.train(*QUICK, "--co-train", given)
     assert done.exit_code == 1
     assert done.stderr == f"error: co-train must be auto or a whole number from 1, got '{given}'\n"
+
+
+def test_a_device_that_is_not_here_is_refused(world: Tiny) -> None:
+    done = world.train(*QUICK, "--device", "warp:7")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: device 'warp:7' is not here (")
+    assert done.stderr.endswith("; take cpu\n")
+    assert runs(world) == []
