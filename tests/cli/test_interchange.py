@@ -201,6 +201,10 @@ def test_the_authors_files_come_in_without_a_sidecar(things: Path, tmp_path: Pat
     assert (found.config.unit, found.config.mentions) == ("leaf", "keep")
     listed = json.loads(invoke(things, "list", "--format", "json").stdout)
     assert [row["design"] for row in listed] == ["imported"]
+    # two of the three test questions; how many left training is in no file
+    assert [row["ratio_realised_questions"] for row in listed] == [None]
+    assert "0.6667 of the hypernym questions of the test split (nominal 0.3333)" in result.stderr
+    assert "the share over all splits is not known" in result.stderr
     again = invoke(things, "report", result.stdout.strip())
     assert "imported without manifest.json" in again.stdout
 
