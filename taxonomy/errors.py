@@ -38,7 +38,24 @@ def unknown(kind: str, got: str, valid: Iterable[str]) -> str:
         The message, without a trailing full stop.
     """
     names = sorted(set(valid))
-    near = difflib.get_close_matches(got, names, n=5, cutoff=0.5) or names[:8]
+    near = _nearest(got, names) or names[:8]
     more = "" if len(near) == len(names) else f" (of {len(names)})"
     listed = ", ".join(near) if near else "none are there"
     return f"unknown {kind} {got!r}; valid: {listed}{more}"
+
+
+def _nearest(got: str, names: list[str]) -> list[str]:
+    """Up to five names like the one given, the most alike first; none if none is.
+
+    Case counts for nothing. Where no whole name is alike, beginnings as long as the one given
+    are compared: ids are given by theirs.
+    """
+    typed = got.casefold()
+    for forms in ([name.casefold() for name in names], [n.casefold()[: len(got)] for n in names]):
+        by_form: dict[str, list[str]] = {}
+        for form, name in zip(forms, names, strict=True):
+            by_form.setdefault(form, []).append(name)
+        alike = difflib.get_close_matches(typed, by_form, n=5, cutoff=0.5) if got else []
+        if alike:
+            return [name for form in alike for name in by_form[form]][:5]
+    return []
