@@ -151,6 +151,18 @@ def _config(
     )
 
 
+@app.command("list")
+@user_errors
+def list_taxonomies(
+    store: StorePath = DEFAULT_STORE, fmt: FormatOrSuffix = None, output: Output = None
+) -> None:
+    """List the datasets of the store, oldest first; the last is taken where none is named."""
+    from xmodal.store.render import emit
+    from xmodal.taxonomies import overview
+
+    emit(overview(store), fmt, output)
+
+
 @app.command("compare")
 @user_errors
 def compare(

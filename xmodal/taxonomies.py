@@ -5,7 +5,7 @@ from __future__ import annotations
 from csv import DictReader
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taxonomy.build import assemble, build_emoji
 from taxonomy.model import RELATION, Taxonomy, TaxonomyConfig
@@ -16,6 +16,10 @@ from xmodal.bundle import wordnet_files
 from xmodal.bundle.pictures import data_file, load_pictures
 from xmodal.relations import relate
 from xmodal.store import Store
+from xmodal.store.datasets import list_datasets
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def build_taxonomy(
@@ -87,6 +91,12 @@ def store_taxonomy(store: Path, config: TaxonomyConfig, **given: Any) -> str:
     with Store.open(store) as opened:
         opened.add_taxonomy(taxonomy)
     return summary(taxonomy)
+
+
+def overview(store: Path) -> pa.Table:
+    """One row a stored dataset, oldest first: its settings and what it holds."""
+    with Store.open(store, read_only=True) as opened:
+        return list_datasets(opened)
 
 
 def near_duplicates() -> list[dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from hashlib import sha256
@@ -86,6 +87,42 @@ def test_stats_lists_hypernyms_and_near_duplicates(built: Path) -> None:
     assert "leaves of each hypernym: animal 96, mammal 49, " in done.stdout
     assert "leaves have no validation image: " in done.stdout
     assert "pairs of near-duplicates across splits" in done.stdout
+
+
+def test_list_has_a_row_a_dataset_and_the_one_taken_is_said(table: Path, tmp_path: Path) -> None:
+    store = tmp_path / "x.duckdb"
+    assert xmodal("build", "--store", store).exit_code == 0
+    assert xmodal("stats", "--store", store).stderr == ""  # one dataset: nothing to say
+    assert xmodal("build", "--store", store, "--csv", table, "--min-leaves", "2").exit_code == 0
+    done = xmodal("list", "--store", store, "--format", "json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    first, last = json.loads(done.stdout)
+    counts = ("source", "pairs", "relations", "n_leaves", "n_hypernyms", "n_images")
+    assert [first[name] for name in counts] == ["emoji", "agreed", "hypernym", 518, 34, 6308]
+    assert [last[name] for name in counts] == ["csv", "agreed", "hypernym", 2, 1, 8]
+    assert first["created_at"] < last["created_at"]
+    assert last["dataset_id"] in xmodal("list", "--store", store).stdout
+    said = (
+        f"took dataset {last['dataset_id']}, the latest of 2: --dataset names another, "
+        "`xmodal taxonomy list` shows them\n"
+    )
+    for command in (["stats"], ["show", "bird"]):
+        done = xmodal(*command, "--store", store)
+        assert done.stderr == said
+        named = xmodal(*command, "--store", store, "--dataset", first["dataset_id"][:6])
+        assert named.stderr == ""
+        assert named.stdout != done.stdout
+    built = CliRunner().invoke(app, ["manifest", "build", "--store", str(store)])
+    assert built.stderr.startswith(said)
+    assert built.stderr.count("took dataset") == 1
+
+
+def test_list_of_an_empty_store(tmp_path: Path) -> None:
+    store = tmp_path / "x.duckdb"
+    with Store.open(store):
+        pass
+    done = xmodal("list", "--store", store, "--format", "json")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, [])
 
 
 def test_build_from_a_table(table: Path, tmp_path: Path) -> None:

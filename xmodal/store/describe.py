@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xmodal.store.store import resolve_id
+from xmodal.store.ids import resolve_id
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store

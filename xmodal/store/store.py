@@ -20,6 +20,8 @@ from taxonomy.tables import CELL, CONCEPT, EDGE, EXAMPLE, IMAGE, LABEL, LEAF_HYP
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
 from xmodal.store.connection import connect_file, connect_memory
+from xmodal.store.ids import dataset_meant
+from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
 from xmodal.store.rows import DatasetRow, FeatureSetRow, ManifestRow, Row, RunRow
 from xmodal.store.sync import SyncReport, sync_runs
 
@@ -168,12 +170,7 @@ class Store:
             StoreError: No dataset yet, or an id that is unknown or ambiguous.
         """
         ids = self._ids("SELECT dataset_id FROM dataset ORDER BY created_at")
-        if not ids:
-            raise StoreError(
-                f"{self.path} holds no dataset: "
-                f"`xmodal taxonomy build --store {self.path}` adds one"
-            )
-        found = ids[-1] if dataset_id is None else resolve_id("dataset", dataset_id, ids)
+        found = dataset_meant(dataset_id, ids, self.path)
         row = self._row("SELECT * FROM dataset WHERE dataset_id = $id", found)
         tables = self._tables(_DATASET_TABLES, found)
         return Taxonomy(
@@ -386,15 +383,3 @@ def _taxonomy_config(text: str) -> TaxonomyConfig:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def resolve_id(kind: str, given: str, ids: list[str]) -> str:
-    """The id that is given or that begins so; StoreError if there is none or several."""
-    matches = [given] if given in ids else [name for name in ids if name.startswith(given)]
-    if not ids:
-        raise StoreError(f"no {kind} {given!r}: the store holds none yet")
-    if not matches or not given:
-        raise StoreError(unknown(kind, given, ids))
-    if len(matches) > 1:
-        raise StoreError(f"{kind} {given!r} is ambiguous: {', '.join(sorted(matches)[:5])}")
-    return matches[0]
