@@ -171,17 +171,20 @@ def compare(
     fmt: FormatOrSuffix = None,
     output: Output = None,
 ) -> None:
-    """Show where the hand-made list and WordNet disagree, hypernym by hypernym.
+    """Show where the dataset's list and WordNet disagree, hypernym by hypernym.
 
-    The totals follow on stderr, so that the rows can be read by a program.
+    The list is the source's: the everyday list, THINGSplus' categories, your table. On the screen
+    the leaves are cut short; any other --format has them all. The totals follow on stderr, so
+    that the rows can be read by a program.
     """
     from taxonomy.compare import compare as held
     from xmodal.store import Store
-    from xmodal.store.render import emit
+    from xmodal.store.render import chosen_format, emit
 
+    chosen = chosen_format(fmt, output)
     with Store.open(store, read_only=True) as opened:
         found = held(opened.load_taxonomy(dataset))
-    emit(found.rows, fmt, output)
+    emit(found.on_screen() if chosen == "table" else found.rows, chosen, output)
     to_stderr(found.closing)
 
 
@@ -205,10 +208,16 @@ def show(
 
 @app.command("stats")
 @user_errors
-def stats(store: StorePath = DEFAULT_STORE, dataset: Dataset = None) -> None:
+def stats(
+    store: StorePath = DEFAULT_STORE,
+    dataset: Dataset = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every list in full: concepts without a synset and so on.")
+    ] = False,
+) -> None:
     """Count leaves, images by split, pairs, and what was dropped."""
     from taxonomy.stats import report
     from xmodal.store import Store
 
     with Store.open(store, read_only=True) as opened:
-        typer.echo(report(opened.load_taxonomy(dataset)))
+        typer.echo(report(opened.load_taxonomy(dataset), in_full=everything))

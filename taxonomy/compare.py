@@ -1,4 +1,7 @@
-"""Where the hand-made list of a dataset and WordNet disagree, hypernym by hypernym."""
+"""Where the list of a dataset and WordNet disagree, hypernym by hypernym.
+
+The list is the source's own: the everyday list of the emoji, THINGSplus' categories, or a table.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,21 @@ from taxonomy.errors import DataError
 from taxonomy.model import RELATION, Taxonomy
 
 N_EXAMPLES = 3
+"""Leaves that a screen shows of those on which the two disagree."""
+LISTS = {
+    "emoji": "the everyday list",
+    "csv": "the user's table",
+    "things": "THINGSplus' categories",
+}
+"""What a source's list is called."""
 COLUMNS = ("n_both", "n_list_only", "n_wordnet_only", "n_one_silent")
 SCHEMA = pa.schema(
     [
         ("hypernym", pa.string()),
         ("synset", pa.string()),
         *((name, pa.int64()) for name in COLUMNS),
-        ("list_only", pa.string()),
-        ("wordnet_only", pa.string()),
+        ("list_only", pa.list_(pa.string())),
+        ("wordnet_only", pa.list_(pa.string())),
     ]
 )
 
@@ -30,9 +40,17 @@ class Comparison:
     rows: pa.Table
     """A row a hypernym, those with most contradictions first: n_both (leaves that both give
     it), n_list_only and n_wordnet_only (one gives it and the other denies it), n_one_silent
-    (one gives it and the other does not speak of it), and examples of the contradictions."""
+    (one gives it and the other does not speak of it), and the leaves of each contradiction."""
     closing: str
     """One line with the totals."""
+
+    def on_screen(self) -> pa.Table:
+        """The rows with the first leaves of each contradiction, and how many more there are."""
+        table = self.rows
+        for name in ("list_only", "wordnet_only"):
+            short = pa.array([_examples(leaves) for leaves in table[name].to_pylist()], pa.string())
+            table = table.set_column(table.schema.get_field_index(name), name, short)
+        return table
 
 
 def _kind(strict: bool | None, listed: bool | None) -> str:
@@ -55,11 +73,12 @@ def compare(taxonomy: Taxonomy) -> Comparison:
     concepts = {row["concept_id"]: row for row in taxonomy.concepts.to_pylist()}
     found: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     pairs = [row for row in taxonomy.leaf_hypernym.to_pylist() if row["relation"] == RELATION]
-    for side, name in (("strict", "WordNet"), ("everyday", "a hand-made list")):
+    own = LISTS.get(taxonomy.config.source, "a list of its own")
+    for side, name in (("strict", "WordNet"), ("everyday", own)):
         if all(row[side] is None for row in pairs):
             raise DataError(
                 f"dataset {taxonomy.dataset_id} (source {taxonomy.config.source}) has no pair "
-                f"that {name} speaks of; compare needs both WordNet and a list"
+                f"that {name} speaks of; compare needs both WordNet and the source's list"
             )
     for row in pairs:
         leaf = concepts[row["leaf_id"]]["key"].partition("/")[2]
@@ -75,27 +94,27 @@ def compare(taxonomy: Taxonomy) -> Comparison:
                 "hypernym": row["name"],
                 "synset": row["synset"],
                 **counts,
-                "list_only": _examples(leaves["n_list_only"]),
-                "wordnet_only": _examples(leaves["n_wordnet_only"]),
+                "list_only": sorted(leaves["n_list_only"]),
+                "wordnet_only": sorted(leaves["n_wordnet_only"]),
             }
         )
     rows.sort(key=lambda r: (-r["n_list_only"] - r["n_wordnet_only"], r["hypernym"]))
     return Comparison(
-        rows=pa.Table.from_pylist(rows, schema=SCHEMA), closing=_closing(rows, taxonomy)
+        rows=pa.Table.from_pylist(rows, schema=SCHEMA), closing=_closing(rows, taxonomy, own)
     )
 
 
 def _examples(leaves: list[str]) -> str:
     more = f" and {len(leaves) - N_EXAMPLES} more" if len(leaves) > N_EXAMPLES else ""
-    return ", ".join(sorted(leaves)[:N_EXAMPLES]) + more
+    return ", ".join(leaves[:N_EXAMPLES]) + more
 
 
-def _closing(rows: list[dict[str, int]], taxonomy: Taxonomy) -> str:
+def _closing(rows: list[dict[str, int]], taxonomy: Taxonomy, own: str) -> str:
     total = Counter({name: sum(row[name] for row in rows) for name in COLUMNS})
     n_agreed = sum(not (row["n_list_only"] or row["n_wordnet_only"]) for row in rows)
     return (
         f"dataset {taxonomy.dataset_id}: {sum(total.values())} pairs of {len(rows)} hypernyms; "
-        f"{total['n_both']} in both, {total['n_list_only']} in the list only, "
+        f"{total['n_both']} in both, {total['n_list_only']} in {own} only, "
         f"{total['n_wordnet_only']} in WordNet only, {total['n_one_silent']} where the other is "
         f"silent; no contradiction on {n_agreed} hypernyms"
     )

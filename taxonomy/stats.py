@@ -67,8 +67,19 @@ def stats(taxonomy: Taxonomy) -> Stats:
 
 
 def summary(taxonomy: Taxonomy) -> str:
-    """Several lines that say what was built."""
+    """Several lines that say what was built, and where to see lists that they cut short."""
     found = stats(taxonomy)
+    lines = _summary(taxonomy, found, _SHOWN)
+    return "\n".join([*lines, *_cut(lines, _summary(taxonomy, found, None))])
+
+
+def _cut(lines: list[str], whole: list[str]) -> list[str]:
+    """Where to see the rest, if there is any."""
+    return [] if lines == whole else ["in full: `xmodal taxonomy stats --all`"]
+
+
+def _summary(taxonomy: Taxonomy, found: Stats, most: int | None) -> list[str]:
+    """The lines, with no more than the first of each list."""
     config = taxonomy.config
     images = ", ".join(f"{n} {name}" for name, n in found.n_images.items() if n)
     lines = [
@@ -86,11 +97,12 @@ def summary(taxonomy: Taxonomy) -> str:
     if moved:
         lines.append(
             f"{len(moved)} pairs are otherwise than in WordNet 3.0, for which the emoji list was "
-            f"made; look at them: {_first(tuple(moved))}"
+            f"made; look at them: {_first(tuple(moved), most)}"
         )
     if ignored:
         lines.append(f"columns not used: {', '.join(ignored)}")
-    return "\n".join([*lines, *_said(taxonomy.notes), *relation_lines(taxonomy)])
+    in_full = most is None
+    return [*lines, *_said(taxonomy.notes, most), *relation_lines(taxonomy, in_full=in_full)]
 
 
 _TOLD = {
@@ -111,10 +123,10 @@ _TOLD = {
 """What is said of a list among the notes; n is its length and first its beginning."""
 
 
-def _said(notes: Mapping[str, Any]) -> list[str]:
+def _said(notes: Mapping[str, Any], most: int | None) -> list[str]:
     """One line for each list among the notes that is not empty."""
     lines = [
-        told.format(n=len(notes[key]), first=_first(tuple(notes[key])))
+        told.format(n=len(notes[key]), first=_first(tuple(notes[key]), most))
         for key, told in _TOLD.items()
         if notes.get(key)
     ]
@@ -125,18 +137,33 @@ def _said(notes: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def report(taxonomy: Taxonomy) -> str:
-    """The summary, and the hypernyms, leaves without validation and near-duplicates."""
+def report(taxonomy: Taxonomy, *, in_full: bool = False) -> str:
+    """The summary, and the hypernyms, leaves without validation and near-duplicates.
+
+    Args:
+        taxonomy: What to report on.
+        in_full: Every list to its end.
+    """
     found = stats(taxonomy)
-    lines = [summary(taxonomy), f"leaves of each hypernym: {_counted(found.leaves_of)}"]
+    whole = _report(taxonomy, found, None)
+    lines = whole if in_full else _report(taxonomy, found, _SHOWN)
+    return "\n".join([*lines, *_cut(lines, whole)])
+
+
+def _report(taxonomy: Taxonomy, found: Stats, most: int | None) -> list[str]:
+    lines = [
+        *_summary(taxonomy, found, most),
+        f"leaves of each hypernym: {_counted(found.leaves_of)}",
+    ]
     missing = found.without_validation
     if taxonomy.images.num_rows:
-        lines.append(f"{len(missing)} leaves have no validation image: {_first(missing) or 'none'}")
-        lines += _near_duplicates(taxonomy)
-    return "\n".join(lines)
+        listed = _first(missing, most) or "none"
+        lines.append(f"{len(missing)} leaves have no validation image: {listed}")
+        lines += _near_duplicates(taxonomy, most)
+    return lines
 
 
-def _near_duplicates(taxonomy: Taxonomy) -> list[str]:
+def _near_duplicates(taxonomy: Taxonomy, most: int | None) -> list[str]:
     """One line for the counts and one for each of the first pairs."""
     pairs: list[dict[str, int]] | None = taxonomy.notes.get("near_duplicates")
     if pairs is None:
@@ -153,9 +180,9 @@ def _near_duplicates(taxonomy: Taxonomy) -> list[str]:
         f"{len(ends)} pairs of near-duplicates across splits, {n_same} of them of one leaf "
         "(differing bits of 64-bit perceptual hashes)"
     ]
-    lines += [f"  {n_bits} bits: {named(a)} and {named(b)}" for a, b, n_bits in ends[:_SHOWN]]
-    if len(ends) > _SHOWN:
-        lines.append(f"  and {len(ends) - _SHOWN} more")
+    lines += [f"  {n_bits} bits: {named(a)} and {named(b)}" for a, b, n_bits in ends[:most]]
+    if most is not None and len(ends) > most:
+        lines.append(f"  and {len(ends) - most} more")
     return lines
 
 
@@ -163,6 +190,7 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {n}" for name, n in counts.items())
 
 
-def _first(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def _first(names: tuple[str, ...], most: int | None) -> str:
+    """The first names and how many more there are; all of them for None."""
+    more = f" and {len(names) - most} more" if most is not None and len(names) > most else ""
+    return ", ".join(names[:most]) + more

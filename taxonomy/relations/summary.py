@@ -9,8 +9,9 @@ from taxonomy.model import RELATION, Taxonomy
 _SHOWN = 20
 
 
-def relation_lines(taxonomy: Taxonomy) -> list[str]:
+def relation_lines(taxonomy: Taxonomy, *, in_full: bool = False) -> list[str]:
     """Two lines a relation: its targets with their leaves, most first, and who was dropped."""
+    most = None if in_full else _SHOWN
     names = dict(
         zip(
             taxonomy.concepts["concept_id"].to_pylist(),
@@ -34,7 +35,7 @@ def relation_lines(taxonomy: Taxonomy) -> list[str]:
             f"pairs are neither Yes nor No; dropped: "
             + (", ".join(f"{word} {n}" for word, n in few.items()) or "none")
         )
-        shown = ", ".join(f"{word} {n}" for word, n in largest[:_SHOWN])
-        more = f" and {len(largest) - _SHOWN} more" if len(largest) > _SHOWN else ""
+        shown = ", ".join(f"{word} {n}" for word, n in largest[:most])
+        more = f" and {len(largest) - _SHOWN} more" if most and len(largest) > most else ""
         lines.append(f"leaves of each {relation}: {shown}{more}")
     return lines

@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from tests.taxonomy.things_files import categories_file, concepts_file
+from tests.taxonomy.things_files import CATEGORIES, CONCEPTS, categories_file, concepts_file
 from xmodal.store import Store
 
 
@@ -125,6 +125,26 @@ def test_list_of_an_empty_store(tmp_path: Path) -> None:
     assert (done.exit_code, json.loads(done.stdout)) == (0, [])
 
 
+def test_lists_that_are_cut_short_can_be_had_in_full(tmp_path: Path) -> None:
+    words = [f"gadget{n:02}" for n in range(15)]
+    rows = (*CONCEPTS, *((word, word, "") for word in words))
+    listed = (*CATEGORIES, *(("tool", word) for word in words))
+    store = tmp_path / "t.duckdb"
+    files = ["--concepts", concepts_file(tmp_path, rows)]
+    files += ["--categories", categories_file(tmp_path, listed)]
+    base = ["build", "--store", store, "--source", "things", *files, "--min-leaves", "1"]
+    built = xmodal(*base, "--pairs", "categories")
+    assert "16 concepts have no synset; WordNet is silent about them: flatiron, " in built.stdout
+    assert "and 4 more" in built.stdout
+    where = "in full: `xmodal taxonomy stats --all`"
+    assert built.stdout.splitlines()[-1] == where
+    assert xmodal("stats", "--store", store).stdout.splitlines()[-1] == where
+    whole = xmodal("stats", "--store", store, "--all").stdout
+    assert f"silent about them: flatiron, {', '.join(words)}\n" in whole
+    assert " more" not in whole
+    assert where not in whole
+
+
 def test_build_from_a_table(table: Path, tmp_path: Path) -> None:
     store = tmp_path / "x.duckdb"
     done = xmodal("build", "--store", store, "--csv", table, "--min-leaves", "2")
@@ -230,8 +250,14 @@ def test_things_from_the_outside(tmp_path: Path) -> None:
     assert lines[0] == (
         "hypernym,synset,n_both,n_list_only,n_wordnet_only,n_one_silent,list_only,wordnet_only"
     )
-    assert "animal,animal.n.01,3,0,1,0,,owl" in lines
-    assert "11 pairs of 6 hypernyms; 6 in both, 2 in the list only" in compared.stderr
+    assert 'animal,animal.n.01,3,0,1,0,[],"[""owl""]"' in lines
+    said = "11 pairs of 6 hypernyms; 6 in both, 2 in THINGSplus' categories only"
+    assert said in compared.stderr
+    rows = json.loads(xmodal("compare", "--store", store, "--format", "json").stdout)
+    assert {"hypernym": "animal", "wordnet_only": ["owl"]}.items() <= {
+        key: value for row in rows if row["hypernym"] == "animal" for key, value in row.items()
+    }.items()
+    assert "[" not in xmodal("compare", "--store", store).stdout
     refused = CliRunner().invoke(app, ["manifest", "build", "--store", str(store)])
     assert refused.exit_code == 1
     assert refused.stderr.startswith("error: dataset ")
