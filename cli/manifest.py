@@ -145,11 +145,13 @@ def grid(
     train_leaf_negatives: TrainLeafNegatives = 1,
     relation: Relation = "hypernym",
 ) -> None:
-    """Build every combination of the listed values, or a paper's grid, and print the ids.
+    """Build every combination of the listed values, or a paper's grid.
 
+    Prints a line a manifest: its id, a tab, and the design in a few words (`cut -f1` has the ids).
     With --paper s1, --unit leaf --negatives image --mentions keep hold out as S1's code did.
     """
     from cli.grids import chosen_grid
+    from taxonomy.manifest import in_words
     from xmodal.manifests import build_into
 
     said = {
@@ -173,7 +175,7 @@ def grid(
         relation=relation,
     )
     for manifest in build_into(store, configs, dataset, paper=paper, tell=to_stderr):
-        typer.echo(manifest.manifest_id)
+        typer.echo(f"{manifest.manifest_id}\t{in_words(manifest.config)}")
 
 
 @app.command("list")
@@ -233,7 +235,10 @@ def export(
     ] = "question",
     images: Annotated[
         str,
-        typer.Option(help="none: entries name an image by its uri; copy: write it under images/."),
+        typer.Option(
+            help="none: entries name an image by its path on this machine, as the dataset has it; "
+            "copy: write it under images/ and name it by that, so that the folder can be moved."
+        ),
     ] = "none",
 ) -> None:
     """Write a manifest as chat.json (training), validation.json, test.json and manifest.json."""

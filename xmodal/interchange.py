@@ -78,7 +78,13 @@ def export_manifest(
             (made / name).write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
         n_pictures = _copy_pictures(taxonomy, manifest, layout, made) if images == "copy" else 0
     counts = ", ".join(f"{len(entries)} entries in {name}" for name, entries in files.items())
-    return f"manifest {manifest.manifest_id} to {output}: {counts}; {n_pictures} pictures copied"
+    pictures = (
+        f"{n_pictures} pictures copied to images/, by which the entries name them"
+        if images == "copy"
+        else "the entries name pictures by their paths on this machine or bundle:<row>; with "
+        "--images copy the folder can be moved"
+    )
+    return f"manifest {manifest.manifest_id} to {output}: {counts}; {pictures}"
 
 
 def import_manifest(

@@ -70,7 +70,7 @@ def infer_manifest(
     fitted = set(world.image_ids[world.image_split == TRAIN].tolist())
     shown, world = _shown(taxonomy, world, turns, Phrases(world, aliases, hypernym_question))
     label_of, n_homonyms = read_labels(world, shown.image, shown.answer, shown.asked, turns)
-    questions, n_repeated = _questions(world, shown, label_of)
+    questions, said = _questions(world, shown, label_of)
     world, counts = _with_told_cells(world, questions, label_of)
     labels = _labels(world, label_of)
     ids = example_ids(
@@ -95,7 +95,7 @@ def infer_manifest(
     )
     counts |= {
         "n_turns": len(turns),
-        "n_repeated": n_repeated,
+        **said,
         "n_homonyms": n_homonyms,
         "by_pair": held_out.by_pair,
         "n_images_trained_by_dataset": len(
@@ -103,7 +103,7 @@ def infer_manifest(
         ),
         "n_false_cells_untold": held_out.n_untold,
     }
-    summary = summarise(world, config, labels, held, questions, training)
+    summary = _as_known(summarise(world, config, labels, held, questions, training), world, held)
     return Manifest(
         manifest_id=manifest_id(world.dataset_id, config, rows),
         dataset_id=world.dataset_id,
@@ -115,6 +115,23 @@ def infer_manifest(
         rows_sha256=rows,
         summary={**summary, "imported": counts, "imported_line": _line(config, counts)},
     )
+
+
+def _as_known(summary: dict[str, Any], world: World, held: Bools) -> dict[str, Any]:
+    """The counts without those that need the training questions which were taken out.
+
+    The files do not have them, so that shares of training questions, and of those of all splits,
+    are known only where nothing is held out or every cell is.
+    """
+    name, by_split = "ratio_realised_questions", "ratio_realised_questions_by_split"
+    whole = bool(held.any()) and bool(held[world.cells].all())
+    share = 1.0 if whole else 0.0 if not held.any() else None
+    return {
+        **summary,
+        name: share,
+        by_split: {**summary[by_split], SPLITS[TRAIN]: share},
+        "n_training_leaf_questions_dropped": None,
+    }
 
 
 def _shown(
@@ -151,9 +168,14 @@ def _shown(
     return shown, own
 
 
-def _questions(world: World, shown: Shown, label_of: Ints) -> tuple[Questions, int]:
-    """What each turn asks, once each, by image and asked concept; and how many repeat one."""
+def _questions(world: World, shown: Shown, label_of: Ints) -> tuple[Questions, dict[str, int]]:
+    """What each turn asks, once each, by image and asked concept; and counts.
+
+    n_repeated: turns that repeat one. n_kind_unsure: questions that may be about a leaf or about
+    a hypernym of that word, of which the files ask one only.
+    """
     found: dict[tuple[int, bool, int], bool] = {}
+    unsure: dict[tuple[int, bool, int], list[tuple[bool, int]]] = {}
     n_repeated = 0
     rows = zip(shown.turns, shown.asked, shown.image.tolist(), strict=True)
     for turn, asked, image in rows:
@@ -166,6 +188,7 @@ def _questions(world: World, shown: Shown, label_of: Ints) -> tuple[Questions, i
             )
         free = [option for option in options if (image, *option) not in found]
         key = (image, *(free or options)[0])
+        unsure[key] = [option for option in options if option[0] != key[1]]
         if not free:
             n_repeated += 1
             if found[key] != turn.answer:
@@ -188,7 +211,10 @@ def _questions(world: World, shown: Shown, label_of: Ints) -> tuple[Questions, i
         answer=answer[order],
         shortfall={},
     )
-    return questions, n_repeated
+    n_unsure = sum(
+        any((key[0], *other) not in found for other in others) for key, others in unsure.items()
+    )
+    return questions, {"n_repeated": n_repeated, "n_kind_unsure": n_unsure}
 
 
 def _options(world: World, asked: Asked, label: int, answer: bool) -> list[tuple[bool, int]]:
@@ -196,7 +222,8 @@ def _options(world: World, asked: Asked, label: int, answer: bool) -> list[tuple
     hypernyms = [(True, row) for row in sorted(asked.hypernyms)]
     if answer:
         own = [(False, label)] if label in asked.leaves else []
-        return own or hypernyms
+        # a leaf that is under a hypernym of its own word is asked the same text twice
+        return own + [option for option in hypernyms if not own or world.used[label, option[1]]]
     others = [(False, row) for row in sorted(asked.leaves - {label})]
     return hypernyms + others
 
@@ -334,7 +361,9 @@ def _line(config: ManifestConfig, counts: Mapping[str, Any]) -> str:
         f"{config.seed} is as given; held out are the true cells and {false} that training never "
         f"asks, {counts['n_false_cells_untold']} other false cells that it never asks count as "
         f"kept; nominal is the share of the true cells; repeated questions "
-        f"{counts['n_repeated']}, cells outside the dataset's {counts['n_cells_outside']}, "
+        f"{counts['n_repeated']}, questions whose word is a leaf's and a hypernym's and that may "
+        f"be of the other kind {counts['n_kind_unsure']} (Yes is taken for the leaf, No for the "
+        f"hypernym), cells outside the dataset's {counts['n_cells_outside']}, "
         f"answered otherwise {counts['n_cells_answered_otherwise']}, leaves of one word that "
         f"could not be told apart {counts['n_homonyms']}, images that are not for training here "
         f"but in the dataset's split {counts['n_images_trained_by_dataset']}"

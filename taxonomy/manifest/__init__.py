@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taxonomy.manifest.build import ManifestBuilder, build_manifest, build_manifests
 from taxonomy.manifest.exposure import exposure, headline
-from taxonomy.manifest.grid import grid
+from taxonomy.manifest.grid import grid, in_words
 from taxonomy.manifest.rows import rows_sha256
 from taxonomy.manifest.s1 import check_size, paper_grid, semantics
 
@@ -16,6 +16,7 @@ __all__ = [
     "exposure",
     "grid",
     "headline",
+    "in_words",
     "paper_grid",
     "rows_sha256",
     "semantics",

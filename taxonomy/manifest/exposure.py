@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from taxonomy.manifest.mentions import n_occurrences
 from taxonomy.manifest.s1 import semantics_line
-from taxonomy.model import Manifest, Taxonomy
+from taxonomy.model import IMPORTED, Manifest, Taxonomy
 
 EXPOSURE = pa.schema(
     [
@@ -24,7 +24,8 @@ EXPOSURE = pa.schema(
         pa.field("n_cells", pa.int64(), nullable=False),
         pa.field("ratio_nominal", pa.float64(), nullable=False),
         pa.field("ratio_cells", pa.float64()),
-        # the same over the questions of all splits
+        # the same over the questions of all splits; an imported manifest lacks those that were
+        # taken out of training, so that there the share is NULL unless it is 0 or 1
         pa.field("n_questions", pa.int64(), nullable=False),
         pa.field("ratio_questions", pa.float64()),
         # its test questions of the set are there, but have one answer only
@@ -61,7 +62,9 @@ def exposure(taxonomy: Taxonomy, manifest: Manifest) -> pa.Table:
     for concept in sorted(hypernyms, key=lambda row: str(row["name"])):
         key, word = concept["concept_id"], concept["name"]
         n_cells = cells[key, True] + cells[key, False]
-        n_questions = asked[key, "hypernym", True] + asked[key, "hypernym", False]
+        n_held_out = asked[key, "hypernym", True]
+        n_questions = n_held_out + asked[key, "hypernym", False]
+        known = manifest.config.design != IMPORTED or n_held_out in (0, n_questions)
         single = {
             name: (tested[key, "test", name, True] > 0) != (tested[key, "test", name, False] > 0)
             for name in ("held_out", "seen")
@@ -77,9 +80,7 @@ def exposure(taxonomy: Taxonomy, manifest: Manifest) -> pa.Table:
                 "ratio_nominal": manifest.config.ratio,
                 "ratio_cells": cells[key, True] / n_cells if n_cells else None,
                 "n_questions": n_questions,
-                "ratio_questions": (
-                    asked[key, "hypernym", True] / n_questions if n_questions else None
-                ),
+                "ratio_questions": n_held_out / n_questions if n_questions and known else None,
                 "held_out_single_class": single["held_out"],
                 "seen_single_class": single["seen"],
             }
@@ -93,17 +94,26 @@ def headline(manifest: Manifest) -> str:
     Three, and a fourth where the settings are those of S1 or the rows were imported.
     """
     config, n = manifest.config, manifest.summary
-    hidden = (
+    cells = (
         f"{config.design} design, shuffle {config.shuffle}: held out "
         f"{n['ratio_realised_cells']:.4f} of {n['n_true_cells'] + n['n_false_cells']} cells and "
-        f"{n['ratio_realised_questions']:.4f} of the {config.relation} questions (nominal "
-        f"{config.ratio:.4f})"
     )
-    left = (
-        f"training keeps {n['n_training_questions']} questions of {n['n_questions']['train']} "
-        f"drawn, {n['n_rebalance_added']} of them added by rebalance; "
-        f"{n['n_training_leaf_questions_dropped']} leaf questions left it"
-    )
+    if config.design == IMPORTED:
+        test = n["ratio_realised_questions_by_split"]["test"]
+        hidden = f"{cells}{test:.4f} of the {config.relation} questions of the test split"
+        left = (
+            f"training has {n['n_training_questions']} questions; how many were taken out of it "
+            "the files do not say, so that the share over all splits is "
+            + ("not known" if (share := n["ratio_realised_questions"]) is None else f"{share:.4f}")
+        )
+    else:
+        hidden = f"{cells}{n['ratio_realised_questions']:.4f} of the {config.relation} questions"
+        left = (
+            f"training keeps {n['n_training_questions']} questions of {n['n_questions']['train']} "
+            f"drawn, {n['n_rebalance_added']} of them added by rebalance; "
+            f"{n['n_training_leaf_questions_dropped']} leaf questions left it"
+        )
+    hidden += f" (nominal {config.ratio:.4f})"
     missing = sum(n["n_missing_negatives"].values()) + n["n_rebalance_missing"]
     rest = (
         f"leaves moved {n['n_leaves_moved']}, stayed {n['n_leaves_stayed']}, dropped "

@@ -10,6 +10,15 @@ from taxonomy.errors import ConfigError
 from taxonomy.model import ManifestConfig
 
 
+def in_words(config: ManifestConfig) -> str:
+    """A resolved design in a few words, such as "systematic 10, shuffle within, seed 42"."""
+    level = {"random": f" {config.ratio:g}", "systematic": f" {config.n_held_out_hypernyms}"}
+    return (
+        f"{config.design}{level.get(config.design, '')}, shuffle {config.shuffle}, "
+        f"seed {config.seed}"
+    )
+
+
 def grid(
     designs: Iterable[str],
     ratios: Iterable[float],

@@ -49,6 +49,10 @@ def test_another_store_gets_the_same_manifest(bundled: tuple[Path, str], tmp_pat
     exported = invoke(path, "export", manifest_id[:6], "--output", out, "--per", "image")
     assert exported.exit_code == 0, exported.stderr
     assert exported.stdout.startswith(f"manifest {manifest_id} to {out}: ")
+    assert exported.stdout.endswith(
+        "; the entries name pictures by their paths on this machine or bundle:<row>; with --images "
+        "copy the folder can be moved\n"
+    )
     assert sorted(file.name for file in out.iterdir()) == list(FILES)
     other = new_store(tmp_path / "other.duckdb", path)
     imported = invoke(other, "import", out)
@@ -69,7 +73,9 @@ def test_the_entries_are_what_llava_and_prismatic_read(
 ) -> None:
     path, manifest_id = bundled
     out = tmp_path / "out"
-    assert invoke(path, "export", manifest_id, "--output", out, "--images", "copy").exit_code == 0
+    exported = invoke(path, "export", manifest_id, "--output", out, "--images", "copy")
+    assert exported.exit_code == 0
+    assert " pictures copied to images/, by which the entries name them" in exported.stdout
     with Store.open(path, read_only=True) as store:
         manifest = store.load_manifest(manifest_id)
         taxonomy = store.load_taxonomy()

@@ -33,6 +33,11 @@ def invoke(path: Path, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["manifest", *arguments, "--store", str(path)])
 
 
+def ids_of(result: Result) -> list[str]:
+    """The ids that a grid printed, as `cut -f1` has them."""
+    return [line.split("\t")[0] for line in result.stdout.splitlines()]
+
+
 def test_build_stores_the_manifest_and_prints_its_id(path: Path) -> None:
     result = invoke(
         path,
@@ -77,8 +82,13 @@ def test_grid_builds_a_set_that_list_show_and_report_know(path: Path) -> None:
         *("--n-held-out-hypernyms", "10", "--shuffles", "none,within", "--seeds", "42,7"),
     )
     assert built.exit_code == 0
-    ids = built.stdout.split()
+    ids = ids_of(built)
     assert len(set(ids)) == 3 * 2 * 2
+    assert [line.split("\t")[1] for line in built.stdout.splitlines()[::5]] == [
+        "random 0, shuffle none, seed 42",
+        "random 1, shuffle none, seed 7",
+        "systematic 10, shuffle within, seed 42",
+    ]
     listed = json.loads(invoke(path, "list", "--format", "json").stdout)
     assert [row["manifest_id"] for row in listed] == ids
     assert tuple(listed[0]) == OVERVIEW

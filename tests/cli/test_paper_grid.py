@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from taxonomy.manifest import build_manifest, headline
 from taxonomy.model import ManifestConfig
+from tests.cli.test_manifest import ids_of
 from tests.taxonomy.manifest.worlds import things_like
 from xmodal.released.s1_names import SHUFFLES
 from xmodal.store import Store
@@ -34,11 +35,11 @@ def invoke(path: Path, *arguments: str) -> Result:
 def test_the_paper_has_thirty_manifests_a_seed_and_full_and_swap_add_five(path: Path) -> None:
     plain = invoke(path, "grid", "--paper", "s1", "--seeds", "42,7")
     assert plain.exit_code == 0, plain.stderr
-    assert len(set(plain.stdout.split())) == len(plain.stdout.split()) == 2 * 30
+    assert len(set(ids_of(plain))) == len(ids_of(plain)) == 2 * 30
     more = invoke(path, "grid", "--paper", "s1", "--seeds", "42", "--with-full", "--with-swap")
     assert more.exit_code == 0, more.stderr
-    assert len(set(more.stdout.split())) == 35
-    assert len(set(more.stdout.split()) - set(plain.stdout.split())) == 5
+    assert len(set(ids_of(more))) == 35
+    assert len(set(ids_of(more)) - set(ids_of(plain))) == 5
     rows = json.loads(invoke(path, "list", "--format", "json").stdout)
     shuffles: dict[tuple[str, float, int | None], set[str]] = {}
     for row in rows:
@@ -56,7 +57,7 @@ def test_the_paper_has_thirty_manifests_a_seed_and_full_and_swap_add_five(path: 
 
 
 def test_s1s_semantics_are_labelled_where_they_are_shown(path: Path) -> None:
-    ids = invoke(path, "grid", "--paper", "s1", "--seeds", "42", *S1).stdout.split()
+    ids = ids_of(invoke(path, "grid", "--paper", "s1", "--seeds", "42", *S1))
     assert len(ids) == 30
     rows = json.loads(invoke(path, "list", "--format", "json").stdout)
     assert {row["semantics"] for row in rows} == {"s1"}
@@ -104,7 +105,7 @@ def test_all_hypernyms_by_number_is_random_at_one_and_said(path: Path) -> None:
         *("--seeds", "42,7"),
     )
     assert listed.stderr == f"{said}\n"
-    assert random.strip() in listed.stdout.split()
+    assert random.strip() in ids_of(listed)
 
 
 @pytest.mark.parametrize(

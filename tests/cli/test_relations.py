@@ -73,7 +73,7 @@ def test_a_grid_takes_the_relation(store: Path) -> None:
         *("--ratios", "0.5,1", "--seeds", "42", "--shuffles", "none,across"),
     )
     assert done.exit_code == 0, done.stderr
-    assert len(set(done.stdout.split())) == 4
+    assert len(set(done.stdout.splitlines())) == 4
     with Store.open(store, read_only=True) as opened:
         assert set(opened.manifests()["relation"].to_pylist()) == {"habitat"}
 

@@ -67,6 +67,17 @@ def read_lines(path: Path) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+def as_written(grid: Grid, run: str, column: str) -> str:
+    """A cell's text in the file, for messages: quoted, or "an empty cell".
+
+    The file is read again: a Grid has numbers only.
+    """
+    _, lines = read_lines(grid.path)
+    at = 1 + grid.columns.index(column)
+    text = next(line[at] for line in lines if line[0] == run)
+    return repr(text) if text.strip() else "an empty cell"
+
+
 def number(text: str, where: str) -> float | None:
     """A finite number, or None for an empty cell.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taxonomy.errors import DataError
-from xmodal.released.grids import Grid, read_grid
+from xmodal.released.grids import Grid, as_written, read_grid
 from xmodal.released.s1_files import Files
 from xmodal.released.s1_names import SWAPS, Condition, Settings, parse_guess, parse_run
 from xmodal.released.wordings import Wordings, ablated_categories
@@ -179,7 +179,8 @@ def _check_ablated(scores: Scores) -> None:
                 raise DataError(
                     f"{word!r} is one of the {condition.n} ablated categories, which have no Yes "
                     f"among the seen questions and some among the held-out ones, but the blind "
-                    f"guess for {question_set} ({condition.shuffle}) is {blind[word]}"
+                    f"guess for {question_set} ({condition.shuffle}) is "
+                    + ("not a number" if blind[word] is None else str(blind[word]))
                 )
 
 
@@ -235,8 +236,9 @@ def score_rows(scores: Scores) -> Iterator[dict[str, Any]]:
                 n = counts.get(concept)
                 if (f1 is None) != (n == 0) and (n is not None):
                     raise DataError(
-                        f"{grid.path} gives {run!r} the F1 {f1} for {concept!r}, which has {n:g} "
-                        "questions: one of the two files is damaged"
+                        f"{grid.path} has {as_written(grid, run, concept)} as the F1 of {run!r} "
+                        f"for {concept!r}, which has {n:g} questions: one of the two files is "
+                        "damaged"
                     )
                 if f1 is not None:
                     yield {

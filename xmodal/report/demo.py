@@ -164,6 +164,29 @@ CLEARLY = 0.05
 """How far above guessing a score must lie for the demo to say so."""
 
 
+def _against_guessing(row: Row) -> str:
+    """Whether a score is above guessing, and by which measure it is or is not."""
+    score, accuracy = row["hypernym_f1"], row["hypernym_accuracy"]
+    guess, what = row["blind_f1"], "the better of always Yes and always No"
+    if (blind := row.get("mean_image_f1")) is not None and blind > guess:
+        guess, what = blind, "the same projector shown the mean picture"
+    by_accuracy = f"balanced accuracy ({accuracy:.2f}, where any guess has 0.50 on average)"
+    by_f1 = f"macro-F1 ({score:.2f}, where {what} has {guess:.2f})"
+    # a guess that varies has a higher F1 than a constant one, but no better accuracy
+    above_accuracy, above_f1 = accuracy > 0.5 + CLEARLY, score > guess + CLEARLY
+    if above_accuracy and above_f1:
+        return f"answers them clearly above guessing, by {by_accuracy} and by {by_f1}"
+    no = "does not answer them clearly above guessing"
+    if above_accuracy:
+        return f"{no}: it does by {by_accuracy}, but not by {by_f1}"
+    if above_f1:
+        return (
+            f"{no}: it does not by {by_accuracy}; its {by_f1} proves nothing, for answers that "
+            "vary at random beat constant ones there"
+        )
+    return f"{no}, neither by {by_accuracy} nor by {by_f1}"
+
+
 def reading(
     rows: Mapping[str, Row], scrambled: Sequence[Mapping[str, Any]], relation: str = "hypernym"
 ) -> str:
@@ -177,14 +200,9 @@ def reading(
     main = rows.get("pretrained, all removed")
     if main is None or main["hypernym_f1"] is None:
         return ""
-    score, guess = main["hypernym_f1"], main["blind_f1"]
-    # a guess that varies has a higher F1 than a constant one, but no better accuracy
-    above = score > guess + CLEARLY and main["hypernym_accuracy"] > 0.5 + CLEARLY
-    knows = "answers them above" if above else "does not answer them above"
     first = (
         f"Trained on leaf questions only, with every question about a {relation} removed, the "
-        f"projector of the pretrained LM {knows} guessing ({score:.2f}, guess {guess:.2f}; "
-        f"balanced accuracy {main['hypernym_accuracy']:.2f})"
+        f"projector of the pretrained LM {_against_guessing(main)}"
     )
     parts = []
     for label, name in (

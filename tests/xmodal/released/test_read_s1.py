@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -231,6 +232,17 @@ DAMAGE: dict[str, tuple[str, Callable[[str], str], str]] = {
         f"{MAIN}/all_leaf_counts.csv",
         lambda t: t.replace(",9,", ",0,"),
         "which has 0 questions",
+    ),
+    "not a number": (
+        f"{F1}/all_unseen_f1_scores.csv",
+        lambda t: re.sub(r"(?m)^(align-.*?,)[\d.]+,", r"\1NaN,", t, count=1),
+        "has 'NaN' as the F1 of 'align-dinov2+1b-things+hyp-abl10cat-218' for 'animal', which has "
+        "151 questions: one of the two files is damaged",
+    ),
+    "an empty cell": (
+        f"{F1}/all_unseen_f1_scores.csv",
+        lambda t: re.sub(r"(?m)^(align-.*?,)[\d.]+,", r"\1,", t, count=1),
+        "has an empty cell as the F1 of 'align-dinov2+1b-things+hyp-abl10cat-218' for 'animal'",
     ),
     "contradiction": (
         f"{F1}/all_unseen_f1_scores.csv",
