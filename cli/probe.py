@@ -110,8 +110,9 @@ def probe(
     """Ask an LM, without pictures, what it knows of a dataset's hypernyms; score and store it.
 
     The embedded LM has a vocabulary of whole words and has practised the fourth yes-no
-    phrasing; plurals are not in it. Questions with words that an LM does not know are asked all
-    the same, counted in n_unknown and said.
+    phrasing; plurals are not in it. Task yes-no also asks what the test questions of stored
+    manifests ask, for @probe-vlm; that is in no score. Questions with words that an LM does not
+    know are asked all the same, counted in n_unknown and said.
     """
     from xmodal.probe.alignment import run_alignment
     from xmodal.probe.command import run_probe

@@ -1,4 +1,5 @@
--- Text-only probes, hypernym by hypernym, over the pairs that were asked.
+-- Text-only probes, hypernym by hypernym, over the pairs that were drawn for them
+-- or given, not over what was asked only to be held beside runs.
 -- Grain: probe_id, hypernym_id. Units: macro_f1 and blind_f1 in [0, 1] as in hypernym_score, NULL
 -- where the true answers are of one class only and for task choice, which ranks and does not say
 -- Yes or No. n_right, n_said_yes: of the n_yes + n_no pairs; for choice a pair is right where the
@@ -18,6 +19,7 @@ WITH counted AS (
         avg(rank ORDER BY leaf_id) FILTER (answer) AS mean_rank,
         avg(1 / rank ORDER BY leaf_id) FILTER (answer) AS mrr
     FROM text_probe_answer
+    WHERE drawn
     GROUP BY probe_id, hypernym_id
 )
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.tiny_store import Tiny
+from tests.xmodal import tiny
 from xmodal.store import Store
 
 SENTENCES = [
@@ -100,6 +101,42 @@ def test_the_same_probe_replaces_its_rows_and_another_adds_its_own(world: Tiny) 
     probe(world, *asked, "--lm-init", "random")
     probe(world, *asked, "--seed", "7")
     assert len(stored(world, "FROM text_probe")) == 3
+
+
+def test_asked_again_a_probe_takes_in_the_test_questions_of_new_manifests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # three hypernyms, so that a leaf has a false one that is not drawn
+    monkeypatch.setattr(tiny, "LEAVES", {**tiny.LEAVES, "car": "vehicle", "bus": "vehicle"})
+    taxonomy = tiny.taxonomy(tmp_path / "pictures")
+    of = Tiny(tmp_path / "x.duckdb", tiny.save_lm(tmp_path / "lm"), ())
+    with Store.open(of.store) as store:
+        store.add_taxonomy(taxonomy)
+    shown = probe(of, "--phrasing", "1")
+    before = stored(of, "SELECT * FROM text_probe_answer ORDER BY ALL")
+    assert all(row["drawn"] for row in before)
+    manifest = tiny.manifest(taxonomy, ratio=1.0)
+    with Store.open(of.store) as store:
+        store.add_manifest(manifest)
+    done = of.call("probe", "--lm", of.lm, "--format", "json", "--phrasing", "1")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, shown)
+    after = stored(of, "SELECT * FROM text_probe_answer ORDER BY ALL")
+    assert [row for row in after if row["drawn"]] == before
+    asked = stored(
+        of,
+        "SELECT DISTINCT label_leaf_id, asked_id, example.answer, said.leaf_id AS found "
+        "FROM example LEFT JOIN (text_probe_answer JOIN text_probe USING (probe_id)) AS said "
+        "ON leaf_id = label_leaf_id AND hypernym_id = asked_id AND said.answer = example.answer "
+        "AND task = 'yes_no' WHERE split = 'test' AND kind = 'hypernym'",
+    )
+    assert {row["answer"] for row in asked} == {True, False}
+    assert all(row["found"] is not None for row in asked)
+    n_more = len(after) - len(before)
+    assert n_more > 0
+    assert done.stderr == (
+        f"{n_more} more pairs, of test questions, were asked yes-no to be held beside runs "
+        "(@probe-vlm): they are in no score here\n"
+    )
 
 
 def test_a_choice_by_the_mean_is_another_probe(world: Tiny) -> None:

@@ -272,13 +272,17 @@ def probe(store: Store, answers: list[dict[str, Any]], **changes: Any) -> None:
     replace_probe(store, TextProbeRow(**(row | changes)), table)
 
 
-def said(leaf: int, hypernym: int, answer: bool, predicted: bool, rank: int | None = None) -> Any:
+def said(
+    *of: int, answer: bool, predicted: bool, rank: int | None = None, drawn: bool = True
+) -> Any:
+    leaf, hypernym = of
     return {
         "leaf_id": leaf,
         "hypernym_id": hypernym,
         "answer": answer,
         "predicted": predicted,
         "rank": rank,
+        "drawn": drawn,
     }
 
 
@@ -289,15 +293,15 @@ def test_probe_and_vlm(store: Store) -> None:
     # bird: 1 right, 2 right, 6 wrong; gem: 3 right, 4 wrong
     add_own(store, "a", of, [(1, True), (2, False), (6, False), (3, True), (4, True)])
     # bird: parrot wrong, ruby and saw right: all No -> 4/5 / 2; gem: its pairs right, no foil
-    foil, saw = (said(leaf, BIRD, False, False) for leaf in (RUBY, SAW))
+    parrot = said(PARROT, BIRD, answer=True, predicted=False)
+    foil, saw = (said(leaf, BIRD, answer=False, predicted=False) for leaf in (RUBY, SAW))
+    ruby = said(RUBY, GEM, answer=True, predicted=True)
     # a probe that takes a parrot for a gem asks something else than question 4
-    other = said(PARROT, GEM, True, True)
-    probe(store, [said(PARROT, BIRD, True, False), foil, saw, said(RUBY, GEM, True, True), other])
-    probe(
-        *(store, [said(PARROT, BIRD, True, True, 1), said(RUBY, GEM, True, False, 3), foil]),
-        probe_id="p2",
-        task="choice",
-    )
+    other = said(PARROT, GEM, answer=True, predicted=True)
+    probe(store, [parrot, foil, saw, ruby, other])
+    ranked = said(PARROT, BIRD, answer=True, predicted=True, rank=1)
+    third = said(RUBY, GEM, answer=True, predicted=False, rank=3)
+    probe(store, [ranked, third, foil], probe_id="p2", task="choice")
     choice, yes_no = rows(store, "probe")
     # bird: 2 of 3 right, gem: 2 of 2; of the five answers two are Yes
     scores = ("macro_f1", "blind_f1", "accuracy", "hypernym_accuracy", "yes_ratio")
@@ -309,16 +313,55 @@ def test_probe_and_vlm(store: Store) -> None:
     _, _, bird, gem = rows(store, "probe-vlm-hypernym")
     # 1: VLM right, probe wrong; 6: both wrong; 2: both right
     names = ("vlm_accuracy", "probe_accuracy", "agreement", "both_right", "either_right")
+    counts = ("n_yes", "n_no", "n_not_asked")
     assert [bird[n] for n in names] == approx(2 / 3, 1 / 3, 2 / 3, 1 / 3, 2 / 3)
-    assert (bird["hypernym"], bird["n_questions"], bird["task"]) == ("bird", 3, "yes_no")
+    assert (bird["hypernym"], bird["task"]) == ("bird", "yes_no")
+    # of two Yes the VLM has one and the probe none, of one No both have it
+    assert [bird[n] for n in counts] == [2, 1, 0]
+    assert [bird["vlm_balanced"], bird["probe_balanced"]] == approx(3 / 4, 1 / 2)
     # bird: tp 1 fn 1 tn 1 -> 2/3
     assert [bird["vlm_f1"], bird["probe_f1"]] == approx(2 / 3, 2 / 5)
-    # no foil of gem was asked of the LM: one question is compared, both right
+    # no foil of gem was asked of the LM: one question is compared, both right, and one is not
     assert [gem[n] for n in names] == approx(1, 1, 1, 1, 1)
-    assert (gem["n_questions"], gem["probe_f1"]) == (1, None)
+    assert ([gem[n] for n in counts], gem["probe_f1"]) == ([1, 0, 1], None)
+    assert (gem["vlm_balanced"], gem["probe_balanced"]) == (None, None)
     _, row = rows(store, "probe-vlm")
     assert [row[n] for n in names] == approx(5 / 6, 2 / 3, 5 / 6, 2 / 3, 5 / 6)
     assert (row["n_compared"], row["n_hypernyms"], row["pearson"]) == (2, 1, None)
+    assert ([row[n] for n in counts], row["n_balanced"]) == ([3, 1, 1], 1)
+
+
+def test_a_probe_that_asked_what_the_test_questions_ask(store: Store) -> None:
+    of = world.manifest(QUESTIONS[:4])
+    store.add_manifest(of)
+    # bird: its Yes right, its No wrong; gem: both right
+    add_own(store, "a", of, [(1, True), (2, True), (3, True), (4, False)])
+    drawn = [
+        said(PARROT, BIRD, answer=True, predicted=True),
+        said(SAW, BIRD, answer=False, predicted=False),
+        said(RUBY, GEM, answer=True, predicted=True),
+        said(SAW, GEM, answer=False, predicted=False),
+    ]
+    probe(store, drawn)
+    before, (alone,) = rows(store, "probe"), rows(store, "probe-vlm")
+    # the foils were drawn elsewhere: all that is compared is a Yes, and everything agrees
+    assert [alone[n] for n in ("n_yes", "n_no", "n_not_asked")] == [2, 0, 2]
+    assert [alone["vlm_accuracy"], alone["agreement"]] == approx(1, 1)
+    beside = [
+        said(RUBY, BIRD, answer=False, predicted=False, drawn=False),
+        said(PARROT, GEM, answer=False, predicted=True, drawn=False),
+    ]
+    probe(store, drawn + beside)
+    # no score of the probe moves
+    assert rows(store, "probe") == before
+    (row,) = rows(store, "probe-vlm")
+    # 2: VLM wrong, probe right; 4: VLM right, probe wrong
+    names = ("vlm_accuracy", "probe_accuracy", "agreement", "both_right", "either_right")
+    assert [row[n] for n in names] == approx(3 / 4, 3 / 4, 1 / 2, 1 / 2, 1)
+    assert [row[n] for n in ("n_yes", "n_no", "n_not_asked", "n_balanced")] == [2, 2, 0, 2]
+    # bird: (1 + 0) / 2 and (1 + 1) / 2; gem the other way round
+    assert [row["vlm_balanced"], row["probe_balanced"]] == approx(3 / 4, 3 / 4)
+    assert (row["probe_f1"], alone["probe_f1"]) == (1.0, 1.0)
 
 
 def test_negative_only_and_realised_ratio(store: Store) -> None:

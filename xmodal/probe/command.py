@@ -24,7 +24,7 @@ from xmodal.probe.summary import summarise
 from xmodal.probe.text import Answered, TextProbe, answer_forms
 from xmodal.progress import counter
 from xmodal.store import Store
-from xmodal.store.findings import replace_probe
+from xmodal.store.findings import replace_probe, tested_cells
 from xmodal.store.render import emit
 from xmodal.store.rows import TextProbeRow
 from xmodal.vlm.lm import LanguageModel
@@ -86,8 +86,10 @@ def run_probe(
         return Probed(*rank_pictures(store, run, _lm_of, config.batch_size), ())
     with Store.open(store, read_only=True) as opened:
         taxonomy = opened.load_taxonomy(dataset)
+        tested = tested_cells(opened, taxonomy.dataset_id, config.relation)
     world = read_world(taxonomy, config.relation)
     chosen = draw_pairs(world, config.seed) if pairs is None else read_pairs(world, pairs)
+    chosen = chosen.with_tested(world, tested)
     templates = _templates(config, chosen)
     loaded = lm.load(config.seed)
     if any(task == "yes_no" for task, _ in templates):
@@ -154,7 +156,11 @@ def _row(
     probe: TextProbe,
     answered: Answered,
 ) -> TextProbeRow:
-    """The record of one task in one phrasing; its id is the hash of all that decides it."""
+    """The record of one task in one phrasing; its id is the hash of all that decides its scores.
+
+    What is asked beside the pairs decides none: asked again when manifests have been added, the
+    probe is the same and its rows are replaced.
+    """
     lm, chat = probe.lm, config.chat and task == "yes_no"
     said: dict[str, Any] = {"n_texts": answered.texts, "n_unknown": answered.unknown}
     how: dict[str, Any] = {}
@@ -213,6 +219,11 @@ def _probed(found: _Found, taxonomy: Taxonomy, pairs: ProbePairs, lm: LanguageMo
         )
     )
     rows, answers, notes = [], [], list(pairs.notes)
+    if pairs.beside and any(row.task == "yes_no" for row, _, _ in found):
+        notes.append(
+            f"{len(pairs.beside)} more pairs, of test questions, were asked yes-no to be held "
+            "beside runs (@probe-vlm): they are in no score here"
+        )
     for row, answered, scores in found:
         rows.append(
             {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ class ProbePairs:
     """By phrasing the true and the false sentence of each pair, where a file gives them."""
     notes: tuple[str, ...] = ()
     """What the reader must know of how they were chosen."""
+    beside: tuple[tuple[int, int, bool], ...] = ()
+    """(leaf, hypernym, answer) of test questions that none of the pairs asks: in no score of the
+    probe, and no part of its identity."""
 
     def __len__(self) -> int:
         return len(self.leaf)
@@ -41,8 +44,26 @@ class ProbePairs:
         false = [(a, b, False) for a, b in zip(self.leaf, self.foil, strict=True)]
         return list(dict.fromkeys(true + false))
 
+    def with_tested(self, world: World, cells: Iterable[tuple[int, int, bool]]) -> ProbePairs:
+        """The same pairs, and beside them the cells of test questions that they do not ask.
+
+        Args:
+            world: The dataset.
+            cells: Ids of leaf and hypernym, and the answer. What the pairs hold to be true or
+                false is not asked again, whatever the cell says of it.
+        """
+        leaf_row = {int(concept): row for row, concept in enumerate(world.leaves.ids)}
+        hypernym_row = {int(concept): row for row, concept in enumerate(world.hypernyms.ids)}
+        asked = {(leaf, hypernym) for leaf, hypernym, _ in self.questions}
+        rows = [
+            (leaf_row[leaf], hypernym_row[hypernym], answer)
+            for leaf, hypernym, answer in cells
+            if leaf in leaf_row and hypernym in hypernym_row
+        ]
+        return replace(self, beside=tuple(row for row in rows if row[:2] not in asked))
+
     def identity(self, world: World) -> str:
-        """Hash of the pairs by key and of their sentences."""
+        """Hash of the pairs by key and of their sentences; not of what is asked beside them."""
         rows = [
             (world.leaves.keys[a], world.hypernyms.keys[b], world.hypernyms.keys[c])
             for a, b, c in zip(self.leaf, self.hypernym, self.foil, strict=True)

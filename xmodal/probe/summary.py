@@ -25,7 +25,7 @@ def summarise(answers: pa.Table) -> dict[str, Any]:
     """Scores of one task in one phrasing.
 
     Args:
-        answers: TEXT_PROBE_ANSWER.
+        answers: TEXT_PROBE_ANSWER; those that were not drawn do not count.
 
     Returns:
         accuracy over questions; hypernym_accuracy, the mean over hypernyms; macro_f1, the mean
@@ -33,6 +33,7 @@ def summarise(answers: pa.Table) -> dict[str, Any]:
         yes_ratio, the share of questions answered Yes; mean_rank and mrr of the true
         hypernyms. None where it means nothing: sentence and choice have true pairs only.
     """
+    answers = answers.filter(answers["drawn"])
     answer, predicted = (answers[name].to_numpy() for name in ("answer", "predicted"))
     hypernym = answers["hypernym_id"].to_numpy()
     groups = [hypernym == one for one in np.unique(hypernym)]

@@ -111,6 +111,9 @@ class TextProbe:
     def yes_no(self, template: str, *, chat: bool) -> Answered:
         """Ask each true pair and each false one; log probability of all forms of Yes and of No.
 
+        What is asked beside the pairs goes in batches of its own, so that no score of theirs
+        moves by a last digit when manifests are added; it is in neither count of texts.
+
         Args:
             template: A question.
             chat: Put it into the LM's chat template.
@@ -118,8 +121,19 @@ class TextProbe:
         Raises:
             ConfigError: The LM has no single token for Yes or No, or no chat template.
         """
+        texts, answers = self._asked(template, self.pairs.questions, chat=chat)
+        if self.pairs.beside:
+            _, beside = self._asked(template, self.pairs.beside, chat=chat)
+            undrawn = pa.array([False] * beside.num_rows)
+            at = beside.column_names.index("drawn")
+            answers = pa.concat_tables([answers, beside.set_column(at, answers.field(at), undrawn)])
+        return Answered(answers, len(texts), self._unknown(texts))
+
+    def _asked(
+        self, template: str, asked: Sequence[tuple[int, int, bool]], *, chat: bool
+    ) -> tuple[list[str], pa.Table]:
+        """The questions, and TEXT_PROBE_ANSWER."""
         forms = answer_forms(self.lm)
-        asked = self.pairs.questions
         texts = [self._fill(template, leaf, of, capital=True) for leaf, of, _ in asked]
         prompts = [self._chat(text) if chat else self._ids(text) for text in texts]
         either = [*forms.yes_ids, *forms.no_ids]
@@ -128,7 +142,7 @@ class TextProbe:
         grid = scores.reshape(len(asked), len(either))
         yes = np.logaddexp.reduce(grid[:, : len(forms.yes_ids)], axis=1)
         no = np.logaddexp.reduce(grid[:, len(forms.yes_ids) :], axis=1)
-        return Answered(self._table(asked, yes, no, yes > no), len(texts), self._unknown(texts))
+        return texts, self._table(asked, yes, no, yes > no)
 
     def _chat(self, question: str) -> tuple[int, ...]:
         """The question as a user's turn, and the beginning of the answer."""
@@ -225,6 +239,7 @@ class TextProbe:
                 "score_no": no,
                 "predicted": predicted,
                 "rank": pa.nulls(len(asked), pa.int64()) if rank is None else rank,
+                "drawn": np.ones(len(asked), dtype=np.bool_),
             }
         ).cast(TEXT_PROBE_ANSWER)
 

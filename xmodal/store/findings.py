@@ -62,6 +62,7 @@ TEXT_PROBE_ANSWER = _schema(
     ("score_no", _F),
     ("predicted", _B),
     ("rank", _I, True),
+    ("drawn", _B),
 )
 ALIGNMENT = _schema(
     ("alignment_id", _S),
@@ -145,6 +146,21 @@ def replace_probe(store: Store, row: TextProbeRow, answers: pa.Table) -> None:
         store.insert("text_probe_answer", answers, TEXT_PROBE_ANSWER, {"probe_id": row.probe_id})
 
 
+def tested_cells(store: Store, dataset_id: str, relation: str) -> list[tuple[int, int, bool]]:
+    """What the test questions of all manifests of a dataset and relation ask, each once.
+
+    Returns:
+        (id of the label leaf, id of the hypernym, answer), ascending.
+    """
+    found = store.query(
+        "SELECT DISTINCT label_leaf_id, asked_id, answer FROM example JOIN manifest "
+        "USING (manifest_id) WHERE dataset_id = $dataset AND relation = $relation "
+        "AND split = 'test' AND kind = 'hypernym' ORDER BY ALL",
+        {"dataset": dataset_id, "relation": relation},
+    )
+    return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
+
+
 def replace_ceiling(store: Store, row: CeilingRow, predictions: pa.Table) -> None:
     """Store a ceiling and its CEILING_PREDICTION rows over any earlier ones of the same id."""
     owner = {"id": row.ceiling_id}
@@ -171,4 +187,5 @@ __all__ = [
     "replace_coherence",
     "replace_probe",
     "replace_release",
+    "tested_cells",
 ]

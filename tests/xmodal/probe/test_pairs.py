@@ -62,6 +62,25 @@ def test_foils_are_the_first_of_the_keyed_order(emoji: World) -> None:
     assert pairs.identity(emoji) == draw_pairs(emoji, 7).identity(emoji)
 
 
+def test_cells_of_test_questions_stand_beside_the_pairs(emoji: World) -> None:
+    pairs = draw_pairs(emoji, 7)
+    cells = [
+        (int(emoji.leaves.ids[a]), int(emoji.hypernyms.ids[b]), bool(emoji.used[a, b]))
+        for a, b in zip(*emoji.cells.nonzero(), strict=True)
+    ]
+    asked = pairs.with_tested(emoji, [*cells, (10**6, 0, False)])
+    # with them every cell of the dataset is asked, each once
+    every = [*asked.questions, *asked.beside]
+    assert len(set(every)) == len(every) == int(emoji.cells.sum())
+    assert all(emoji.used[a, b] == answer for a, b, answer in every)
+    assert not any(answer for _, _, answer in asked.beside)
+    assert asked.identity(emoji) == pairs.identity(emoji)
+    assert (len(asked), asked.questions) == (len(pairs), pairs.questions)
+    # what the pairs say of a cell is not asked otherwise
+    leaf, foil = int(emoji.leaves.ids[pairs.leaf[0]]), int(emoji.hypernyms.ids[pairs.foil[0]])
+    assert pairs.with_tested(emoji, [(leaf, foil, True)]).beside == ()
+
+
 def test_one_hypernym_alone_leaves_nothing_to_ask(tmp_path: Path) -> None:
     table = tiny.table(tmp_path)
     birds = [line for line in table.read_text().splitlines() if "tool" not in line]

@@ -21,6 +21,7 @@ def answers(*rows: tuple[int, bool, bool, int | None]) -> pa.Table:
                 "score_no": -2.0,
                 "predicted": predicted,
                 "rank": rank,
+                "drawn": True,
             }
             for number, (hypernym, answer, predicted, rank) in enumerate(rows)
         ],
@@ -48,6 +49,15 @@ def test_yes_no_scores() -> None:
     assert (found["n_hypernyms"], found["n_single_class"], found["n_questions"]) == (3, 1, 6)
     assert found["mean_rank"] is None
     assert found["mrr"] is None
+
+
+def test_what_was_asked_beside_is_in_no_score() -> None:
+    drawn = answers((1, True, True, None), (1, False, True, None))
+    more = answers((1, False, False, None), (2, False, True, None))
+    undrawn = more.set_column(
+        more.column_names.index("drawn"), TEXT_PROBE_ANSWER.field("drawn"), pa.array([False] * 2)
+    )
+    assert summarise(pa.concat_tables([undrawn, drawn])) == summarise(drawn)
 
 
 def test_choice_scores() -> None:

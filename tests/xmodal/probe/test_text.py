@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,27 @@ def test_yes_no_adds_the_chances_of_all_forms(probe: TextProbe) -> None:
         of = int(world.leaves.ids[leaf])
         assert asked[of, int(world.hypernyms.ids[hypernym])] is True
         assert asked[of, int(world.hypernyms.ids[foil])] is False
+
+
+def test_what_is_asked_beside_moves_no_answer_of_the_pairs(probe: TextProbe) -> None:
+    world, template = probe.world, template_of("hypernym", "yes_no", 1)
+    rest = {(a, b) for a, b in zip(*world.false.nonzero(), strict=True)}
+    rest -= {(a, b) for a, b, _ in probe.pairs.questions}
+    beside = tuple((int(a), int(b), False) for a, b in sorted(rest))
+    alone = probe.yes_no(template, chat=False)
+    more = replace(probe, pairs=replace(probe.pairs, beside=beside)).yes_no(template, chat=False)
+    n = alone.answers.num_rows
+    # seven leaves of one hypernym each, of three: one false one is drawn and one is left
+    assert len(beside) == 7 == more.answers.num_rows - n
+    assert more.answers.slice(0, n).equals(alone.answers)
+    assert more.answers["drawn"].to_pylist() == [True] * n + [False] * 7
+    assert (more.texts, more.unknown) == (alone.texts, alone.unknown)
+    for row in more.answers.slice(n).to_pylist():
+        leaf, hypernym = names(probe, row["leaf_id"], row["hypernym_id"])
+        said = log_chances(probe.lm, fill(template, leaf, hypernym, capital=True)).exp()
+        want = sum(float(said[probe.lm.token_ids(form)[0]]) for form in ("No", " No"))
+        assert math.exp(row["score_no"]) == pytest.approx(want, rel=1e-4)
+        assert row["answer"] is False
 
 
 def test_a_chat_template_stands_around_the_question(

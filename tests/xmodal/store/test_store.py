@@ -18,6 +18,7 @@ from taxonomy.model import ManifestConfig
 from tests.xmodal.store import world
 from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import Store
+from xmodal.store.findings import TEXT_PROBE_ANSWER
 from xmodal.store.rows import (
     CeilingRow,
     DatasetRow,
@@ -211,6 +212,22 @@ def test_every_schema_file_and_the_views_are_recorded() -> None:
     with Store.in_memory() as store:
         applied = store.query("SELECT name FROM schema_step ORDER BY name")["name"].to_pylist()
     assert applied == [*sql.names("schema"), "views"]
+
+
+def test_answers_of_probes_made_before_were_all_drawn(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = sql.names
+    with monkeypatch.context() as older:
+        older.setattr(sql, "names", lambda kind: names("schema")[:2] if kind == "schema" else [])
+        with Store.open(path) as store, store.transaction():
+            store.execute(
+                "INSERT INTO text_probe_answer VALUES ('p', 1, 2, true, -1, -2, true, NULL)", {}
+            )
+    with Store.open(path) as store:
+        answers = store.query("FROM text_probe_answer")
+    assert answers["drawn"].to_pylist() == [True]
+    assert set(answers.column_names) == {"probe_id", *TEXT_PROBE_ANSWER.names}
 
 
 def test_python_variables_are_out_of_reach() -> None:
