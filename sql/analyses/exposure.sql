@@ -4,7 +4,8 @@
 -- n_yes, n_no: training questions that ask the hypernym, by answer. n_word: occurrences of its
 --   word, whole, in the asked forms of all training questions ("farm animal" holds "animal").
 -- ratio_cells: held-out share, 0 to 1, of its true and false (leaf, hypernym) cells.
--- ratio_questions: the same of its questions in all splits. NULL ratio: nothing to count.
+-- ratio_questions: the same of its questions in all splits. NULL ratio: nothing to count, or
+--   a manifest imported without its sidecar, whose files lack the questions taken from training.
 -- held_out_single_class, seen_single_class: it has test questions of the set, but with one
 --   true answer only, so that no F1 is defined.
 -- Empty: no manifest is in the store: `xmodal manifest build` makes one
@@ -97,7 +98,9 @@ SELECT
     chosen.ratio AS ratio_nominal,
     cell.n_held_out / nullif(cell.n_cells, 0) AS ratio_cells,
     coalesce(question.n_questions, 0) AS n_questions,
-    question.n_held_out / nullif(question.n_questions, 0) AS ratio_questions,
+    CASE WHEN chosen.design <> 'imported' OR ratio_cells IN (0, 1) THEN
+        question.n_held_out / nullif(question.n_questions, 0)
+    END AS ratio_questions,
     coalesce((held_out_yes > 0) <> (held_out_no > 0), false) AS held_out_single_class,
     coalesce((seen_yes > 0) <> (seen_no > 0), false) AS seen_single_class
 FROM chosen

@@ -48,7 +48,7 @@ SELECT
         hidden_settings, hypernyms, macro_f1, blind_f1, macro_f1_s1, blind_f1_s1, n_runs
     ),
     n_single_class / n_groups AS single_class_ratio,
-    array_to_string(hypernyms, ', ') AS hypernyms,
+    CASE WHEN n_single_class IS NOT NULL THEN array_to_string(hypernyms, ', ') END AS hypernyms,
     macro_f1,
     blind_f1,
     macro_f1_s1,
