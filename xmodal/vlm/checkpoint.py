@@ -7,6 +7,7 @@ it: only then does a killed group go on to the same bits.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,10 +74,10 @@ class Checkpoint:
             ) from error
 
     def drop(self) -> None:
-        """Remove the file, and its folder if that is a group's."""
+        """Remove the file; of a group its folder too, with what a kill left in it."""
         self.path.unlink(missing_ok=True)
-        if self.path.parent.parent.name == GROUPS and not any(self.path.parent.iterdir()):
-            self.path.parent.rmdir()
+        if self.path.parent.parent.name == GROUPS:
+            shutil.rmtree(self.path.parent, ignore_errors=True)
 
 
 GROUPS = ".groups"

@@ -186,3 +186,12 @@ def test_a_file_that_fails_midway_leaves_the_old_one(spec: RunSpec, tmp_path: Pa
         folder.checkpoint.save({"run": state})
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
     assert (tmp_path / "state.safetensors").read_bytes() == before
+
+
+def test_a_group_that_was_never_saved_leaves_no_folder(spec: RunSpec, tmp_path: Path) -> None:
+    specs = [spec, replace(spec, seed_init=7, seed_order=7)]
+    results = group_run.run_group(specs, tmp_path)
+    assert [result.trained for result in results] == [True, True]
+    assert {path.name for path in tmp_path.iterdir()} >= {one.run_id for one in specs}
+    assert not list(tmp_path.glob(".groups/*"))
+    assert [result.trained for result in group_run.run_group(specs, tmp_path)] == [False, False]
