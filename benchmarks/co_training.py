@@ -4,10 +4,10 @@ python -m benchmarks.co_training [--steps 60] [--threads 1]
     [--output benchmarks/results/co_training.json]
 
 Two designs (nothing removed, all removed) times three seeds, the demo's recipe, embedded LM and
-features. Each way trains every run for the same steps, four times in turn; the fastest of them counts,
-in processor time. Added memory is the peak of a process of its own for each way, less what it held
-before its first step. largest_difference: the most that a
-projector's weight differs between the two ways.
+features. Each way trains every run for the same steps, four times in turn; the fastest of them
+counts, in processor time. Added memory is the peak of a process of its own for each way, less what
+it held before its first step. largest_difference: the most that a projector's weight differs
+between the two ways.
 """
 
 from __future__ import annotations
