@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tiny_store.Tiny:
 def world(made: tiny_store.Tiny, tmp_path: Path) -> tiny_store.Tiny:
     """A store of the test's own."""
     return made.copy(tmp_path)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As in the processes that some tests start, where bits are compared."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -9,11 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.cli.tiny_store import Tiny
 from tests.xmodal import tiny
@@ -30,13 +28,7 @@ ALONE = ("--seed", "42")
 TOGETHER = ("--seeds", "42,7", "--co-train", "4")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the processes that these tests start."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def command(world: Tiny, how: tuple[str, ...]) -> list[str]:

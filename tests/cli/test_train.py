@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.cli.tiny_store import Tiny
 from tests.xmodal import tiny
@@ -19,13 +17,7 @@ from xmodal.vlm.run_folder import FILES, RunFolder
 QUICK = ("--epochs", "3", "--batch-size", "6")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the processes that these tests start."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def runs(world: Tiny) -> list[dict[str, object]]:

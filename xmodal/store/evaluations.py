@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from xmodal.store.folders import (
     FolderError,
+    check_examples,
     check_logits,
     checked,
     content_hash,
-    count,
     file_sha256,
     read_json,
     read_parquet,
@@ -145,13 +144,7 @@ def _check_references(store: Store, row: EvaluationRow, predictions: pa.Table) -
             f"manifest {row.manifest_id!r} is of dataset {manifests[row.manifest_id]!r}, its run "
             f"of {dataset_id!r}"
         )
-    known = store.example_ids(row.manifest_id)
-    n_dangling = count(pc.invert(pc.is_in(predictions["example_id"], value_set=known)))
-    if n_dangling:
-        raise FolderError(
-            f"{n_dangling} of {predictions.num_rows} predictions are of no example of "
-            f"manifest {row.manifest_id!r}"
-        )
+    check_examples(store, row.manifest_id, predictions)
     named = ("run_id", "manifest_id", "image_mode", "evaluation_id")
     said = {name: getattr(row, name) for name in named}
     found = store.query(_ANSWERED, said | {"ids": predictions["example_id"].to_pylist()})

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from xmodal.store.rows import Row
+
+if TYPE_CHECKING:
+    from xmodal.store.store import Store
 
 R = TypeVar("R", bound=Row)
 
@@ -124,3 +127,18 @@ def check_logits(predictions: pa.Table) -> None:
 def count(flags: pa.ChunkedArray) -> int:
     """How many are true."""
     return int(pc.sum(flags, min_count=0).as_py())
+
+
+def check_examples(store: Store, manifest_id: str, predictions: pa.Table) -> None:
+    """Refuse predictions of examples that the manifest does not have.
+
+    Raises:
+        FolderError: There are some.
+    """
+    known = store.example_ids(manifest_id)
+    n_dangling = count(pc.invert(pc.is_in(predictions["example_id"], value_set=known)))
+    if n_dangling:
+        raise FolderError(
+            f"{n_dangling} of {predictions.num_rows} predictions are of no example of "
+            f"manifest {manifest_id!r}"
+        )

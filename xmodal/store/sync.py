@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from taxonomy.errors import StoreError
 from xmodal.store.evaluations import IMAGE_MODES, remove_evaluations, sync_evaluations
-from xmodal.store.folders import FolderError, check_logits, checked, count, read_json, read_parquet
+from xmodal.store.folders import (
+    FolderError,
+    check_examples,
+    check_logits,
+    checked,
+    read_json,
+    read_parquet,
+)
 from xmodal.store.folders import content_hash as hash_of
 from xmodal.store.rows import RunRecord, RunRow
 
@@ -151,10 +157,4 @@ def _check_references(store: Store, row: RunRow, predictions: pa.Table) -> None:
             f"manifest {row.manifest_id!r} is of dataset {manifests[row.manifest_id]!r}, "
             f"got {row.dataset_id!r}"
         )
-    known = store.example_ids(row.manifest_id)
-    n_dangling = count(pc.invert(pc.is_in(predictions["example_id"], value_set=known)))
-    if n_dangling:
-        raise FolderError(
-            f"{n_dangling} of {predictions.num_rows} predictions are of no example of "
-            f"manifest {row.manifest_id!r}"
-        )
+    check_examples(store, row.manifest_id, predictions)
