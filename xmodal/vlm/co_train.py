@@ -38,7 +38,7 @@ class _Drawn:
     prefix: Tensor
     """[B, K, Dl], with the graph to its projector."""
     n_tokens: int
-    """Of this part and those before it."""
+    """Of this part."""
 
 
 @dataclass
@@ -110,32 +110,45 @@ class TrainGroup:
     ) -> list[float]:
         """Losses of one step of the active runs; their gradients lie in their projectors."""
         found: list[float] = []
+        ready: list[_Drawn] = []
         while len(found) < len(active):
-            drawn = self._draw(active[len(found) :])
+            drawn = self._draw(active[len(found) :], ready)
             try:
                 found += self._backward(drawn, questions, offsets)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
                 self._take_less(drawn, error)
+                # their graphs are gone with the failed pass
+                ready.clear()
         return found
 
-    def _draw(self, waiting: Sequence[tuple[int, TrainState]]) -> list[_Drawn]:
-        """The next runs that make a pass, each with its batch and prefix tokens."""
+    def _draw(self, waiting: Sequence[tuple[int, TrainState]], ready: list[_Drawn]) -> list[_Drawn]:
+        """The next runs that make a pass, each with its batch and prefix tokens.
+
+        Args:
+            waiting: Runs that have no gradient of this step yet.
+            ready: What was drawn and did not fit into the pass before; changed in place.
+        """
         drawn: list[_Drawn] = []
         n_tokens = 0
         for i, state in waiting:
-            trainer = self.trainers[i]
-            state.optimiser.zero_grad(set_to_none=True)
-            batch = trainer.draw(state.step)
-            weight = next(state.projector.parameters())
-            prefix = state.projector(batch.features.to(weight.device, weight.dtype))
-            lengths = trainer.questions.lengths[batch.asked]
-            n_tokens += prefix.shape[0] * prefix.shape[1] + int(lengths.sum())
+            one = ready.pop() if ready else self._draw_one(i, state)
+            n_tokens += one.n_tokens
             if drawn and n_tokens > self.most_tokens:
+                ready.append(one)
                 break
-            drawn.append(_Drawn(i, batch, prefix, n_tokens))
+            drawn.append(one)
         return drawn
+
+    def _draw_one(self, place: int, state: TrainState) -> _Drawn:
+        trainer = self.trainers[place]
+        state.optimiser.zero_grad(set_to_none=True)
+        batch = trainer.draw(state.step)
+        weight = next(state.projector.parameters())
+        prefix = state.projector(batch.features.to(weight.device, weight.dtype))
+        n_text = int(trainer.questions.lengths[batch.asked].sum())
+        return _Drawn(place, batch, prefix, prefix.shape[0] * prefix.shape[1] + n_text)
 
     def _backward(
         self, drawn: Sequence[_Drawn], questions: Questions, offsets: Sequence[int]
@@ -160,7 +173,7 @@ class TrainGroup:
                 f"one run does not fit in memory ({str(error).splitlines()[0]}): take a smaller "
                 "batch size"
             ) from error
-        self.most_tokens = drawn[-1].n_tokens / 2
+        self.most_tokens = sum(one.n_tokens for one in drawn) / 2
         sys.stderr.write(
             f"{len(drawn)} runs in one pass do not fit in memory; going on with half as many\n"
         )
