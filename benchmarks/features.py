@@ -1,6 +1,6 @@
-"""Pictures a second against processes: the embedded pictures, classical and a small ViT.
+"""Pictures a second against processes: the encoders of the package and a small ViT.
 
-python -m benchmarks.features [--images N] [--workers 1,2] [--output FILE]
+python -m benchmarks.features [--images N] [--workers 1,2] [--views N] [--output FILE]
 
 The ViT has random weights and the shape of ViT-Ti/16 (width 192, 12 blocks) on pictures of 64
 pixels, fp32. Each number is one extraction of patch tokens into a fresh folder, from the call to
@@ -26,7 +26,7 @@ import torch
 from benchmarks.result import report
 from taxonomy.model import Taxonomy, TaxonomyConfig
 from xmodal.features.config import FeatureConfig
-from xmodal.features.encoders.load import config_for
+from xmodal.features.encoders.load import OWN, config_for
 from xmodal.features.extract import Work, extract
 from xmodal.quiet import quiet_transformers
 from xmodal.taxonomies import build_taxonomy
@@ -55,7 +55,8 @@ def timed(of: Taxonomy, config: FeatureConfig, workers: int) -> dict[str, Any]:
         return {
             "seconds": round(seconds, 2),
             "cpu_s": round(_cpu_s() - cpu, 2),
-            "pictures_per_s": round(features.n_images / seconds, 1),
+            "rows": features.shape[0],
+            "rows_per_s": round(features.shape[0] / seconds, 1),
             "mb": round((features.path / "features.npy").stat().st_size / 1e6, 1),
             "sha256": features.sha256[:16],
         }
@@ -68,10 +69,11 @@ def _cpu_s() -> float:
 
 
 def main() -> None:
-    """Time both encoders with each number of processes."""
+    """Time each encoder with each number of processes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=None, help="first so many pictures")
     parser.add_argument("--workers", default="1,2")
+    parser.add_argument("--views", type=int, default=5, help="of a training picture")
     parser.add_argument("--output", type=Path)
     asked = parser.parse_args()
     of = build_taxonomy(TaxonomyConfig())
@@ -83,8 +85,11 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as made:
         configs = {
-            "classical": FeatureConfig(pooling="patches", n_views=1),
-            "vit-ti": config_for(str(save_vit(Path(made) / "vit"))),
+            **{
+                one: FeatureConfig(encoder=one, pooling="patches", n_views=asked.views)
+                for one in OWN
+            },
+            "vit-ti": config_for(str(save_vit(Path(made) / "vit")), n_views=1),
         }
         for name, config in configs.items():
             by_workers = {n: timed(of, config, int(n)) for n in asked.workers.split(",")}

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from xmodal.workers import n_cores
+from xmodal.machine import n_cores
 
 
 def report(numbers: dict[str, Any], packages: tuple[str, ...], output: Path | None) -> None:

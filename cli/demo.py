@@ -26,6 +26,9 @@ def demo(
         str,
         typer.Option(help="What is removed from training and asked: hypernym, or part."),
     ] = "hypernym",
+    encoder: Annotated[
+        str, typer.Option(help="Image encoder of the package: embedded-ssl or classical.")
+    ] = "embedded-ssl",
     seeds: Annotated[
         str, typer.Option(help="Comma-separated; one run of each condition a seed.")
     ] = "42",
@@ -33,7 +36,12 @@ def demo(
         bool, typer.Option("--full", help="Add the whole ablation curve, for both LMs.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time.  [default: one a core, at most 4]")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes for features, and runs at a time.  [default: one a core; at most 4 "
+            "runs]",
+        ),
     ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Instead of the recipe's; for a quick look.")
@@ -47,6 +55,7 @@ def demo(
 
     chosen = listed("seeds", seeds, int)
     for text in run_demo(
-        output, relation=relation, seeds=chosen, full=full, workers=workers, epochs=epochs
-    ):
+        output, relation=relation, encoder=encoder, seeds=chosen, full=full, workers=workers,
+        epochs=epochs,
+    ):  # fmt: skip
         typer.echo(text)

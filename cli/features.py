@@ -23,12 +23,13 @@ def extract(
     encoder: Annotated[
         str,
         typer.Option(
-            help="classical: oriented gradients, colour and coverage of patches; embedded-ssl: "
-            "those and what a small net learnt from the bundled training pictures without labels; "
+            help="embedded-ssl: oriented gradients, colour and coverage of patches, and what a "
+            "small net learnt from the bundled training pictures without labels; classical: "
+            "without the latter; "
             "or a vision model of transformers (DINOv2, DINOv3, SigLIP, CLIP, ViT), by local "
             "folder or hub name."
         ),
-    ] = "classical",
+    ] = "embedded-ssl",
     pooling: Annotated[
         str | None,
         typer.Option(
@@ -86,8 +87,8 @@ def extract(
         int | None,
         typer.Option(
             min=1,
-            help="Processes that decode, and on a CPU encode.  [default: 1 for encoders of the "
-            "package, else one a core]",
+            help="Processes that decode, and on a CPU encode.  [default: one a core, of encoders "
+            "of the package at most one for 2,048 rows]",
         ),
     ] = None,
     batch_size: Annotated[
@@ -104,7 +105,7 @@ def extract(
 
     What was stopped goes on where it was.
     """
-    from xmodal.features.encoders.load import config_for, workers_for
+    from xmodal.features.encoders.load import config_for
     from xmodal.features.extract import Work
     from xmodal.pipeline import ensure_features
     from xmodal.progress import counter
@@ -115,7 +116,7 @@ def extract(
     )  # fmt: skip
     work = Work(
         device=device,
-        workers=workers or workers_for(encoder),
+        workers=workers,
         batch_size=batch_size,
         skip_bad=skip_bad,
     )

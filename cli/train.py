@@ -70,8 +70,9 @@ def train(
     features: Annotated[
         str | None,
         typer.Option(
-            help="Id of a feature set, or its beginning.  [default: what `xmodal features extract` "
-            "makes unless told otherwise]",
+            help="Id of a feature set, or its beginning.  [default: the dataset's only one; of "
+            "several, or where there is none, what `xmodal features extract` makes unless told "
+            "otherwise]",
         ),
     ] = None,
     allow_seen: Annotated[

@@ -19,8 +19,10 @@ from taxonomy.model import (
     one_of,
 )
 from taxonomy.relations.relation import PART
-from xmodal.features.extract import FeatureConfig
+from xmodal.features.encoders.load import OWN
+from xmodal.features.extract import FeatureConfig, Work
 from xmodal.jobs import TrainJob
+from xmodal.machine import n_cores
 from xmodal.manifests import build_into
 from xmodal.pipeline import check_seeds, ensure_features, sync_store
 from xmodal.progress import counter
@@ -28,7 +30,7 @@ from xmodal.store import Store
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.lm import EMBEDDED, EMBEDDED_PARTS
 from xmodal.vlm.recipes import Recipe, named_recipe
-from xmodal.workers import n_cores, train_jobs
+from xmodal.workers import train_jobs
 
 TRAIN_LEAF_NEGATIVES = 24
 """Leaf No questions a training picture in the demo's manifests."""
@@ -109,6 +111,7 @@ def demo(
     folder: Path | None = None,
     *,
     relation: str = RELATION,
+    encoder: str = FeatureConfig.encoder,
     seeds: Sequence[int] = (42,),
     full: bool = False,
     workers: int | None = None,
@@ -119,19 +122,23 @@ def demo(
     Args:
         folder: Where everything goes; what is there already is reused. default_folder if None.
         relation: hypernym or part: what is removed from training and asked.
+        encoder: Of the package: embedded-ssl or classical.
         seeds: One run of each condition a seed.
         full: Add the conditions of the whole ablation curve.
-        workers: Runs at a time; None for one a core, four at most.
+        workers: Processes that extract features, and runs at a time; None for one a core, of
+            runs four at most.
         epochs: Instead of the recipe's; for a quick look.
 
     Yields:
         The text to print, piece by piece.
 
     Raises:
-        ConfigError: No seed, a negative one, epochs out of range, or another relation.
+        ConfigError: No seed, a negative one, epochs out of range, another relation or encoder.
         DataError: The folder cannot be made.
     """
     one_of("relation", relation, tuple(PLANS))
+    one_of("encoder", encoder, tuple(OWN))
+    encoded = FeatureConfig(encoder=encoder)
     plan = PLANS[relation]
     folder = folder or default_folder(relation)
     check_seeds(seeds)
@@ -147,7 +154,9 @@ def demo(
     taxonomy = build_taxonomy(TaxonomyConfig(relations=relations))
     yield from _prepare(store, taxonomy, conditions, seeds, relation)
     with counter("pictures") as progress:
-        features, made = ensure_features(store, FeatureConfig(), taxonomy.dataset_id, progress)
+        features, made = ensure_features(
+            store, encoded, taxonomy.dataset_id, progress, Work(workers=workers)
+        )
     yield f"features  {features.feature_set_id}: {'extracted' if made else 'there already'}"
     labels = [f"{condition.label}, seed {seed}" for seed in seeds for condition in conditions]
     jobs = _jobs(store, taxonomy, conditions, seeds, recipe, plan, features.feature_set_id)

@@ -14,7 +14,14 @@ import pyarrow as pa
 from taxonomy.errors import ConfigError
 from taxonomy.model import Manifest, Taxonomy
 from xmodal.bundle.lm.package import taught_pairs
-from xmodal.features.extract import FeatureConfig, FeatureSet, Progress, Work, extract
+from xmodal.features.extract import (
+    FeatureConfig,
+    FeatureSet,
+    Progress,
+    Work,
+    extract,
+    feature_set_id,
+)
 from xmodal.features.skipped import with_features
 from xmodal.features.stored import load_stored
 from xmodal.features.unseen import check_unseen, pictures_asked, training_sha256
@@ -156,15 +163,22 @@ def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
 
 
 def _features_of(store: Path, dataset_id: str, given: str | None) -> FeatureSet:
-    """The feature set of a dataset to train on; the default one is extracted if it is missing.
+    """The feature set of a dataset to train on.
+
+    Without an id: its only one; of several the default one; and where it has none, the
+    default one is extracted.
 
     Raises:
-        StoreError: There is no such feature set, or it is of another dataset.
+        StoreError: There is no such feature set, it is of another dataset, or the choice is
+            not clear.
     """
-    if given is None:
-        return ensure_features(store, FeatureConfig(), dataset_id)[0]
+    usual = FeatureConfig()
+    text = "SELECT feature_set_id FROM feature_set WHERE dataset_id = $id"
     with Store.open(store, read_only=True) as opened:
-        return load_stored(opened, given, dataset_id)[1]
+        there = opened.query(text, {"id": dataset_id})["feature_set_id"].to_pylist()
+        if given is not None or (there and feature_set_id(dataset_id, usual) not in there):
+            return load_stored(opened, given, dataset_id)[1]
+    return ensure_features(store, usual, dataset_id, work=Work(workers=None))[0]
 
 
 def _check_features(
@@ -215,8 +229,8 @@ def plan_jobs(
         revision: Of a hub model.
         recipe: A recipe's name.
         prompt: A prompt template's name.
-        features: Id of a feature set or its beginning; None for the default of each dataset,
-            which is extracted where it is missing.
+        features: Id of a feature set or its beginning; None for the only one of each dataset,
+            of several the default, which is extracted where there is none.
         allow_seen: Test on pictures that the encoder was trained on.
         device: cpu, cuda, cuda:1, mps; auto for the first GPU, or cpu where there is none.
         changes: Settings of the recipe to change; None values are left as they are.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from rich.progress import Progress, TaskID
 
 from taxonomy.errors import ConfigError, XmodalError
 from xmodal.jobs import TrainJob, shared_groups, train_group
+from xmodal.machine import n_cores
 from xmodal.progress import bars
 from xmodal.vlm.experiment import RunResult
 from xmodal.vlm.group_run import OnRunStep
@@ -31,11 +31,6 @@ _LINE_EVERY_S = 60.0
 """Seconds between two lines of a run where there is no terminal for a bar."""
 
 _messages: Any = None
-
-
-def n_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def label(job: TrainJob) -> str:

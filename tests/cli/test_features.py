@@ -12,6 +12,7 @@ import pytest
 from tests.cli.tiny_store import Tiny
 from tests.xmodal import tiny
 from tests.xmodal.features import tiny_encoders
+from xmodal.bundle.encoder.load import load_encoder
 from xmodal.features.feature_set import load_features
 from xmodal.pipeline import note_features
 from xmodal.store import Store
@@ -46,11 +47,12 @@ def test_extract_makes_a_feature_set_once(world: Tiny) -> None:
     with Store.open(world.store, read_only=True) as store:
         (row,) = store.query("SELECT * FROM feature_set").to_pylist()
         dataset = store.load_taxonomy().dataset_id
+    encoder = load_encoder()
     assert row == {
         "feature_set_id": match[1],
         "dataset_id": dataset,
-        "encoder": "classical",
-        "revision": "1",
+        "encoder": "embedded-ssl",
+        "revision": encoder.version,
         "layer": "output",
         "pooling": "pca",
         "n_tokens": 1,
@@ -59,12 +61,12 @@ def test_extract_makes_a_feature_set_once(world: Tiny) -> None:
         "dtype": "float32",
         "sha256": row["sha256"],
         "path": f"features/{match[1]}",
-        "weights_sha256": None,
+        "weights_sha256": encoder.weights_sha256,
         "side": 64,
         "fit": "own",
         "precision": "float32",
-        "n_training_pictures": 0,
-        "training_sha256": None,
+        "n_training_pictures": 3730,
+        "training_sha256": row["training_sha256"],
         "n_skipped": 0,
     }
 
@@ -77,10 +79,13 @@ def test_extract_makes_a_feature_set_once(world: Tiny) -> None:
             "encoder '/no/dinov2' is none of the package and cannot be loaded as a local folder or",
         ),
         (["--pooling", "max"], "pooling must be one of pca, patches, cls, mean, given, got 'max'"),
-        (["--layer", "last"], "layer goes with transformers models, not with encoder 'classical'"),
-        (["--resize", "28"], "side goes with transformers models, not with encoder 'classical'"),
+        (
+            ["--layer", "last"],
+            "layer goes with transformers models, not with encoder 'embedded-ssl'",
+        ),
+        (["--resize", "28"], "side goes with transformers models, not with encoder 'embedded-ssl'"),
         (["--dtype", "float16"], "dtype must be one of float32, bfloat16, got 'float16'"),
-        (["--pool", "given"], "features of 'classical' were imported: no encoder makes them"),
+        (["--pool", "given"], "features of 'embedded-ssl' were imported: no encoder makes them"),
         (["--n-views", "0"], "n_views must be at least 1, got 0"),
         (["--dataset", "nope"], "unknown dataset 'nope'; valid: "),
     ],
@@ -181,12 +186,17 @@ def test_a_bad_picture_fails_or_leaves_with_its_questions(world: Tiny, tmp_path:
         assert measured.exit_code == 0, measured.stderr
 
 
-def test_imported_features_train_a_run(world: Tiny, tmp_path: Path) -> None:
+def sounds(world: Tiny, folder: Path) -> Path:
+    """Features of every picture that no encoder of the package made."""
     with Store.open(world.store, read_only=True) as store:
         uris = store.load_taxonomy().images["uri"].to_pylist()
-    path = tmp_path / "sounds.npz"
     rows = np.random.default_rng(0).normal(size=(len(uris), 5)).astype(np.float32)
-    np.savez(path, features=rows, ids=np.array([Path(uri).name for uri in uris]))
+    np.savez(folder / "sounds.npz", features=rows, ids=np.array([Path(uri).name for uri in uris]))
+    return folder / "sounds.npz"
+
+
+def test_imported_features_train_a_run(world: Tiny, tmp_path: Path) -> None:
+    path = sounds(world, tmp_path)
     done = world.call("features", "import", path, "--name", "sounds")
     assert (done.exit_code, done.stderr) == (0, "")
     match = re.fullmatch(r"([0-9a-f]{16}) imported by name: .*\n", done.stdout)
@@ -197,6 +207,23 @@ def test_imported_features_train_a_run(world: Tiny, tmp_path: Path) -> None:
     assert (row["encoder"], row["pooling"], row["width"]) == ("sounds", "given", 5)
     assert world.train(*QUICK, "--features", match[1]).exit_code == 0
     assert [run["encoder"] for run in stored(world, "run")] == ["sounds"]
+
+
+def test_training_takes_the_features_there_are(world: Tiny, tmp_path: Path) -> None:
+    """A set that was made on purpose is not passed over in silence for the default one."""
+    done = world.call("features", "import", sounds(world, tmp_path), "--name", "sounds")
+    assert world.train(*QUICK).exit_code == 0
+    (run,) = stored(world, "run")
+    assert run["feature_set_id"] == made_id(done.stdout)
+    other = world.call("features", "extract", "--n-components", "8", "--n-views", "2")
+    refused = world.train(*QUICK, "--seed", "7")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "has 2 feature sets, give one of " in refused.stderr
+    assert made_id(other.stdout) in refused.stderr
+    usual = world.call("features", "extract")
+    assert world.train(*QUICK, "--seed", "7").exit_code == 0
+    (run,) = (row for row in stored(world, "run") if row["seed_init"] == 7)
+    assert run["feature_set_id"] == made_id(usual.stdout)
 
 
 def test_import_refuses_with_one_line(world: Tiny, tmp_path: Path) -> None:

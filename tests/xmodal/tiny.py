@@ -34,7 +34,7 @@ from xmodal.vlm.trainset import group_by_image, read_examples
 LEAVES = {"parrot": "bird", "owl": "bird", "hen": "bird", "saw": "tool", "axe": "tool"}
 SPLITS = ("train", "train", "train", "train", "validation", "test", "test")
 ARCHITECTURES = ("qwen3", "llama", "neox")
-FEATURES = FeatureConfig(n_components=8, n_views=2)
+FEATURES = FeatureConfig(encoder="classical", n_components=8, n_views=2)
 RECIPE = Recipe(
     name="tiny",
     projector=ProjectorConfig(hidden=16, n_tokens=2, dropout=0.1),

@@ -22,10 +22,10 @@ _FIRST = ("encoder", "pooling", "n_components", "n_views", "seed")
 class FeatureConfig:
     """What is extracted: the encoder and what becomes of its patch tokens."""
 
-    encoder: str = "classical"
-    """classical (oriented gradients, colour and coverage on an 8 x 8 grid of patches), another
-    encoder of the package, a local folder, or a name on the model hub. Of imported features,
-    the name they were given."""
+    encoder: str = "embedded-ssl"
+    """classical (oriented gradients, colour and coverage on an 8 x 8 grid of patches),
+    embedded-ssl (these and what a small net learnt from the embedded training pictures), a local
+    folder, or a name on the model hub. Of imported features, the name they were given."""
     pooling: str = "pca"
     """patches: the tokens as they are; mean: their mean; cls: the class token alone; pca: one
     vector, principal components of all tokens together, fitted on the training pictures

@@ -24,13 +24,17 @@ import torch
 from taxonomy.errors import XmodalError
 from xmodal.features.config import FeatureConfig
 from xmodal.features.encoders.encoder import Encoder
-from xmodal.features.encoders.load import load_encoder
+from xmodal.features.encoders.load import OWN, load_encoder
 from xmodal.features.encoders.preparation import Preparation
 from xmodal.features.pca import Pca, one_thread
 from xmodal.features.shards import ArrayFile, Bad, Block, Maker, Note, Notes, Shard, decode
+from xmodal.machine import n_cores
 
 _AHEAD = 2
 """Shards a process that wait for it or for this process, at most."""
+
+_WORTH = 8
+"""Shards of the package's encoders that are worth the seconds that a process takes to start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +76,7 @@ def make_shards(
     order: Order,
     shards: Sequence[Shard],
     encoder: Encoder,
-    workers: int = 1,
+    workers: int | None = 1,
     decode_apart: bool | None = None,
 ) -> Iterator[tuple[Shard, Note]]:
     """Make shards, some at a time, and give each as soon as it is whole.
@@ -81,14 +85,14 @@ def make_shards(
         order: What they are made of.
         shards: Those that are missing.
         encoder: The order's, loaded in this process.
-        workers: Processes.
+        workers: Processes; None for as many as suit the encoder and the work left.
         decode_apart: Processes decode only; None for that on a GPU.
 
     Raises:
         DataError: A picture cannot be used; shards that were whole by then stay.
         XmodalError: A process was ended from outside.
     """
-    workers = min(workers, len(shards))
+    workers = min(workers or workers_for(order.config.encoder, len(shards)), len(shards))
     apart = order.device != "cpu" if decode_apart is None else decode_apart
     if workers <= 1:
         yield from _alone(order, shards, encoder)
@@ -103,6 +107,11 @@ def make_shards(
             "a process that extracts features was ended from outside, often for want of memory; "
             f"run the command again to go on, with fewer workers than {workers}"
         ) from error
+
+
+def workers_for(encoder: str, n_shards: int) -> int:
+    """One a core; of the package's quick encoders one alone for a few shards."""
+    return min(n_cores(), max(n_shards // _WORTH, 1)) if encoder in OWN else n_cores()
 
 
 def _alone(order: Order, shards: Sequence[Shard], encoder: Encoder) -> Iterator[tuple[Shard, Note]]:

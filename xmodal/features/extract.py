@@ -53,8 +53,8 @@ class Work:
 
     device: str = "cpu"
     """Where a transformers model computes."""
-    workers: int = 1
-    """Processes."""
+    workers: int | None = 1
+    """Processes; None for one a core, and fewer where starting one costs more than it brings."""
     batch_size: int | None = None
     """Pictures that the encoder sees at once; None for what suits it."""
     skip_bad: bool = False

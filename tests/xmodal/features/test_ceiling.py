@@ -28,7 +28,7 @@ from xmodal.features.classifier import (
     pooled,
     temperature,
 )
-from xmodal.features.extract import FeatureConfig, FeatureSet
+from xmodal.features.extract import FeatureSet
 from xmodal.features.questions import Asked, macro_f1, read_asked, score_table, scores
 from xmodal.features.truth import Truth, pictures, read_truth
 from xmodal.pipeline import ensure_features
@@ -164,7 +164,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Taxonomy, Feat
         store.add_taxonomy(taxonomy)
         for knobs in ({"ratio": 1.0}, {"ratio": 0.5, "shuffle": "across"}):
             store.add_manifest(tiny.manifest(taxonomy, **knobs))
-    features, _ = ensure_features(path, FeatureConfig(n_components=8, n_views=2))
+    features, _ = ensure_features(path, tiny.FEATURES)
     return path, taxonomy, features
 
 

@@ -46,7 +46,7 @@ def test_rows_count_through_the_views(data: st.DataObject) -> None:
     features = FeatureSet(
         feature_set_id="f",
         dataset_id="d",
-        config=FeatureConfig(n_views=n_views),
+        config=FeatureConfig(encoder="classical", n_views=n_views),
         n_images=n_images,
         augmented=np.array(train if n_views > 1 else [], dtype=np.int64),
         sha256="",
@@ -69,7 +69,7 @@ def test_rows_count_through_the_views(data: st.DataObject) -> None:
 def test_one_row_for_each_picture_and_view(
     taxonomy: Taxonomy, tmp_path: Path, n_views: int, pooling: str
 ) -> None:
-    config = FeatureConfig(pooling=pooling, n_components=8, n_views=n_views)
+    config = FeatureConfig(encoder="classical", pooling=pooling, n_components=8, n_views=n_views)
     features, made = extract(taxonomy, config, tmp_path)
     assert made
     array = features.open()

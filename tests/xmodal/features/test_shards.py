@@ -29,7 +29,7 @@ from xmodal.features.feature_set import FeatureSet, load_features
 from xmodal.features.pictures import read_pixels
 
 FILE = "features.npy"
-VIEWS = FeatureConfig(pooling="patches", n_views=3)
+VIEWS = FeatureConfig(encoder="classical", pooling="patches", n_views=3)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ from xmodal.taxonomies import TaxonomyConfig, build_taxonomy
 
 if __name__ == "__main__":
     of = build_taxonomy(TaxonomyConfig(source="csv", min_leaves=2), csv=Path(sys.argv[1]))
-    config = FeatureConfig(n_components=8, n_views=3)
+    config = FeatureConfig(encoder="classical", n_components=8, n_views=3)
     if sys.argv[4] != "classical":
         config = config_for(sys.argv[4], n_views=2)
     done = extract(of, config, Path(sys.argv[2]), None, Work(workers=int(sys.argv[3])))
@@ -115,7 +115,7 @@ def test_two_processes_make_the_bytes_of_one(
         env=tiny.environment(),
         check=True,
     )
-    config = FeatureConfig(n_components=8, n_views=3)
+    config = FeatureConfig(encoder="classical", n_components=8, n_views=3)
     if encoder != "classical":
         config = config_for(encoder, n_views=2)
     here, _ = extract(taxonomy, config, tmp_path / "here")
@@ -196,7 +196,9 @@ def test_a_damaged_shard_is_made_again(
 def test_killed_processes_leave_what_the_next_call_goes_on_with(
     taxonomy: Taxonomy, tmp_path: Path
 ) -> None:
-    want, _ = extract(taxonomy, FeatureConfig(n_components=8, n_views=3), tmp_path / "want")
+    want, _ = extract(
+        taxonomy, FeatureConfig(encoder="classical", n_components=8, n_views=3), tmp_path / "want"
+    )
     command = start(taxonomy, tmp_path, 2, "classical")
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=tiny.environment())
     try:
@@ -210,7 +212,11 @@ def test_killed_processes_leave_what_the_next_call_goes_on_with(
         process.wait()
     assert process.returncode == -signal.SIGKILL
     assert not list((tmp_path / "features").glob("[!.]*"))
-    got, made = extract(taxonomy, FeatureConfig(n_components=8, n_views=3), tmp_path / "features")
+    got, made = extract(
+        taxonomy,
+        FeatureConfig(encoder="classical", n_components=8, n_views=3),
+        tmp_path / "features",
+    )
     assert made
     assert bytes_of(got) == bytes_of(want)
 
@@ -373,3 +379,14 @@ def test_a_description_of_the_first_version_is_read(taxonomy: Taxonomy, tmp_path
     old = load_features(features.path)
     assert (old.config, old.encoder_version, old.skipped) == (VIEWS, "1", ())
     assert set(said["config"]) == {"encoder", "pooling", "n_components", "n_views", "seed"}
+
+
+@pytest.mark.parametrize(
+    ("encoder", "n_shards", "n_workers"),
+    [("embedded-ssl", 7, 1), ("embedded-ssl", 25, 3), ("embedded-ssl", 400, 6), ("vit", 2, 6)],
+)
+def test_quick_encoders_start_processes_only_for_much_work(
+    encoder: str, n_shards: int, n_workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "n_cores", lambda: 6)
+    assert crew.workers_for(encoder, n_shards) == n_workers

@@ -70,10 +70,3 @@ def load_encoder(config: FeatureConfig, device: str = "cpu") -> Encoder:
     if config.pooling == "cls":
         raise ConfigError(f"encoder {config.encoder!r} has no class token: take pooling mean")
     return OWN[config.encoder]()
-
-
-def workers_for(encoder: str) -> int:
-    """Processes unless told otherwise: one a core, but one alone where starting costs more."""
-    from xmodal.workers import n_cores
-
-    return 1 if encoder in OWN else n_cores()

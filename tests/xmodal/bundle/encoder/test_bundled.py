@@ -49,8 +49,8 @@ def test_files_are_small_and_hold_no_pickle() -> None:
     assert {path.suffix for path in files} == {".json", ".safetensors", ".txt"}
 
 
-def test_it_is_a_choice_and_not_the_default() -> None:
-    assert (NAME in OWN, FeatureConfig().encoder) == (True, "classical")
+def test_it_is_the_default() -> None:
+    assert (NAME in OWN, FeatureConfig().encoder) == (True, NAME)
 
 
 def test_features_are_made_of_it_like_of_any_other(tmp_path: Path) -> None:
