@@ -45,6 +45,13 @@ def train(
         ),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            help="Stop early: after so many passes without a lower loss on validation pictures, "
+            "asked what training asks; the best pass's projector is kept.  [default: never]"
+        ),
+    ] = None,
     projector: Annotated[
         str | None,
         typer.Option(help="linear, mlp or resampler, instead of the recipe's."),
@@ -111,7 +118,7 @@ def train(
         "changes": {
             "epochs": epochs, "batch_size": batch_size, "batch_unit": batch_unit,
             "learning_rate": learning_rate, "projector": projector,
-            "prefix_tokens": prefix_tokens,
+            "prefix_tokens": prefix_tokens, "patience": patience,
         },
     }  # fmt: skip
     if dry_run:

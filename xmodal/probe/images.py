@@ -108,6 +108,7 @@ def _grid(image: Ints, leaf: Ints, phrases: list[str]) -> Examples:
         answer=np.zeros(n, dtype=np.bool_),
         kind=np.full(n, "hypernym"),
         split=np.full(n, "test"),
+        question_set=np.full(n, "held_out"),
         in_training=np.zeros(n, dtype=np.bool_),
         leaf=np.repeat(leaf, n_phrases),
         phrases=phrases,

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from taxonomy.errors import DataError
 from xmodal.files import write_whole
+from xmodal.vlm.early_stop import Looks
 from xmodal.vlm.trainer import TrainState
 
 
@@ -39,6 +40,10 @@ class Checkpoint:
                 for name, value in moments.items():
                     tensors[f"{run_id}/optimiser/{index}/{name}"] = torch.as_tensor(value)
             said = {"step": state.step, "seconds": state.seconds, "metrics": state.metrics}
+            if (looks := state.looks) is not None:
+                said["looks"] = [looks.best_loss, looks.best_step, looks.n_since]
+                for name, value in looks.weights.items():
+                    tensors[f"{run_id}/best/{name}"] = value
             header[run_id] = json.dumps(said)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.path, lambda path: save_file(tensors, path, metadata=header))
@@ -94,11 +99,14 @@ def _restore(
 ) -> None:
     said = json.loads(header[run_id])
     weights: dict[str, Tensor] = {}
+    best: dict[str, Tensor] = {}
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         owner, what, name = key.split("/", 2)
         if owner == run_id and what == "projector":
             weights[name] = value
+        elif owner == run_id and what == "best":
+            best[name] = value.to(next(state.projector.parameters()).device)
         elif owner == run_id:
             index, moment = name.split("/")
             moments.setdefault(int(index), {})[moment] = value
@@ -108,3 +116,6 @@ def _restore(
     state.optimiser.load_state_dict(packed)
     state.step, state.seconds = int(said["step"]), float(said["seconds"])
     state.metrics = [(int(s), str(n), float(v)) for s, n, v in said["metrics"]]
+    if "looks" in said:
+        loss, step, n_since = said["looks"]
+        state.looks = Looks(float(loss), int(step), best, int(n_since))

@@ -81,12 +81,13 @@ class TrainGroup:
         """
         failed: dict[int, ConfigError] = {}
         questions, offsets = merge_questions([one.questions for one in self.trainers])
-        last = [one.n_steps if until is None else min(one.n_steps, until) for one in self.trainers]
         for state in states:
             state.projector.train()
         with torch.random.fork_rng(devices=[]):
             while active := [
-                i for i, s in enumerate(states) if s.step < last[i] and i not in failed
+                i
+                for i in range(len(states))
+                if i not in failed and self._goes_on(i, states[i], until)
             ]:
                 started = time.monotonic()
                 losses = self._gradients([(i, states[i]) for i in active], questions, offsets)
@@ -104,6 +105,9 @@ class TrainGroup:
         for state in states:
             state.projector.eval()
         return failed
+
+    def _goes_on(self, place: int, state: TrainState, until: int | None) -> bool:
+        return not self.trainers[place].is_done(state) and (until is None or state.step < until)
 
     def _gradients(
         self, active: list[tuple[int, TrainState]], questions: Questions, offsets: Sequence[int]
@@ -192,6 +196,7 @@ class TrainGroup:
         state.seconds += seconds
         if state.step % trainer.log_every == 0 or state.step == trainer.n_steps:
             state.metrics.append((state.step, "train_loss", loss))
+        trainer.look(state)
         if on_step is not None:
             on_step(place, state, loss)
 

@@ -21,6 +21,7 @@ from taxonomy.model import Manifest, Taxonomy
 from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
 from xmodal.vlm.cost import step_cost
+from xmodal.vlm.early_stop import early_stop
 from xmodal.vlm.evaluate import score
 from xmodal.vlm.forward import Questions, tokenise
 from xmodal.vlm.lm import LanguageModel
@@ -28,7 +29,7 @@ from xmodal.vlm.prompts import PromptTemplate, prompt_template
 from xmodal.vlm.recipes import Recipe
 from xmodal.vlm.run_folder import RunFolder
 from xmodal.vlm.selfcheck import packing
-from xmodal.vlm.trainer import Trainer, TrainState, steps_of
+from xmodal.vlm.trainer import Trainer, TrainState, steps_of, steps_of_pass
 from xmodal.vlm.trainset import Examples, Groups, full_size, group_by_image, read_examples
 
 
@@ -168,6 +169,11 @@ def finish(prepared: Prepared, state: TrainState) -> None:
     spec, folder = prepared.spec, prepared.folder
     if prepared.record.get("status") == "finished" and folder.is_whole():
         return
+    if state.looks is not None:
+        state.projector.load_state_dict(state.looks.weights)
+        prepared.record.update(
+            n_steps=state.step, flops=step_cost(prepared.trainer).flops * state.step
+        )
     predictions = _predict(spec, state, prepared.examples, prepared.groups, prepared.questions)
     folder.write_predictions(predictions)
     folder.write_metrics(state.metrics)
@@ -179,6 +185,15 @@ def finish(prepared: Prepared, state: TrainState) -> None:
 def _trainer(spec: RunSpec, examples: Examples, groups: Groups, questions: Questions) -> Trainer:
     unit = spec.recipe.batch_unit
     own = len(groups.images) if unit == "images" else len(groups.examples)
+    stop = None
+    if spec.recipe.patience is not None:
+        stop = early_stop(
+            examples,
+            groups.examples,
+            patience=spec.recipe.patience,
+            every=steps_of_pass(spec.recipe, own),
+            balance=spec.recipe.balance,
+        )
     return Trainer(
         lm=spec.lm,
         features=spec.features,
@@ -188,6 +203,7 @@ def _trainer(spec: RunSpec, examples: Examples, groups: Groups, questions: Quest
         n_steps=steps_of(spec.recipe, own, full_size(examples, unit)),
         seed_init=spec.seed_init,
         seed_order=spec.seed_order,
+        early_stop=stop,
     )
 
 

@@ -163,7 +163,9 @@ def _train(
     def after(place: int, state: TrainState, loss: float) -> None:
         if on_step is not None:
             one = members[place]
-            on_step(one.place, state.step, one.prepared.trainer.n_steps, loss)
+            trainer = one.prepared.trainer
+            total = state.step if trainer.is_done(state) else trainer.n_steps
+            on_step(one.place, state.step, total, loss)
 
     def save() -> None:
         nonlocal saved

@@ -39,6 +39,10 @@ class Recipe:
     leaf_no_per_visit: int | None = None
     """For batches of images: leaf No questions of an image in one step, drawn anew each time;
     None for all. Every other question of the image is always there."""
+    patience: int | None = None
+    """Early stop: passes over the training set without a lower loss on validation pictures, asked
+    what training asks, that end a run; the projector of the best pass is kept. None trains to
+    the end."""
 
     def __post_init__(self) -> None:
         one_of("batch_unit", self.batch_unit, ("images", "questions"))
@@ -51,6 +55,8 @@ class Recipe:
             raise ConfigError(
                 "leaf_no_per_visit is for batches of images, got batch_unit questions: leave it out"
             )
+        if self.patience is not None and self.patience < 1:
+            raise ConfigError(f"patience must be at least 1, got {self.patience}")
         if not self.clip > 0:
             raise ConfigError(f"clip must be above 0, got {self.clip}")
         for name in ("epochs", "learning_rate"):
@@ -65,8 +71,14 @@ class Recipe:
             raise ConfigError(f"warmup_ratio must be in [0, 1], got {self.warmup_ratio}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Every setting by name, nested."""
-        return asdict(self) | {"projector": self.projector.as_dict()}
+        """Every setting by name, nested; patience, which came later, only where it is set.
+
+        Ids of runs hash it: an old recipe keeps its id.
+        """
+        said = asdict(self) | {"projector": self.projector.as_dict()}
+        if self.patience is None:
+            del said["patience"]
+        return said
 
 
 RECIPES = {

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from taxonomy.hashing import hash63
 from xmodal.features.extract import FeatureSet
+from xmodal.vlm.early_stop import EarlyStop, Looks, keep_best
 from xmodal.vlm.forward import Questions
 from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import Projector
@@ -32,6 +33,8 @@ class TrainState:
     seconds: float = 0.0
     """Time spent in training steps."""
     metrics: Metrics = field(default_factory=list)
+    looks: Looks | None = None
+    """Of a run that may stop early."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Trainer:
     seed_init: int
     seed_order: int
     log_every: int = 25
+    early_stop: EarlyStop | None = None
 
     def start(self) -> TrainState:
         """A fresh projector, drawn from seed_init, and its optimiser."""
@@ -143,12 +147,26 @@ class Trainer:
         state.optimiser.step()
         state.step += 1
 
+    def look(self, state: TrainState) -> None:
+        """After a step: ask the validation questions where a look is due."""
+        stop = self.early_stop
+        if stop is None or not stop.is_due(state.step, self.n_steps):
+            return
+        loss = stop.loss(self.lm, state.projector, self.features, self.questions)
+        state.looks = keep_best(state.looks, loss, state.step, state.projector)
+        state.metrics.append((state.step, "validation_loss", loss))
+
+    def is_done(self, state: TrainState) -> bool:
+        """Whether no step is left to take."""
+        over = self.early_stop is not None and self.early_stop.is_over(state.looks)
+        return over or state.step >= self.n_steps
+
     def rows(self, step: int) -> Ints:
         """Rows of the step's questions, grouped by image."""
         by_image = self.recipe.batch_unit == "images"
         n = len(self.groups.images) if by_image else len(self.groups.examples)
         size = min(self.recipe.batch_size, n)
-        a_pass = math.ceil(n / size)
+        a_pass = steps_of_pass(self.recipe, n)
         epoch, at = divmod(step, a_pass)
         order = np.random.default_rng([self.seed_order, 0, epoch]).permutation(n)
         units = np.sort(order[at * size : (at + 1) * size])
@@ -193,6 +211,11 @@ def weighted_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (each * weight).sum() / weight.sum()
 
 
+def steps_of_pass(recipe: Recipe, size: int) -> int:
+    """Steps of one pass over so many units (images or questions)."""
+    return math.ceil(size / min(recipe.batch_size, size))
+
+
 def steps_of(recipe: Recipe, own_size: int, unablated_size: int) -> int:
     """Optimiser steps of a run.
 
@@ -202,4 +225,4 @@ def steps_of(recipe: Recipe, own_size: int, unablated_size: int) -> int:
         unablated_size: Units in the training set without ablation.
     """
     size = unablated_size if recipe.match == "steps" else own_size
-    return max(1, round(recipe.epochs * math.ceil(size / min(recipe.batch_size, size))))
+    return max(1, round(recipe.epochs * steps_of_pass(recipe, size)))

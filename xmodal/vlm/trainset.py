@@ -26,6 +26,8 @@ class Examples:
     answer: Bools
     kind: np.ndarray[tuple[int], np.dtype[np.str_]]
     split: np.ndarray[tuple[int], np.dtype[np.str_]]
+    question_set: np.ndarray[tuple[int], np.dtype[np.str_]]
+    """leaf, held_out, seen or unasked."""
     in_training: Bools
     leaf: Ints
     """Label leaf."""
@@ -45,6 +47,7 @@ class Examples:
             self.answer[rows],
             self.kind[rows],
             self.split[rows],
+            self.question_set[rows],
             self.in_training[rows],
             self.leaf[rows],
             self.phrases,
@@ -81,6 +84,7 @@ def read_examples(taxonomy: Taxonomy, manifest: Manifest) -> Examples:
         answer=_column(table, "answer").astype(bool),
         kind=_column(table, "kind").astype(str),
         split=_column(table, "split").astype(str),
+        question_set=_column(table, "question_set").astype(str),
         in_training=_column(table, "in_training").astype(bool),
         leaf=_column(table, "label_leaf_id").astype(np.int64),
         phrases=[phrases[i] for i in asked_ids],
@@ -117,14 +121,25 @@ def group_by_image(examples: Examples, balance: bool, leaf_no: int | None = None
         raise ManifestError("the manifest leaves no training question; lower its ratio")
     images, first = np.unique(chosen.image, return_index=True)
     offsets = np.append(first, len(chosen)).astype(np.int64)
-    weights = np.ones(len(chosen), dtype=np.float32)
+    return Groups(chosen, images, offsets, balanced_weights(chosen, balance, leaf_no))
+
+
+def balanced_weights(chosen: Examples, balance: bool, leaf_no: int | None = None) -> Floats:
+    """Loss weights of questions, float32 [N], mean 1 over those that a pass uses.
+
+    Args:
+        chosen: The questions.
+        balance: Yes and No count the same within leaf and within hypernym questions.
+        leaf_no: How many of an image's leaf No questions a visit uses; None for all.
+    """
+    weights: Floats = np.ones(len(chosen), dtype=np.float32)
     for kind in ("leaf", "hypernym") if balance else ():
         groups = [(chosen.kind == kind) & (chosen.answer == said) for said in (True, False)]
         counts = [_n_used(chosen, group, leaf_no if kind == "leaf" else None) for group in groups]
         if all(counts):
             for group, count in zip(groups, counts, strict=True):
                 weights[group] = sum(counts) / 2 / count
-    return Groups(chosen, images, offsets, weights)
+    return weights
 
 
 def _n_used(chosen: Examples, group: Bools, most: int | None) -> int:
