@@ -13,6 +13,7 @@ from torch import Tensor
 
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.model import one_of
+from xmodal.hub import pinned
 from xmodal.quiet import quiet_transformers
 
 INITS = ("pretrained", "random", "scrambled")
@@ -29,6 +30,7 @@ class LanguageModel:
     name: str
     init: str
     revision: str | None
+    """The commit that a hub model came from, whatever was asked for; None for a folder."""
     model: Any
     tokenizer: Any
     sha256: str
@@ -161,7 +163,8 @@ def load_lm(
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     try:
         with quiet_transformers():
-            tokenizer, model = _read(where, init, revision, seed, dtype)
+            commit = pinned(where, revision)
+            tokenizer, model = _read(where, init, commit, seed, dtype)
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         kind = "folder" if Path(where).exists() else "local folder or hub model"
         reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -169,7 +172,7 @@ def load_lm(
     model = model.to(device).eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    return LanguageModel(name, init, revision, model, tokenizer, weights_sha256(model))
+    return LanguageModel(name, init, commit, model, tokenizer, weights_sha256(model))
 
 
 def _read(
@@ -178,8 +181,6 @@ def _read(
     """Tokenizer and model of a folder or hub model."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    if Path(where).is_dir() and not Path(where, "config.json").is_file():
-        raise OSError("it holds no config.json")
     tokenizer = AutoTokenizer.from_pretrained(where, revision=revision)
     if init == "random":
         config = AutoConfig.from_pretrained(where, revision=revision)

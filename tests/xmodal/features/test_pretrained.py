@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from taxonomy.errors import ConfigError, DataError
-from tests.xmodal import tiny
+from tests.xmodal import hub, tiny
 from tests.xmodal.features import tiny_encoders as encoders
 from xmodal.features.classical import encode
 from xmodal.features.encoders.load import config_for, load_encoder
@@ -182,6 +182,18 @@ def test_the_version_is_of_weights_and_size_not_of_the_place(folder: Path, tmp_p
         for path in (folder / "dinov2", moved, tmp_path / "other")
     ]
     assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_hub_model_is_known_by_its_commit(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = "a" * 40, "b" * 40
+    for commit in (old, new):
+        hub.publish(monkeypatch, tmp_path, "org/vit", folder / "vit", commit)
+    latest, local = load(Path("org/vit")), load(folder / "vit")
+    assert (latest.name, latest.revision, latest.version) == ("org/vit", new, local.version)
+    assert load(Path("org/vit"), revision=old).revision == old
+    assert local.revision == local.version
 
 
 def test_a_pooler_that_the_checkpoint_lacks_is_not_part_of_the_hash(folder: Path) -> None:

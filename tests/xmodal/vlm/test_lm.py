@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from taxonomy.errors import ConfigError, DataError
+from tests.xmodal import hub
 from xmodal.vlm.forward import tokenise
 from xmodal.vlm.lm import LanguageModel, load_lm, weights_sha256
 from xmodal.vlm.prompts import PROMPTS, PromptTemplate, prompt_template
@@ -139,3 +140,23 @@ def test_the_hash_of_weights_sees_one_bit_and_scalars() -> None:
     with torch.no_grad():
         module.weight[0, 0] = torch.nextafter(module.weight[0, 0], torch.tensor(9.0))
     assert weights_sha256(module) != before
+
+
+def test_a_hub_model_is_known_by_its_commit(
+    lm: LanguageModel, lm_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = "a" * 40, "b" * 40
+    for commit in (old, new):
+        hub.publish(monkeypatch, tmp_path, "org/tiny", lm_folder, commit)
+    latest = load_lm("org/tiny")
+    assert (latest.name, latest.revision, latest.sha256) == ("org/tiny", new, lm.sha256)
+    assert load_lm("org/tiny", revision=old).revision == old
+    assert load_lm("org/tiny", init="random", seed=1).revision == new
+    assert lm.revision is None
+    with pytest.raises(DataError, match="cannot be loaded as a local folder or hub model"):
+        load_lm("org/tiny", revision="c" * 40)
+
+
+def test_a_folder_has_no_revision(lm_folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^revision is for models on the hub, and '.*' is a "):
+        load_lm(str(lm_folder), revision="main")

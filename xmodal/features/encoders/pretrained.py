@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from taxonomy.hashing import content_id
 from xmodal.features.config import FeatureConfig, layer_index
 from xmodal.features.encoders.preparation import Preparation
 from xmodal.features.encoders.processor import Processing, read_processing
+from xmodal.hub import pinned
 from xmodal.quiet import quiet_transformers
 
 _MOST_BEFORE = 16
@@ -152,8 +153,9 @@ def load_pretrained(config: FeatureConfig, device: str = "cpu") -> Pretrained:
     target = _device(device)
     try:
         with quiet_transformers():
-            model, lacking = _read(name, config.revision)
-            processing = read_processing(name, config)
+            commit = pinned(name, config.revision)
+            model, lacking = _read(name, commit)
+            processing = read_processing(name, replace(config, revision=commit))
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         kind = "folder" if Path(name).exists() else "local folder or hub model"
         reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -166,10 +168,9 @@ def load_pretrained(config: FeatureConfig, device: str = "cpu") -> Pretrained:
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     version = content_id({"weights": digest, "processing": asdict(processing)})
-    commit = getattr(model.config, "_commit_hash", None)
     made = Pretrained(
         name=name,
-        revision=commit or config.revision or version,
+        revision=commit or version,
         version=version,
         weights_sha256=digest,
         model=model.to(target, dtype).eval(),
@@ -197,8 +198,6 @@ def _read(name: str, revision: str | None) -> tuple[Any, set[str]]:
     """The model, and the names of weights that the checkpoint lacks and nobody needs."""
     from transformers import AutoConfig, AutoModel
 
-    if Path(name).is_dir() and not Path(name, "config.json").is_file():
-        raise OSError("it holds no config.json")
     config = AutoConfig.from_pretrained(name, revision=revision)
     vision = getattr(config, "vision_config", None) or config
     loaded: Any = AutoModel.from_pretrained(
