@@ -34,7 +34,13 @@ def train(
         typer.Option(help="Seed of initialisation and order; may be repeated.  [default: 42]"),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Several seeds at once, such as 42,218,7.")] = "",
-    recipe: Annotated[str, typer.Option(help="Recipe: embedded or s1.")] = "embedded",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Recipe: embedded or s1.  [default: embedded for the embedded LMs, s1 (the "
+            "paper's) for others]"
+        ),
+    ] = None,
     epochs: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_unit: Annotated[

@@ -211,7 +211,7 @@ def plan_jobs(
     lm: str = EMBEDDED,
     lm_init: str = "pretrained",
     revision: str | None = None,
-    recipe: str = "embedded",
+    recipe: str | None = None,
     prompt: str = "default",
     features: str | None = None,
     allow_seen: bool = False,
@@ -227,7 +227,7 @@ def plan_jobs(
         lm: "embedded", "embedded-parts", a local folder, or a hub name.
         lm_init: pretrained, random or scrambled.
         revision: Of a hub model.
-        recipe: A recipe's name.
+        recipe: A recipe's name; None for embedded with an LM of the bundle, else s1.
         prompt: A prompt template's name.
         features: Id of a feature set or its beginning; None for the only one of each dataset,
             of several the default, which is extracted where there is none.
@@ -238,7 +238,8 @@ def plan_jobs(
     Returns:
         The jobs, and what to tell the user about questions left out.
     """
-    chosen = named_recipe(recipe, **(changes or {}))
+    usual = "embedded" if lm in BUNDLED else "s1"
+    chosen = named_recipe(usual if recipe is None else recipe, **(changes or {}))
     prompt_template(prompt)
     check_seeds(seeds)
     with Store.open(store, read_only=True) as opened:

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def command(world: Tiny, how: tuple[str, ...]) -> list[str]:
     manifests = world.manifests if how == TOGETHER else world.manifests[:1]
     named = [word for manifest in manifests for word in ("--manifest", manifest)]
-    return ["train", *named, "--lm", str(world.lm), *LONG, *how]
+    return ["train", *named, "--lm", str(world.lm), "--recipe", "embedded", *LONG, *how]
 
 
 def finished(world: Tiny, how: tuple[str, ...]) -> dict[str, dict[str, bytes]]:

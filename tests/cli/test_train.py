@@ -54,6 +54,15 @@ def test_a_run_is_trained_scored_and_stored(world: Tiny) -> None:
     assert run_id in shown.stdout
 
 
+def test_the_recipe_is_the_paper_s_but_for_the_embedded_lms(world: Tiny) -> None:
+    given = ("train", "--manifest", world.manifests[0], "--dry-run", "--format", "csv")
+    for lm, recipe in ((world.lm, "s1"), ("embedded", "embedded")):
+        done = world.call(*given, "--lm", lm)
+        assert done.exit_code == 0, done.stderr
+        names, row = (line.split(",") for line in done.stdout.splitlines())
+        assert dict(zip(names, row, strict=True))["recipe"] == recipe
+
+
 def test_projector_prefix_and_batches_are_changes_of_the_recipe(world: Tiny) -> None:
     more = ("--projector", "resampler", "--prefix-tokens", "3", "--batch-unit", "questions")
     done = world.train("--epochs", "1", "--batch-size", "40", *more)
@@ -115,6 +124,7 @@ def test_two_workers_train_what_one_does(world: Tiny, made: Tiny, tmp_path: Path
     other = made.copy(tmp_path / "two")
     code = "import sys; from cli.main import app; app(sys.argv[1:])"
     arguments = ["train", "--manifest", world.manifests[0], "--lm", str(world.lm), *QUICK, *both]
+    arguments += ["--recipe", "embedded"]
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments, "--workers", "2", "--store", str(other.store)],
         capture_output=True,
@@ -138,6 +148,7 @@ def test_an_error_in_a_worker_is_one_line(world: Tiny) -> None:
     (folder.path / "run.json").write_text("{")
     code = "import sys; from cli.main import app; app(sys.argv[1:])"
     arguments = ["train", "--manifest", world.manifests[0], "--lm", str(world.lm), *QUICK]
+    arguments += ["--recipe", "embedded"]
     arguments += ["--seed", "1", "--seed", "2", "--workers", "2", "--store", str(world.store)]
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],

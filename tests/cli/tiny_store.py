@@ -27,7 +27,10 @@ class Tiny:
         return CliRunner().invoke(app, text)
 
     def train(self, *more: str, manifest: int = 0) -> Result:
-        return self.call("train", "--manifest", self.manifests[manifest], "--lm", self.lm, *more)
+        """The recipe for pictures in small, unless told otherwise."""
+        recipe = () if "--recipe" in more else ("--recipe", "embedded")
+        given = ("--manifest", self.manifests[manifest], "--lm", self.lm, *recipe, *more)
+        return self.call("train", *given)
 
     def below(self) -> set[str]:
         """Names of everything beside the store."""
