@@ -28,10 +28,10 @@ from taxonomy.model import ManifestConfig, Taxonomy, TaxonomyConfig
 from xmodal.features.classifier import Pictures, network_logits
 from xmodal.features.extract import FeatureConfig, FeatureSet, extract
 from xmodal.features.questions import macro_f1
+from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.evaluate import ask
 from xmodal.vlm.forward import tokenise
-from xmodal.vlm.lm import LanguageModel, load_lm
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.trainset import read_examples
 

@@ -28,10 +28,10 @@ from taxonomy.manifest import ManifestBuilder
 from taxonomy.model import ManifestConfig, TaxonomyConfig
 from xmodal.demo import TRAIN_LEAF_NEGATIVES
 from xmodal.features.extract import FeatureConfig, extract
+from xmodal.lms.causal import load_lm
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.co_train import TrainGroup
 from xmodal.vlm.experiment import RunSpec, prepare
-from xmodal.vlm.lm import load_lm
 from xmodal.vlm.recipes import named_recipe
 from xmodal.vlm.trainer import Trainer
 

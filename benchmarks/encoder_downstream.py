@@ -25,10 +25,10 @@ from taxonomy.model import ManifestConfig, TaxonomyConfig
 from xmodal.features.classifier import Pictures, network_logits, pooled
 from xmodal.features.extract import FeatureConfig, FeatureSet, extract
 from xmodal.features.questions import macro_f1
+from xmodal.lms.causal import load_lm
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.experiment import RunSpec
 from xmodal.vlm.group_run import run
-from xmodal.vlm.lm import load_lm
 from xmodal.vlm.recipes import named_recipe
 from xmodal.vlm.trainset import read_examples
 

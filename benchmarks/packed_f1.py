@@ -18,11 +18,11 @@ from benchmarks.result import report
 from taxonomy.manifest import build_manifest
 from taxonomy.model import ManifestConfig, TaxonomyConfig
 from xmodal.features.extract import FeatureConfig, extract
+from xmodal.lms.causal import load_lm
 from xmodal.store import Store
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.experiment import RunSpec
 from xmodal.vlm.group_run import run
-from xmodal.vlm.lm import load_lm
 from xmodal.vlm.recipes import named_recipe
 from xmodal.vlm.selfcheck import Packing
 

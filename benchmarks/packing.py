@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from benchmarks.result import report
+from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.vlm.forward import Questions, answer_logits, tokenise
-from xmodal.vlm.lm import LanguageModel, load_lm
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.rows import cheapest
 

@@ -32,9 +32,9 @@ from transformers import AutoModelForCausalLM, Dinov2WithRegistersConfig, Qwen3C
 from transformers.models.dinov2_with_registers import Dinov2WithRegistersModel
 
 from benchmarks.result import report
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.cost import layer_parameters, lm_flops
 from xmodal.vlm.forward import Questions, answer_logits
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import Projector, ProjectorConfig
 
 PLAIN_BATCH = 16

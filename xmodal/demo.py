@@ -22,13 +22,13 @@ from taxonomy.relations.relation import PART
 from xmodal.features.encoders.load import OWN
 from xmodal.features.extract import FeatureConfig, Work
 from xmodal.jobs import TrainJob
+from xmodal.lms.causal import EMBEDDED, EMBEDDED_PARTS
 from xmodal.machine import n_cores
 from xmodal.manifests import build_into
 from xmodal.pipeline import check_seeds, ensure_features, sync_store
 from xmodal.progress import counter
 from xmodal.store import Store
 from xmodal.taxonomies import build_taxonomy
-from xmodal.vlm.lm import EMBEDDED, EMBEDDED_PARTS
 from xmodal.vlm.recipes import Recipe, named_recipe
 from xmodal.workers import train_jobs
 

@@ -12,9 +12,9 @@ from xmodal.features.extract import load_features
 from xmodal.features.skipped import with_features
 from xmodal.features.unseen import check_unseen, pictures_asked
 from xmodal.jobs import features_dir, runs_dir
+from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.store import Store
 from xmodal.vlm.evaluate import IMAGE_MODES
-from xmodal.vlm.lm import LanguageModel, load_lm
 from xmodal.vlm.run_folder import RunFolder
 from xmodal.vlm.transfer import Evaluated, Evaluator
 

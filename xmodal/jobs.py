@@ -12,10 +12,10 @@ from typing import Any
 from taxonomy.model import Taxonomy
 from xmodal.features.extract import FeatureConfig, FeatureSet, feature_set_id, load_features
 from xmodal.features.skipped import with_features
+from xmodal.lms.causal import EMBEDDED, LanguageModel, load_lm
 from xmodal.store import Store
 from xmodal.vlm.experiment import RunResult, RunSpec
 from xmodal.vlm.group_run import OnRunStep, run_group
-from xmodal.vlm.lm import EMBEDDED, LanguageModel, load_lm
 from xmodal.vlm.recipes import Recipe
 
 

@@ -26,9 +26,9 @@ from xmodal.features.skipped import with_features
 from xmodal.features.stored import load_stored
 from xmodal.features.unseen import check_unseen, pictures_asked, training_sha256
 from xmodal.jobs import TrainJob, features_dir, loaded_lm, run_specs, runs_dir, shared_groups
+from xmodal.lms.causal import BUNDLED, EMBEDDED, bundled_which
 from xmodal.store import Store, SyncReport
 from xmodal.store.rows import FeatureSetRow, SkippedImageRow
-from xmodal.vlm.lm import BUNDLED, EMBEDDED, bundled_which
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import named_recipe
 

@@ -15,8 +15,8 @@ from taxonomy.errors import ConfigError, DataError, StoreError
 from tests.cli import tiny_store
 from tests.cli.tiny_store import Tiny
 from xmodal.api import Result
+from xmodal.lms.causal import load_lm
 from xmodal.store.sandbox import run_user_query
-from xmodal.vlm.lm import load_lm
 from xmodal.vlm.run_folder import RunFolder
 
 

@@ -19,11 +19,11 @@ from taxonomy.manifest.build import build_manifest
 from taxonomy.model import Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
 from tests.xmodal import architectures
 from xmodal.features.extract import FeatureConfig, FeatureSet, extract
+from xmodal.lms.causal import LanguageModel
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm import experiment
 from xmodal.vlm.experiment import RunSpec
 from xmodal.vlm.forward import tokenise
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import ProjectorConfig
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import Recipe

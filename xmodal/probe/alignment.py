@@ -36,11 +36,11 @@ from xmodal.features.coherence import LeafSums, training_sums
 from xmodal.features.extract import FeatureSet, one_thread
 from xmodal.features.stored import choose_shuffles, load_stored
 from xmodal.features.truth import Shuffle, Truth, label_rows, read_truth
+from xmodal.lms.causal import LanguageModel
 from xmodal.probe.command import Probed
 from xmodal.probe.config import AlignmentConfig, LmChoice, ProbeConfig
 from xmodal.store import Store
 from xmodal.store.findings import ALIGNMENT, replace_alignment
-from xmodal.vlm.lm import LanguageModel
 
 VERSION = 1
 FRAME = "a picture of {phrase}"

@@ -16,6 +16,7 @@ from taxonomy.errors import ConfigError
 from taxonomy.hashing import canonical_json, content_id
 from taxonomy.manifest.world import World, read_world
 from taxonomy.model import Taxonomy
+from xmodal.lms.causal import LanguageModel
 from xmodal.probe.config import ASKED, LmChoice, ProbeConfig
 from xmodal.probe.images import rank_pictures
 from xmodal.probe.pairs import ProbePairs, draw_pairs, read_pairs
@@ -27,7 +28,6 @@ from xmodal.store import Store
 from xmodal.store.findings import replace_probe, tested_cells
 from xmodal.store.render import emit
 from xmodal.store.rows import TextProbeRow
-from xmodal.vlm.lm import LanguageModel
 
 VERSION = 1
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from taxonomy.errors import ConfigError
 from taxonomy.model import RELATION, one_of
+from xmodal.lms.causal import EMBEDDED, LanguageModel, load_lm
 from xmodal.probe.phrasings import N_PHRASINGS, TASKS, Task
-from xmodal.vlm.lm import EMBEDDED, LanguageModel, load_lm
 
 ASKED: dict[str, tuple[Task, ...]] = {
     "all": TASKS,

@@ -16,10 +16,10 @@ from taxonomy.model import Manifest
 from taxonomy.relations.relation import question_text
 from xmodal.features.extract import load_features
 from xmodal.features.skipped import with_features
+from xmodal.lms.causal import LanguageModel
 from xmodal.store import Store
 from xmodal.vlm.evaluate import ask
 from xmodal.vlm.forward import tokenise
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.run_folder import RunFolder
 from xmodal.vlm.trainset import Examples

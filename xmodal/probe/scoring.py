@@ -20,7 +20,7 @@ from torch import Tensor
 
 from taxonomy.errors import ConfigError
 from taxonomy.manifest.draws import Floats, Ints
-from xmodal.vlm.lm import LanguageModel
+from xmodal.lms.causal import LanguageModel
 
 OnBatch = Callable[[int, int], None]
 """Called with (texts done, texts in all)."""

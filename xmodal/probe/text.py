@@ -13,11 +13,11 @@ import pyarrow as pa
 from taxonomy.errors import ConfigError
 from taxonomy.manifest.world import World
 from taxonomy.model import Taxonomy
+from xmodal.lms.causal import LanguageModel
 from xmodal.probe.pairs import ProbePairs
 from xmodal.probe.phrasings import Forms, fill, split_choice
 from xmodal.probe.scoring import OnBatch, Span, span_log_probs
 from xmodal.store.findings import TEXT_PROBE_ANSWER
-from xmodal.vlm.lm import LanguageModel
 
 YES_FORMS = ("Yes", " Yes", "yes", " yes")
 NO_FORMS = ("No", " No", "no", " no")

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.co_train import TrainGroup
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.trainer import Trainer
 
 _LOOKED_AT = 16

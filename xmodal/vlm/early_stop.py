@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from taxonomy.errors import ConfigError
 from xmodal.features.extract import FeatureSet
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.forward import Questions, answer_logits
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import Projector
 from xmodal.vlm.trainset import Examples, Floats, balanced_weights
 

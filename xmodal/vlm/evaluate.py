@@ -14,8 +14,8 @@ from taxonomy.errors import ManifestError, XmodalError
 from taxonomy.hashing import hash63, keyed_order
 from taxonomy.model import one_of
 from xmodal.features.extract import FeatureSet
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.forward import Questions, answer_logits
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import Projector
 from xmodal.vlm.selfcheck import TOLERANCE
 from xmodal.vlm.trainset import Examples

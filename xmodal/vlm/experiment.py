@@ -20,11 +20,11 @@ from taxonomy.hashing import content_id
 from taxonomy.model import Manifest, Taxonomy
 from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.cost import step_cost
 from xmodal.vlm.early_stop import early_stop
 from xmodal.vlm.evaluate import score
 from xmodal.vlm.forward import Questions, tokenise
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.prompts import PromptTemplate, prompt_template
 from xmodal.vlm.recipes import Recipe
 from xmodal.vlm.run_folder import RunFolder

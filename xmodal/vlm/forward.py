@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from taxonomy.errors import ConfigError
-from xmodal.vlm.lm import LanguageModel
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.masks import DENSE
 from xmodal.vlm.packed import logits_in_rows
 from xmodal.vlm.prompts import PromptTemplate

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.head import logits_at
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.masks import DENSE, FLEX, PADDING, PREFIX, Structure, masks
 from xmodal.vlm.rows import Ints, Rows
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from taxonomy.hashing import hash63
 from xmodal.features.extract import FeatureSet
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.early_stop import EarlyStop, Looks, keep_best
 from xmodal.vlm.forward import Questions
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import Projector
 from xmodal.vlm.recipes import Recipe
 from xmodal.vlm.trainset import Groups, Ints

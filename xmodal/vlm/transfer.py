@@ -24,10 +24,10 @@ from taxonomy.model import Manifest, Taxonomy
 from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
 from xmodal.files import write_whole
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.evaluate import Scores, one_by_one, sample, score, verify
 from xmodal.vlm.experiment import versions
 from xmodal.vlm.forward import Questions, tokenise
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import Projector
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.run_folder import RunFolder

@@ -17,6 +17,7 @@ from taxonomy.model import Taxonomy
 from tests.xmodal import tiny
 from xmodal.features.coherence import LeafSums
 from xmodal.features.truth import draw_shuffles, label_rows, pictures, read_truth
+from xmodal.lms.causal import load_lm
 from xmodal.pipeline import ensure_features
 from xmodal.probe.alignment import (
     FRAME,
@@ -31,7 +32,6 @@ from xmodal.probe.alignment import (
 )
 from xmodal.probe.config import AlignmentConfig, LmChoice, ProbeConfig
 from xmodal.store import Store
-from xmodal.vlm.lm import load_lm
 
 Array = np.ndarray[Any, Any]
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from taxonomy.errors import ConfigError
 from tests.xmodal.probe import lms
+from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.probe.scoring import Span, each_logits, span_log_probs
-from xmodal.vlm.lm import LanguageModel, load_lm
 
 BATCH_SIZES = (1, 2, 7, 64)
 WORDS = ("Is a parrot a bird?", "owl", "an axe is a tool", "Are parrots a type of tool?", "No")

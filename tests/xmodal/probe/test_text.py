@@ -13,12 +13,12 @@ from taxonomy.errors import ConfigError
 from taxonomy.manifest.world import read_world
 from taxonomy.model import Taxonomy, TaxonomyConfig
 from tests.xmodal import tiny
+from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.probe.pairs import ProbePairs, draw_pairs
 from xmodal.probe.phrasings import Forms, fill, template_of
 from xmodal.probe.summary import summarise
 from xmodal.probe.text import TextProbe, answer_forms
 from xmodal.taxonomies import build_taxonomy
-from xmodal.vlm.lm import LanguageModel, load_lm
 
 CHAT = (
     "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"

@@ -1,4 +1,4 @@
-"""One tiny LM and one tiny dataset for all tests of the trainer."""
+"""One tiny dataset and one run for all tests of the trainer."""
 
 from __future__ import annotations
 
@@ -9,23 +9,8 @@ import pytest
 from taxonomy.model import Manifest, Taxonomy
 from tests.xmodal import tiny
 from xmodal.features.extract import FeatureSet
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.experiment import RunSpec
-from xmodal.vlm.lm import LanguageModel, load_lm
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tiny")
-
-
-@pytest.fixture(scope="session")
-def lm_folder(folder: Path) -> Path:
-    return tiny.save_lm(folder / "lm")
-
-
-@pytest.fixture(scope="session")
-def lm(lm_folder: Path) -> LanguageModel:
-    return load_lm(str(lm_folder))
 
 
 @pytest.fixture(scope="session")

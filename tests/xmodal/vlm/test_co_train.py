@@ -12,10 +12,10 @@ import torch
 
 from taxonomy.errors import ConfigError
 from tests.xmodal import tiny
+from xmodal.lms.causal import load_lm
 from xmodal.vlm.co_train import TrainGroup, merge_questions
 from xmodal.vlm.experiment import RunSpec
 from xmodal.vlm.forward import answer_logits
-from xmodal.vlm.lm import load_lm
 from xmodal.vlm.trainer import Trainer, TrainState
 
 N_STEPS = 50

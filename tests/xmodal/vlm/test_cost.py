@@ -10,9 +10,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.xmodal import tiny
+from xmodal.lms.causal import load_lm
 from xmodal.vlm.cost import layer_parameters, lm_flops, step_cost
 from xmodal.vlm.experiment import RunSpec
-from xmodal.vlm.lm import load_lm
 
 
 def test_layers_are_the_matrices_without_embeddings_and_head(spec: RunSpec) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.xmodal import tiny
+from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.vlm.forward import Questions, answer_logits, tokenise
-from xmodal.vlm.lm import LanguageModel, load_lm
 from xmodal.vlm.projector import Projector, ProjectorConfig
 from xmodal.vlm.prompts import prompt_template
 

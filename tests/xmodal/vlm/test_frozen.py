@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tests.xmodal import tiny
+from xmodal.lms.causal import load_lm, weights_sha256
 from xmodal.vlm.group_run import run
-from xmodal.vlm.lm import load_lm, weights_sha256
 from xmodal.vlm.run_folder import RunFolder
 
 

@@ -18,9 +18,9 @@ from torch.nn.attention.flex_attention import create_mask, flex_attention
 from taxonomy.errors import ConfigError
 from tests.xmodal import tiny
 from tests.xmodal.architectures import PACKABLE, UNPACKABLE, WINDOW
+from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.vlm import masks, selfcheck
 from xmodal.vlm.forward import Questions, answer_logits, tokenise
-from xmodal.vlm.lm import LanguageModel, load_lm
 from xmodal.vlm.masks import DENSE, FLEX, PADDING, PREFIX, Structure
 from xmodal.vlm.packed import logits_in_rows
 from xmodal.vlm.projector import Projector, ProjectorConfig

@@ -14,9 +14,9 @@ from taxonomy.errors import ConfigError
 from taxonomy.hashing import content_id
 from tests.xmodal import tiny
 from xmodal.features.extract import FeatureSet
+from xmodal.lms.causal import LanguageModel
 from xmodal.vlm.experiment import RunSpec
 from xmodal.vlm.group_run import run
-from xmodal.vlm.lm import LanguageModel
 from xmodal.vlm.projector import Projector, ProjectorConfig
 from xmodal.vlm.recipes import named_recipe
 from xmodal.vlm.run_folder import RunFolder

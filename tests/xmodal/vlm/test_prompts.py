@@ -10,9 +10,9 @@ from taxonomy.errors import ConfigError
 from taxonomy.manifest import build_manifest
 from taxonomy.model import ManifestConfig, Taxonomy
 from taxonomy.relations.relation import Relation, add_relations
+from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.vlm.experiment import RunSpec
 from xmodal.vlm.forward import tokenise
-from xmodal.vlm.lm import LanguageModel, load_lm
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.trainset import read_examples
 

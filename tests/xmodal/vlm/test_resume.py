@@ -82,7 +82,7 @@ def test_another_process_with_another_hash_seed_goes_on_with_the_same_bits(
     stopped.checkpoint.save({spec.run_id: trainer.run(trainer.start(), until=5)})
     code = (
         "import sys; from pathlib import Path; from tests.xmodal import tiny\n"
-        "from xmodal.vlm.group_run import run; from xmodal.vlm.lm import load_lm\n"
+        "from xmodal.vlm.group_run import run; from xmodal.lms.causal import load_lm\n"
         "spec = tiny.spec(Path(sys.argv[1]), load_lm(sys.argv[2]))\n"
         "steps = []\n"
         "run(spec, Path(sys.argv[3]), lambda done, total, loss: steps.append(done))\n"

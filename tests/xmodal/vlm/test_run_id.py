@@ -10,8 +10,8 @@ import pytest
 
 from tests.xmodal import tiny
 from xmodal.features.extract import FeatureSet
+from xmodal.lms.causal import load_lm
 from xmodal.vlm.experiment import RunSpec
-from xmodal.vlm.lm import load_lm
 
 RECIPES: list[dict[str, Any]] = [
     {"name": "other"},

@@ -27,7 +27,7 @@ from taxonomy.hashing import content_id
 from xmodal.features.config import FeatureConfig, layer_index
 from xmodal.features.encoders.preparation import Preparation
 from xmodal.features.encoders.processor import Processing, read_processing
-from xmodal.hub import pinned
+from xmodal.lms.hub import pinned
 from xmodal.quiet import quiet_transformers
 
 _MOST_BEFORE = 16

@@ -16,8 +16,8 @@ from xmodal.bundle.lm.exam import examine
 from xmodal.bundle.lm.lexicon import LexiconConfig, build_lexicon
 from xmodal.bundle.lm.package import taught_table
 from xmodal.bundle.wordnet_files import wordnet_dir
+from xmodal.lms.causal import load_lm
 from xmodal.taxonomies import build_taxonomy
-from xmodal.vlm.lm import load_lm
 
 
 def folder(init: str) -> Path:

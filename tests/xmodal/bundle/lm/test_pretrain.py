@@ -24,8 +24,8 @@ from xmodal.bundle.lm.corpus import CAPTION, QUESTION, Corpus, Lexicon, context
 from xmodal.bundle.lm.exam import _macro_f1, examine, yes_margins
 from xmodal.bundle.lm.package import taught_table, train_lm
 from xmodal.bundle.lm.pretrain import UNKNOWN, pretrain
+from xmodal.lms.causal import load_lm, weights_sha256
 from xmodal.vlm.forward import tokenise
-from xmodal.vlm.lm import load_lm, weights_sha256
 from xmodal.vlm.prompts import prompt_template
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.model import one_of
-from xmodal.hub import pinned
+from xmodal.lms.hub import pinned
 from xmodal.quiet import quiet_transformers
 
 INITS = ("pretrained", "random", "scrambled")
