@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +46,29 @@ RECIPE = Recipe(
 )
 
 
-def tokenizer(*, bos: bool = False) -> Any:
-    """A byte-level BPE that has " Yes", " No", "Yes" and "No" as single tokens."""
+def byte_pairs(specials: Sequence[str]) -> Tokenizer:
+    """A byte-level BPE that has " Yes", " No", "Yes" and "No" as single tokens.
+
+    Args:
+        specials: Special tokens, the first of all.
+    """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     text = ["Is there a bird in the image? Yes", "\nIs there an owl?\nNo", "Yes", " No"] * 9
     trainer = trainers.BpeTrainer(
         vocab_size=330,
-        special_tokens=["<s>"],
+        special_tokens=list(specials),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     bpe.train_from_iterator(text, trainer)
+    return bpe
+
+
+def tokenizer(*, bos: bool = False) -> Any:
+    """The tokenizer of tiny decoders."""
+    bpe = byte_pairs(["<s>"])
     if bos:
         # how the tokenizer files of Llama 3 say it; add_bos_token stays False
         bpe.post_processor = processors.TemplateProcessing(

@@ -7,11 +7,11 @@ from typing import Any
 
 from taxonomy.errors import ConfigError
 from taxonomy.model import one_of
+from xmodal.layers import layer_index
 
 POOLINGS = ("pca", "patches", "cls", "mean", "given")
 OUTPUT = "output"
 """The layer of an encoder that gives one kind of tokens only."""
-LAYERS = ("penultimate", "last")
 FITS = ("own", "crop", "square", "pad")
 DTYPES = ("float32", "bfloat16")
 _FIRST = ("encoder", "pooling", "n_components", "n_views", "seed")
@@ -64,8 +64,8 @@ class FeatureConfig:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.side is not None and self.side < 1:
             raise ConfigError(f"side must be at least 1 pixel, got {self.side}")
-        if self.layer not in (OUTPUT, *LAYERS):
-            _number(self.layer)
+        if self.layer != OUTPUT:
+            layer_index(self.layer)
 
     def as_dict(self) -> dict[str, Any]:
         """Settings by name. Those that came later are named only where they are changed.
@@ -75,17 +75,3 @@ class FeatureConfig:
         default = {field.name: field.default for field in fields(self)}
         given = asdict(self)
         return {k: v for k, v in given.items() if k in _FIRST or v != default[k]}
-
-
-def _number(layer: str) -> int:
-    try:
-        return int(layer)
-    except ValueError:
-        raise ConfigError(
-            f"layer must be penultimate, last or a whole number, got {layer!r}"
-        ) from None
-
-
-def layer_index(layer: str) -> int | None:
-    """Place in a model's hidden states, embeddings first; None for what it returns itself."""
-    return {"last": None, "penultimate": -2}[layer] if layer in LAYERS else _number(layer)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from taxonomy.errors import ConfigError, DataError
 from taxonomy.model import one_of
 from xmodal.lms.hub import pinned
 from xmodal.quiet import quiet_transformers
+from xmodal.weights import weights_sha256
 
 INITS = ("pretrained", "random", "scrambled")
 EMBEDDED = "embedded"
@@ -105,15 +105,6 @@ class LanguageModel:
                 "choose another prompt"
             )
         return ids[0]
-
-
-def weights_sha256(model: Any) -> str:
-    """Hash of a model's weights: names, shapes, dtypes and bytes, in the order of the names."""
-    digest = sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name}|{list(value.shape)}|{value.dtype}|".encode())
-        digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def bundled_which(name: str, init: str) -> str:

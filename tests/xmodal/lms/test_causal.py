@@ -12,9 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from taxonomy.errors import ConfigError, DataError
 from tests.xmodal import hub
-from xmodal.lms.causal import LanguageModel, load_lm, weights_sha256
+from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.vlm.forward import tokenise
 from xmodal.vlm.prompts import PROMPTS, PromptTemplate, prompt_template
+from xmodal.weights import weights_sha256
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,13 @@ from torch import Tensor
 
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.hashing import content_id
-from xmodal.features.config import FeatureConfig, layer_index
+from xmodal.features.config import FeatureConfig
 from xmodal.features.encoders.preparation import Preparation
 from xmodal.features.encoders.processor import Processing, read_processing
+from xmodal.layers import layer_index
 from xmodal.lms.hub import pinned
 from xmodal.quiet import quiet_transformers
+from xmodal.weights import weights_sha256
 
 _MOST_BEFORE = 16
 """Tokens before the patches that are taken for class token and registers, at most."""
@@ -163,7 +164,7 @@ def load_pretrained(config: FeatureConfig, device: str = "cpu") -> Pretrained:
             f"encoder {name!r} is none of the package and cannot be loaded as a {kind}: {reason}"
         ) from error
     _check_side(name, model.config, processing.preparation.side)
-    digest = _weights_sha256(model, lacking)
+    digest = weights_sha256(model, lacking)
     dtype: torch.dtype = getattr(torch, config.precision)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
@@ -229,13 +230,3 @@ def _check_side(name: str, config: Any, side: int) -> None:
             f"side must be a multiple of the {patch} pixels of a patch of {name!r}, such as "
             f"{near}, got {side}"
         )
-
-
-def _weights_sha256(model: Any, lacking: set[str]) -> str:
-    """Hash of the weights as the checkpoint has them: names, shapes, dtypes and bytes."""
-    digest = sha256()
-    for name, value in sorted(model.state_dict().items()):
-        if name not in lacking:
-            digest.update(f"{name}|{list(value.shape)}|{value.dtype}|".encode())
-            digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
