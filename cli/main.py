@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cli.align import app as align_app
 from cli.bundle import app as bundle_app
 from cli.ceiling import ceiling
 from cli.coherence import coherence
@@ -33,6 +34,7 @@ app.command("eval")(evaluate)
 app.command("probe")(probe)
 app.command("query")(query)
 app.command("train")(train)
+app.add_typer(align_app, name="align")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(features_app, name="features")
 app.add_typer(released_app, name="import")

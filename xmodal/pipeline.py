@@ -27,6 +27,7 @@ from xmodal.features.stored import load_stored
 from xmodal.features.unseen import check_unseen, pictures_asked, training_sha256
 from xmodal.jobs import TrainJob, features_dir, loaded_lm, run_specs, runs_dir, shared_groups
 from xmodal.lms.causal import BUNDLED, EMBEDDED, bundled_which
+from xmodal.machine import device_meant
 from xmodal.store import Store, SyncReport
 from xmodal.store.rows import FeatureSetRow, SkippedImageRow
 from xmodal.vlm.prompts import prompt_template
@@ -125,24 +126,6 @@ def check_seeds(seeds: Sequence[int]) -> None:
     """Raise ConfigError unless there are seeds and all can seed a generator."""
     if not seeds or min(seeds) < 0:
         raise ConfigError(f"seeds must be one or more whole numbers from 0, got {list(seeds)}")
-
-
-def device_meant(given: str) -> str:
-    """The device of a name; auto is the first GPU, or cpu where there is none.
-
-    Raises:
-        ConfigError: torch knows no such device, or does not find it here.
-    """
-    import torch
-
-    if given == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=given)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"device {given!r} is not here ({reason}); take cpu") from error
-    return given
 
 
 def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:

@@ -20,8 +20,16 @@ def _parses(text: str) -> str:
     return text
 
 
+def _is_list(text: str) -> str:
+    if not isinstance(json.loads(text), list):
+        raise ValueError("not a JSON list")
+    return text
+
+
 JsonText = Annotated[str, AfterValidator(_parses)]
 """Text of one JSON object: views read inside it."""
+JsonListText = Annotated[str, AfterValidator(_is_list)]
+"""Text of one JSON list."""
 
 
 class Row(SQLModel):
@@ -101,6 +109,30 @@ class FeatureSetRow(Row):
     n_training_pictures: int
     training_sha256: str | None
     n_skipped: int
+
+
+class TextFeatureSetRow(Row):
+    """One file of text features."""
+
+    text_feature_set_id: str
+    dataset_id: str | None
+    templates_json: JsonListText
+    lm: str
+    lm_revision: str | None
+    lm_hash: str
+    lm_init: str
+    lm_kind: str
+    n_lm_parameters: int
+    pooling: str
+    layer: str
+    longest: int
+    n_rows: int
+    n_texts: int
+    n_cut: int
+    n_unknown: int
+    width: int
+    sha256: str
+    path: str
 
 
 class SkippedImageRow(Row):

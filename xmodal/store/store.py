@@ -23,7 +23,15 @@ from xmodal.store.connection import connect_file, connect_memory
 from xmodal.store.feature_sets import replace_feature_set
 from xmodal.store.ids import dataset_meant
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
-from xmodal.store.rows import DatasetRow, FeatureSetRow, ManifestRow, Row, RunRow, SkippedImageRow
+from xmodal.store.rows import (
+    DatasetRow,
+    FeatureSetRow,
+    ManifestRow,
+    Row,
+    RunRow,
+    SkippedImageRow,
+    TextFeatureSetRow,
+)
 from xmodal.store.sync import SyncReport, sync_runs
 
 if TYPE_CHECKING:
@@ -267,6 +275,13 @@ class Store:
     def add_feature_set(self, row: FeatureSetRow, skipped: Sequence[SkippedImageRow] = ()) -> None:
         """Store where a file of features lies; a set that has moved gets its new path."""
         replace_feature_set(self, row, skipped)
+
+    def add_text_feature_set(self, row: TextFeatureSetRow) -> None:
+        """Store where a file of text features lies; a set that has moved gets its new path."""
+        own = {"id": row.text_feature_set_id}
+        with self.transaction():
+            self.execute("DELETE FROM text_feature_set WHERE text_feature_set_id = $id", own)
+            self.insert_rows("text_feature_set", [row])
 
     def add_lm_pairs(self, lm_hash: str, pairs: pa.Table) -> None:
         """Store the (leaf, hypernym, answer) triples that an LM was taught in text.

@@ -1,0 +1,92 @@
+"""Texts that stand for a class: templates as data."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from taxonomy.errors import ConfigError, DataError, unknown
+from taxonomy.model import Taxonomy
+
+TEMPLATES = {
+    "name": "{name}",
+    "photo": "a photo of {phrase}",
+    "gloss": "{phrase}: {gloss}",
+    # a sentence that the embedded LM has practised
+    "shows": "this image shows {phrase}.",
+}
+FIELDS = ("name", "phrase", "gloss")
+"""name: parrot; phrase, with its article: a parrot; gloss: what WordNet says of the synset."""
+
+
+@dataclass(frozen=True)
+class ClassTexts:
+    """The texts of a dataset's classes."""
+
+    concept_id: list[int]
+    """Of each class, ascending."""
+    texts: list[list[str]]
+    """Of each class, one a template."""
+
+
+def template(name: str) -> str:
+    """A template by name, or one given as it is: a text with {name}, {phrase} or {gloss}.
+
+    Raises:
+        ConfigError: Neither.
+    """
+    if name in TEMPLATES:
+        return TEMPLATES[name]
+    try:
+        held = {field for _, field, _, _ in string.Formatter().parse(name) if field is not None}
+    except ValueError as error:
+        raise ConfigError(f"template {name!r} cannot be read: {error}") from None
+    if not held:
+        raise ConfigError(
+            f"{unknown('template', name, TEMPLATES)}; or give a text with {{name}}, {{phrase}} or "
+            "{gloss}"
+        )
+    if odd := sorted(held - set(FIELDS)):
+        raise ConfigError(
+            f"template {name!r} asks for {{{odd[0]}}}: a class has {', '.join(FIELDS)}"
+        )
+    return name
+
+
+def class_texts(of: Taxonomy, templates: Sequence[str], role: str = "leaf") -> ClassTexts:
+    """The texts of all concepts of a role.
+
+    Args:
+        of: The dataset.
+        templates: Names or texts, each once.
+        role: leaf, inner or hypernym.
+
+    Raises:
+        ConfigError: No template, the same one twice, or one that does not exist.
+        DataError: No class of the role, or one without the gloss that a template asks for.
+    """
+    frames = [template(name) for name in templates]
+    if not frames or len(set(frames)) < len(frames):
+        got = ", ".join(templates) or "none"
+        raise ConfigError(f"templates must be given, each once, got {got}")
+    rows = [row for row in _rows(of.concepts) if row["role"] == role and not row["dropped"]]
+    if not rows:
+        raise DataError(f"dataset {of.dataset_id} has no concept of role {role}")
+    for frame in frames:
+        lacking = [row["name"] for row in rows if "{gloss}" in frame and not row["gloss"]]
+        if lacking:
+            raise DataError(
+                f"{len(lacking)} classes have no gloss, such as {lacking[0]!r}: leave the template "
+                f"{frame!r} out"
+            )
+    texts = [[frame.format(**{f: row[f] for f in FIELDS}) for frame in frames] for row in rows]
+    return ClassTexts([row["concept_id"] for row in rows], texts)
+
+
+def _rows(concepts: pa.Table) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = concepts.sort_by("concept_id").to_pylist()
+    return found

@@ -1,0 +1,269 @@
+"""Text features on disk: one vector a row, what it was read from, and what read it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from taxonomy.errors import DataError
+from taxonomy.hashing import content_id
+from xmodal.files import file_sha256, write_whole
+from xmodal.lms.text import LONGEST, SOUND, Pooling, TextModel
+
+ARRAY, TEXTS, DESCRIPTION = "features.npy", "texts.parquet", "text_feature_set.json"
+CHUNK = 4096
+"""Rows that are made, written and noted together."""
+SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        # of the class; NULL for a text that stands for itself
+        pa.field("concept_id", pa.int32()),
+        pa.field("texts", pa.list_(pa.string()), nullable=False),
+    ]
+)
+
+Progress = Callable[[int, int], None]
+"""Called with (texts done, texts in all)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSource:
+    """What is read: a row each, its vector the mean of those of its texts."""
+
+    texts: list[list[str]]
+    concept_id: list[int] | None = None
+    dataset_id: str | None = None
+    """Whose classes they are; None for texts of a file."""
+    templates: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> pa.Table:
+        """Columns of SCHEMA."""
+        ids: Sequence[int | None] = self.concept_id or [None] * len(self.texts)
+        columns = [list(range(len(self.texts))), ids, self.texts]
+        return pa.table(columns, schema=SCHEMA)
+
+    @property
+    def sha256(self) -> str:
+        """Of the texts in their order, and of the classes that they stand for."""
+        return content_id({"texts": self.texts, "concepts": self.concept_id})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFeatureSet:
+    """A finished set."""
+
+    text_feature_set_id: str
+    dataset_id: str | None
+    templates: tuple[str, ...]
+    lm: str
+    lm_revision: str | None
+    lm_hash: str
+    lm_init: str
+    lm_kind: str
+    n_lm_parameters: int
+    pooling: str
+    layer: str
+    longest: int
+    n_texts: int
+    n_cut: int
+    """Texts that were longer than longest."""
+    n_unknown: int
+    """Texts with a word that the tokenizer does not know."""
+    width: int
+    sha256: str
+    path: Path
+
+    def open(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """The memory-mapped array, float32 [N, D], read-only.
+
+        Raises:
+            DataError: The file is missing or damaged.
+        """
+        path = self.path / ARRAY
+        try:
+            loaded: np.ndarray[Any, np.dtype[np.float32]] = np.load(path, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(
+                f"{path} cannot be read ({error}); delete its folder to read the texts anew"
+            ) from error
+        return loaded
+
+    def table(self) -> pa.Table:
+        """What each row was read from; columns of SCHEMA."""
+        return pq.read_table(self.path / TEXTS, schema=SCHEMA)
+
+
+def text_feature_set_id(source: TextSource, lm: TextModel, pooling: Pooling, longest: int) -> str:
+    """Hash of texts, weights and what is taken of their states; s2 is last under another name."""
+    name = "last" if pooling.name == "s2" else pooling.name
+    return content_id(
+        {
+            "texts": source.sha256,
+            "lm": lm.sha256,
+            "pooling": name,
+            "layer": pooling.layer,
+            "longest": longest,
+            "tokens": _tokenizer_id(lm),
+        }
+    )
+
+
+def _tokenizer_id(lm: TextModel) -> str:
+    core = lm.tokenizer.backend_tokenizer
+    return content_id({"tokenizer": core.to_str()})
+
+
+def make_text_features(
+    source: TextSource,
+    lm: TextModel,
+    root: Path,
+    *,
+    pooling: Pooling | None = None,
+    longest: int = LONGEST,
+    batch_tokens: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[TextFeatureSet, bool]:
+    """Read texts, unless that was done; a call that was stopped goes on where it was.
+
+    Args:
+        source: What is read.
+        lm: What reads.
+        root: Folder of the sets; one subfolder each, put in place by one rename.
+        pooling: None for the sound one of the LM's kind.
+        longest: Tokens of a text, at most.
+        batch_tokens: Of a batch; None for what suits the device.
+        progress: Called after each batch.
+
+    Returns:
+        The set, and whether it had to be made.
+
+    Raises:
+        ConfigError: A pooling or layer that the LM does not have.
+        DataError: A text that gives no finite vector.
+    """
+    pooling = pooling or Pooling(SOUND[lm.kind])
+    made_id = text_feature_set_id(source, lm, pooling, longest)
+    if (root / made_id / DESCRIPTION).is_file():
+        return load_text_features(root / made_id), False
+    flat = [text for texts in source.texts for text in texts]
+    read = lm.tokenise(flat, pooling, longest)
+    part = root / f".{made_id}.part"
+    part.mkdir(parents=True, exist_ok=True)
+    try:
+        width = _fill(part, source, lm, pooling, longest, batch_tokens, progress)
+    finally:
+        # chunks stay for the next call
+        if not any(part.iterdir()):
+            part.rmdir()
+    pq.write_table(source.table, part / TEXTS)
+    unknown = lm.tokenizer.unk_token_id
+    found = TextFeatureSet(
+        text_feature_set_id=made_id,
+        dataset_id=source.dataset_id,
+        templates=source.templates,
+        lm=lm.name,
+        lm_revision=lm.revision,
+        lm_hash=lm.sha256,
+        lm_init=lm.init,
+        lm_kind=lm.kind,
+        n_lm_parameters=lm.n_parameters,
+        pooling=pooling.name,
+        layer=pooling.layer,
+        longest=longest,
+        n_texts=len(flat),
+        n_cut=sum(one.cut for one in read),
+        n_unknown=sum(unknown is not None and unknown in one.ids for one in read),
+        width=width,
+        sha256=file_sha256(part / ARRAY),
+        path=root / made_id,
+    )
+    _put(part, found)
+    return load_text_features(found.path), True
+
+
+def _fill(
+    part: Path,
+    source: TextSource,
+    lm: TextModel,
+    pooling: Pooling,
+    longest: int,
+    batch_tokens: int | None,
+    progress: Progress | None,
+) -> int:
+    """Make the array: chunks that are there stay, the others are made. Gives its width."""
+    n_rows = len(source.texts)
+    total, done = sum(map(len, source.texts)), 0
+
+    def told(n: int) -> None:
+        nonlocal done
+        done += n
+        if progress is not None:
+            progress(done, total)
+
+    notes = {start: part / f"chunk-{start:012d}.npy" for start in range(0, n_rows, CHUNK)}
+    there = [start for start, note in notes.items() if note.is_file()]
+    told(sum(len(texts) for start in there for texts in source.texts[start : start + CHUNK]))
+    for start, note in notes.items():
+        if start not in there:
+            chunk = source.texts[start : start + CHUNK]
+            flat = [text for texts in chunk for text in texts]
+            vectors = lm.encode(
+                flat, pooling, longest=longest, batch_tokens=batch_tokens, on_batch=told
+            )
+            means = torch.stack(
+                [one.mean(0) for one in torch.split(vectors, [len(texts) for texts in chunk])]
+            ).numpy()
+            write_whole(note, functools.partial(np.save, arr=means))
+    chunks = [np.load(note, mmap_mode="r") for note in notes.values()]
+    array: Any = np.lib.format.open_memmap(
+        part / ARRAY, mode="w+", dtype=np.float32, shape=(n_rows, chunks[0].shape[1])
+    )
+    for start, rows in zip(notes, chunks, strict=True):
+        array[start : start + CHUNK] = rows
+    array.flush()
+    return int(array.shape[1])
+
+
+def _put(part: Path, made: TextFeatureSet) -> None:
+    """Give a finished folder its description and its place."""
+    for note in part.glob("chunk-*.npy"):
+        note.unlink()
+    said = asdict(made) | {"path": None}
+    text = json.dumps(said, indent=1, sort_keys=True) + "\n"
+    write_whole(part / DESCRIPTION, lambda path: path.write_text(text))
+    part.chmod(0o755)
+    if made.path.exists():
+        shutil.rmtree(made.path)
+    os.replace(part, made.path)
+
+
+def load_text_features(path: Path) -> TextFeatureSet:
+    """A finished set.
+
+    Raises:
+        DataError: There is none, or its description is damaged.
+    """
+    try:
+        said = json.loads((path / DESCRIPTION).read_text())
+        return TextFeatureSet(**(said | {"path": path, "templates": tuple(said["templates"])}))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} holds no whole text features ({error}); delete it to read the texts anew"
+        ) from error
+
+
+def same_rows(texts: Sequence[str]) -> list[list[str]]:
+    """Texts that stand for themselves, each once, in the order of their first appearance."""
+    return [[text] for text in dict.fromkeys(texts)]

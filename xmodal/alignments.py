@@ -1,0 +1,158 @@
+"""Alignment of text and image features, between the store and what lies beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from taxonomy.errors import ConfigError, DataError
+from xmodal.align.templates import class_texts
+from xmodal.align.text_features import (
+    Progress,
+    TextFeatureSet,
+    TextSource,
+    make_text_features,
+    same_rows,
+)
+from xmodal.lms.text import LONGEST, SOUND, Pooling, load_text_model
+from xmodal.machine import device_meant
+from xmodal.store import Store
+from xmodal.store.rows import TextFeatureSetRow
+
+CAPTIONS = ("caption", "text")
+"""Columns of a Parquet file that hold its texts, the first that is there."""
+
+
+def text_features_dir(store: Path) -> Path:
+    """Where the text features of a store lie."""
+    return store.parent / "text-features"
+
+
+def ensure_text_features(
+    store: Path,
+    *,
+    lm: str = "embedded",
+    lm_init: str = "pretrained",
+    revision: str | None = None,
+    seed: int = 0,
+    dataset: str | None = None,
+    templates: Sequence[str] = ("name",),
+    role: str = "leaf",
+    texts: Path | None = None,
+    pooling: str | None = None,
+    layer: str = "last",
+    longest: int = LONGEST,
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[TextFeatureSet, bool]:
+    """Read the classes of a dataset, or the texts of a file, unless that was done; note it.
+
+    Args:
+        store: The DuckDB file.
+        lm: "embedded", "embedded-parts", a local folder, or a hub name; decoder or encoder.
+        lm_init: pretrained, random or scrambled.
+        revision: Of a hub model.
+        seed: For random weights.
+        dataset: Id of a dataset or its beginning; None for the latest.
+        templates: Names or texts; a class has the mean of its vectors.
+        role: Which concepts are classes: leaf, inner or hypernym.
+        texts: A .txt file, one text a line, or a .parquet file with a column caption or text,
+            in place of classes. Each text is read once.
+        pooling: last, mean, eos, cls or s2; None for the sound one of the LM's kind.
+        layer: last, penultimate or a number.
+        longest: Tokens of a text, at most.
+        device: auto, cpu, cuda, cuda:1, mps.
+        batch_tokens: Tokens of a batch; None for what suits the device.
+        progress: Called after each batch.
+
+    Returns:
+        The set, and whether it had to be made.
+    """
+    if longest < 2:
+        raise ConfigError(f"longest must be at least 2 tokens, got {longest}")
+    if batch_tokens is not None and batch_tokens < 1:
+        raise ConfigError(f"batch-tokens must be at least 1, got {batch_tokens}")
+    wanted = Pooling(pooling, layer) if pooling is not None else Pooling("last", layer)
+    with Store.open(store, read_only=True) as opened:
+        if texts is None:
+            of = opened.load_taxonomy(dataset)
+            found = class_texts(of, templates, role)
+            source = TextSource(
+                texts=found.texts,
+                concept_id=found.concept_id,
+                dataset_id=of.dataset_id,
+                templates=tuple(templates),
+            )
+        else:
+            source = TextSource(texts=same_rows(read_texts(texts)))
+    model = load_text_model(
+        lm, init=lm_init, revision=revision, seed=seed, device=device_meant(device)
+    )
+    if pooling is None:
+        wanted = Pooling(SOUND[model.kind], layer)
+    made, new = make_text_features(
+        source,
+        model,
+        text_features_dir(store),
+        pooling=wanted,
+        longest=longest,
+        batch_tokens=batch_tokens,
+        progress=progress,
+    )
+    note_text_features(store, made, len(source.texts))
+    return made, new
+
+
+def note_text_features(store: Path, made: TextFeatureSet, n_rows: int) -> None:
+    """Note in the store where text features lie and what made them."""
+    given: dict[str, Any] = {
+        name: getattr(made, name)
+        for name in TextFeatureSetRow.model_fields
+        if name not in ("templates_json", "n_rows", "path")
+    }
+    row = TextFeatureSetRow(
+        **given,
+        templates_json=json.dumps(made.templates),
+        n_rows=n_rows,
+        path=str(made.path.relative_to(store.parent)),
+    )
+    with Store.open(store) as opened:
+        opened.add_text_feature_set(row)
+
+
+def read_texts(path: Path) -> list[str]:
+    """The texts of a file, in its order.
+
+    Raises:
+        DataError: It is not there, of another kind, without texts, or one of them is empty.
+    """
+    if path.suffix not in (".txt", ".parquet"):
+        raise DataError(f"{path} must be a .txt or .parquet file of texts")
+    try:
+        if path.suffix == ".txt":
+            texts = path.read_text(encoding="utf-8").splitlines()
+        else:
+            texts = _column(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if not texts:
+        raise DataError(f"{path} holds no text")
+    empty = next((n for n, text in enumerate(texts, 1) if not (text or "").strip()), None)
+    if empty is not None:
+        raise DataError(f"{path} has an empty text in line {empty}: take it out")
+    return texts
+
+
+def _column(path: Path) -> list[str]:
+    file = pq.ParquetFile(path)
+    name = next((name for name in CAPTIONS if name in file.schema_arrow.names), None)
+    if name is None:
+        have = ", ".join(file.schema_arrow.names)
+        raise DataError(f"{path} has no column caption or text, only {have}")
+    texts: list[str] = file.read([name])[name].to_pylist()
+    return texts
