@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import time
@@ -56,6 +57,7 @@ class Trainer:
     pairs: Pairs
     recipe: Recipe
     validation: Pairs | None = None
+    """What is looked at; without it a run goes to its end."""
     seed_init: int = 0
     seed_order: int = 0
     """Of the order of the pairs and of dropout."""
@@ -172,10 +174,11 @@ class Trainer:
         return over or state.step >= self.recipe.n_steps
 
     def best(self, state: TrainState) -> Aligner:
-        """The projections to keep: those of the best look, or the last without looks."""
+        """A copy of the projections to keep: of the best look, or the last without looks."""
+        kept = copy.deepcopy(state.aligner)
         if state.looks is not None:
-            state.aligner.load_state_dict(state.looks.weights)
-        return state.aligner.eval()
+            kept.load_state_dict(state.looks.weights)
+        return kept.eval()
 
     def _gradients(self, state: TrainState) -> Tensor:
         """Loss of the state's step; its gradients lie in the aligner."""

@@ -26,10 +26,12 @@ from xmodal.align.validation import Looks, keep_best, look_at
 def test_steps_are_adam_s_on_the_definition(
     dtype: torch.dtype, n_steps: int, within: float, clip: float, rows: int | None
 ) -> None:
+    # S2's decay is near what float32 makes of the gradients that are zero, before BatchNorm
+    decay = 1e-4 if dtype == torch.float64 else 1e-2
     recipe = small.recipe(
         AlignerConfig(text=ProjectionConfig(width=8)),
         duplicates="keep",
-        weight_decay=1e-2,
+        weight_decay=decay,
         clip=clip,
         warmup_steps=0 if n_steps == 1 else 2,
     )
@@ -38,7 +40,7 @@ def test_steps_are_adam_s_on_the_definition(
     )
     state = run.start()
     want = reference.Reference.of(state.aligner.text)
-    adam = reference.Adam(decay=1e-2, clip=clip)
+    adam = reference.Adam(decay=decay, clip=clip)
     before = {k: v.detach().clone() for k, v in want.parameters.items()}
     losses = []
     for step in range(n_steps):
@@ -55,7 +57,7 @@ def test_steps_are_adam_s_on_the_definition(
         losses.append(loss.item())
     run.run(state, until=n_steps)
     got = state.aligner.text.state_dict()
-    assert [value for _, _, value in state.metrics] == pytest.approx(losses, abs=within)
+    assert [value for _, _, value in state.metrics] == pytest.approx(losses, rel=within)
     for name, value in (want.parameters | want.running).items():
         torch.testing.assert_close(got[name].double(), value.detach(), rtol=0, atol=within)
     assert all((want.parameters[k] - v).abs().max() > 1e-4 for k, v in before.items())
