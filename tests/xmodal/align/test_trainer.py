@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -111,17 +112,23 @@ def test_a_learned_scale_moves_up_to_100_without_decay() -> None:
     assert scales[-1] != pytest.approx(99.9, abs=1e-3)
 
 
-def test_a_look_compares_pairs_within_batches() -> None:
-    aligner = small.trainer().start().aligner
-    data = small.pairs(20)
-    found = look_at(aligner, data, 10, mask=False)
+@pytest.mark.parametrize("mask", [False, True])
+def test_a_look_compares_pairs_within_batches(mask: bool) -> None:
+    aligner = small.trainer().start().aligner.train()
+    groups = torch.arange(20) // 3
+    data = small.pairs(20, group=groups)
+    found = look_at(aligner, data, 10, mask=mask)
+    assert aligner.training
+    aligner.eval()
     text, image = aligner.embed("text", data.text), aligner.embed("image", data.image)
     want = [0.0, 0.0, 0.0]
     for part in (slice(0, 10), slice(10, 20)):
         a, b = text[part].detach().double().numpy(), image[part].double().numpy()
-        want[0] += reference.loss(a, b, PAPER_SCALE, (a @ a.T) > 2) / 2
+        same = (groups[part, None] == groups[part]).numpy()
+        hidden = same & ~np.eye(10, dtype=bool) & mask
+        want[0] += reference.loss(a, b, PAPER_SCALE, hidden) / 2
         for i, cosines in enumerate((a @ b.T, b @ a.T)):
-            want[i + 1] += sum(cosines[j].argmax() == j for j in range(10)) / 20
+            want[i + 1] += sum(same[j, cosines[j].argmax()] for j in range(10)) / 20
     assert [found.loss, found.text_to_image, found.image_to_text] == pytest.approx(want, abs=1e-6)
     assert found.value("retrieval") == -(found.text_to_image + found.image_to_text) / 2
 
