@@ -1,0 +1,1 @@
+"""Contrastive alignment between frozen text features and frozen image features."""
