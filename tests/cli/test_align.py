@@ -1,0 +1,106 @@
+"""`xmodal align` from the outside."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.cli.tiny_store import Tiny
+from tests.xmodal.lms import tiny_texts
+from xmodal.store import Store
+
+
+def stored(world: Tiny) -> list[dict[str, Any]]:
+    with Store.open(world.store, read_only=True) as store:
+        found: list[dict[str, Any]] = store.query("FROM text_feature_set ORDER BY ALL").to_pylist()
+    return found
+
+
+def test_class_names_are_read_once(world: Tiny) -> None:
+    given = ("align", "features", "--lm", world.lm)
+    first = world.call(*given)
+    assert (first.exit_code, first.stderr) == (0, "")
+    match = re.fullmatch(r"([0-9a-f]{16}) made: (.*)\n", first.stdout)
+    assert match is not None
+    folder = world.store.parent / "text-features" / match[1]
+    assert match[2] == str(folder)
+    again = world.call(*given)
+    assert again.stdout == f"{match[1]} is there: {folder}\n"
+    (row,) = stored(world)
+    assert row["text_feature_set_id"] == match[1]
+    assert (row["lm"], row["lm_kind"], row["pooling"]) == (str(world.lm), "decoder", "last")
+    assert (row["n_rows"], row["n_texts"], row["width"]) == (5, 5, 16)
+    assert json.loads(row["templates_json"]) == ["name"]
+    assert world.store.parent / row["path"] == folder
+    assert np.load(folder / "features.npy").shape == (5, 16)
+    listed = world.call("query", "@text-features", "--format", "csv")
+    assert match[1] in listed.stdout
+
+
+def test_an_encoder_has_its_sound_pooling_and_the_paper_s(world: Tiny, tmp_path: Path) -> None:
+    lm = tiny_texts.save(tmp_path / "bert", "bert")
+    for more in ((), ("--pool", "s2"), ("--template", "photo", "--template", "name")):
+        done = world.call("align", "features", "--lm", lm, *more)
+        assert done.exit_code == 0, done.stderr
+    rows = {(row["pooling"], row["n_texts"]): row for row in stored(world)}
+    assert sorted(rows) == [("mean", 5), ("mean", 10), ("s2", 5)]
+    assert {row["lm_kind"] for row in rows.values()} == {"encoder"}
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".parquet"])
+def test_captions_of_a_file(world: Tiny, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"captions{suffix}"
+    texts = ["an owl at night", "a hen", "an owl at night"]
+    if suffix == ".txt":
+        path.write_text("\n".join(texts) + "\n")
+    else:
+        pq.write_table(pa.table({"url": ["a", "b", "c"], "caption": texts}), path)
+    done = world.call("align", "features", "--lm", world.lm, "--texts", path, "--longest", "4")
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr == "1 of 2 texts were cut at 4 tokens\n"
+    (row,) = stored(world)
+    assert (row["dataset_id"], row["n_rows"], row["templates_json"]) == (None, 2, "[]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--lm", "/no/lm"], "lm '/no/lm' cannot be loaded as a local folder or hub model: "),
+        (["--pool", "max"], "pooling must be one of last, mean, eos, cls, s2, got 'max'"),
+        (["--layer", "top"], "layer must be penultimate, last or a whole number, got 'top'"),
+        (["--template", "nam"], "unknown template 'nam'; valid: name"),
+        (["--template", "gloss"], "5 classes have no gloss, such as "),
+        (["--longest", "1"], "longest must be at least 2 tokens, got 1"),
+        (["--dataset", "nope"], "unknown dataset 'nope'; valid: "),
+        (["--texts", "no.txt"], "no.txt cannot be read: "),
+        (["--texts", "no.csv"], "no.csv must be a .txt or .parquet file of texts"),
+        (["--role", "inner"], "dataset "),
+        (["--lm-init", "scrambled"], "lm_init scrambled goes with the lm 'embedded' only, got "),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(
+    world: Tiny, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    before = world.store.read_bytes()
+    lm = () if "--lm" in arguments else ("--lm", str(world.lm))
+    done = world.call("align", "features", *lm, *arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {message}")
+    assert done.stderr.count("\n") == 1
+    assert world.store.read_bytes() == before
+    assert world.below() == {"x.duckdb"}
+
+
+def test_an_empty_text_is_named(world: Tiny, tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("an owl\n\na hen\n")
+    done = world.call("align", "features", "--lm", world.lm, "--texts", path)
+    assert done.stderr == f"error: {path} has an empty text in line 2: take it out\n"
