@@ -19,7 +19,7 @@ from taxonomy import tables
 from taxonomy.errors import ConfigError
 from taxonomy.separation.classes import Classes
 from taxonomy.separation.model import RELATIONS
-from taxonomy.separation.similarity import Matrix, unit_rows
+from taxonomy.separation.similarity import Matrix, check_pair, unit_rows
 from taxonomy.separation.words import Inflections, Tokens, inflected, is_function_word, tokens
 
 Row = dict[str, Any]
@@ -53,11 +53,12 @@ def audit(
         taxonomy.tables.LEAK: by unseen class, then seen class, then text; one row a relation.
 
     Raises:
-        ConfigError: Features without max_cosine or the other way round.
+        ConfigError: Features without max_cosine or the other way round, or a distance of 0.
         DataError: An id is no class, or features do not fit.
     """
-    if (features is None) != (max_cosine is None):
-        raise ConfigError(f"features and max_cosine go together, got max_cosine {max_cosine}")
+    check_pair(features, max_cosine)
+    if distance < 1:
+        raise ConfigError(f"distance must be at least 1, got {distance}")
     hidden, shown = classes.rows(unseen), classes.rows(seen)
     graph = _graph(classes)
     found = [
@@ -172,7 +173,7 @@ def _sought(classes: Classes, hidden: list[int], graph: nx.DiGraph) -> Iterator[
         node = classes.nodes[row]
         words = [("name", classes.names[row])]
         if node is not None:
-            words += [("lemma", lemma) for lemma in lemmas.get(node, ())]
+            words += [("lemma", word) for word in (*lemmas.get(node, ()), *named[node])]
             for below in sorted(nx.ancestors(graph, node)):
                 words += [("hyponym_lemma", word) for word in lemmas.get(below, ())]
                 words += [("hyponym_lemma", word) for word in named.get(below, ())]

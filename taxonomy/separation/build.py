@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from taxonomy import tables
-from taxonomy.errors import ConfigError, ManifestError
+from taxonomy.errors import ManifestError
 from taxonomy.hashing import content_id, keyed_order
 from taxonomy.model import Taxonomy
 from taxonomy.separation.classes import Classes, read_classes
 from taxonomy.separation.levels import Tie, removed_at
 from taxonomy.separation.model import ARMS, RANDOM, SIMILAR, Removed, Separation, SeparationConfig
 from taxonomy.separation.nouns import read_nouns
-from taxonomy.separation.similarity import Matrix
+from taxonomy.separation.similarity import Matrix, check_pair
 from taxonomy.separation.unseen import draw_unseen
 from taxonomy.wordnet import WordNet
 
@@ -53,12 +53,7 @@ def separate(
     dataset_id: str, classes: Classes, config: SeparationConfig, *, features: Matrix | None = None
 ) -> Separation:
     """build_separation for classes that are read already."""
-    if (features is None) != (config.max_cosine is None):
-        raise ConfigError(
-            "max_cosine and text features go together, got max_cosine "
-            f"{config.max_cosine} and {'no features' if features is None else 'features'}; "
-            "give both or neither"
-        )
+    check_pair(features, config.max_cosine)
     unseen, roots = draw_unseen(classes, config.n_unseen, config.max_branch, config.seed)
     levels = {
         level: ties

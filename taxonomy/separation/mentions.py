@@ -91,8 +91,8 @@ class FilteredTexts:
 def unseen_words(classes: Classes, rows: Iterable[int], level: str) -> Iterator[Word]:
     """The words of unseen classes that no text of a level may have, by class.
 
-    lemma: their names. synset: their synsets' words too. From subtree: also the words of all
-    that is below them. none: no word.
+    lemma: their names. synset: their synsets' words too, and what the dataset calls them. From
+    subtree: also the words of all that is below them. none: no word.
 
     Args:
         classes: The dataset.
@@ -105,16 +105,18 @@ def unseen_words(classes: Classes, rows: Iterable[int], level: str) -> Iterator[
         class_id, node = classes.ids[row], classes.nodes[row]
         if depth >= LEVELS.index("lemma"):
             yield Word(classes.names[row], class_id, "name")
-        if depth >= LEVELS.index("synset"):
-            yield from (Word(lemma, class_id, "lemma") for lemma in classes.words(row))
+        if depth >= LEVELS.index("synset") and node is not None:
+            yield from (Word(word, class_id, "lemma") for word in _called(classes, node))
         if depth >= LEVELS.index("subtree") and node is not None:
             for below in sorted(nouns.closure([node], down=True) - {node}):
-                for lemma in nouns.lemmas.get(below, ()):
-                    yield Word(lemma, class_id, "hyponym_lemma")
-            for other in sorted(nouns.closure([node], down=True)):
-                for place in classes.at.get(other, ()):
-                    if place != row:
-                        yield Word(classes.names[place], class_id, "hyponym_lemma")
+                for word in _called(classes, below):
+                    yield Word(word, class_id, "hyponym_lemma")
+
+
+def _called(classes: Classes, node: str) -> list[str]:
+    """What a node is called, by WordNet and by the dataset."""
+    names = (classes.names[row] for row in classes.at.get(node, ()))
+    return [*classes.nouns.lemmas.get(node, ()), *names]
 
 
 def find_mentions(

@@ -32,8 +32,9 @@ class SeparationConfig:
     """Classes that no level after none trains on."""
     max_branch: int = 20
     """Largest number of classes of one unseen branch."""
-    distance: int = 2
-    """For level branch: edges of WordNet's hypernym graph, up or down; 2 reaches siblings."""
+    distance: int = 3
+    """For level branch: edges of WordNet's hypernym graph, up or down:
+    2 reaches siblings, 4 cousins."""
     levels: tuple[str, ...] = LEVELS
     """The levels asked for, in the order of LEVELS."""
     max_cosine: float | None = None

@@ -8,10 +8,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from taxonomy.errors import DataError
+from taxonomy.errors import ConfigError, DataError
 
 Matrix = npt.NDArray[np.floating[Any]]
 _CHUNK_ROWS = 1024
+
+
+def check_pair(features: Matrix | None, max_cosine: float | None) -> None:
+    """Raise ConfigError unless both are given or neither is."""
+    if (features is None) != (max_cosine is None):
+        got = "no features" if features is None else "features"
+        raise ConfigError(
+            f"features and max_cosine go together, got max_cosine {max_cosine} and {got}; give "
+            "both or neither"
+        )
 
 
 def unit_rows(features: Matrix, n_classes: int) -> npt.NDArray[np.float64]:

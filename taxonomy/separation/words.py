@@ -13,7 +13,7 @@ _WORD = re.compile(r"[^\W_]+")
 _SIBILANT = re.compile(r"(?:s|x|z|ch|sh|o)$")
 _PREPOSITIONS = frozenset(["of", "in", "on", "for", "with", "at", "and", "de", "a", "the", "o"])
 LEAST_SINGULAR = 3
-"""Letters; WordNet has nouns of two such as ga, and gas is not many of them."""
+"""Letters; WordNet has ga as a noun, and gas is not many of them."""
 FUNCTION_WORDS = frozenset(
     """
     about above after all am an and any are as at back be being best better both but by can do
@@ -68,15 +68,18 @@ class Inflections:
         return self._known_bases[word]
 
     def _is_singular_of(self, singular: str, word: str) -> bool:
-        """A noun WordNet knows, or one of a dataset where it knows neither: news has no new."""
-        known = singular in self._vocabulary or word not in self._vocabulary
-        return len(singular) >= LEAST_SINGULAR and known
+        """Whether spelling may be believed where WordNet has the longer word as a noun itself."""
+        if word not in self._vocabulary:
+            return True
+        return len(singular) >= LEAST_SINGULAR and singular in self._vocabulary
 
     def forms(self, word: str) -> frozenset[str]:
-        """Every form of the noun of a word: mouse and mice of either."""
+        """Every form of the noun of a word: mouse and mice of either. They share a base."""
         found = set(self.bases(word))
         for base in self.bases(word):
-            found |= _plurals_by_rule(base) | self._plurals.get(base, set())
+            by_rule = _plurals_by_rule(base)
+            found.update(p for p in by_rule if self._is_singular_of(base, p))
+            found |= self._plurals.get(base, set())
         return frozenset(found)
 
     def phrase_forms(self, words: Tokens) -> set[Tokens]:

@@ -1,0 +1,112 @@
+"""What each level removes, against a brute-force oracle over all pairs."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxonomy.separation import LEVELS, Classes, SeparationConfig
+from taxonomy.separation.levels import removed_at
+from tests.taxonomy.separation.worlds import (
+    SETTINGS,
+    drawn,
+    graph_of,
+    mentioned,
+    words_of,
+    worlds,
+)
+
+
+def removed_by_oracle(classes: Classes, unseen: list[int], level: str, distance: int) -> set[int]:
+    """Rows of seen classes that a level must remove, every pair looked at by itself."""
+    graph = graph_of(classes)
+    flat = graph.to_undirected()
+    at_least = {name: LEVELS.index(level) >= LEVELS.index(name) for name in LEVELS}
+    found = set()
+    for seen in set(range(len(classes))) - set(unseen):
+        for row in unseen:
+            # a word that a lower level looks for in names alone, a higher one looks for in more
+            for lower in LEVELS[: LEVELS.index(level) + 1]:
+                texts = {classes.names[seen]}
+                if lower not in ("none", "lemma"):
+                    texts.update(classes.words(seen))
+                if any(mentioned(w, t) for w in words_of(classes, row, lower) for t in texts):
+                    found.add(seen)
+            a, b = classes.nodes[row], classes.nodes[seen]
+            if a is None or b is None:
+                continue
+            if at_least["synset"] and a == b:
+                found.add(seen)
+            if at_least["subtree"] and (nx.has_path(graph, a, b) or nx.has_path(graph, b, a)):
+                found.add(seen)
+            near = nx.has_path(flat, a, b) and nx.shortest_path_length(flat, a, b) <= distance
+            if at_least["branch"] and near:
+                found.add(seen)
+    return found
+
+
+@SETTINGS
+@given(worlds(), st.integers(1, 4), st.integers(1, 6), st.integers(1, 4))
+def test_levels_remove_what_the_oracle_does_and_are_nested(
+    classes: Classes, n_unseen: int, max_branch: int, distance: int
+) -> None:
+    unseen = drawn(classes, n_unseen, max_branch, 0)
+    levels = removed_at(classes, unseen, SeparationConfig(distance=distance))
+    assert tuple(levels) == LEVELS
+    before: set[int] = set()
+    for level, ties in levels.items():
+        assert set(ties) == removed_by_oracle(classes, unseen, level, distance), level
+        assert before <= set(ties)
+        assert not set(ties) & set(unseen)
+        before = set(ties)
+
+
+@SETTINGS
+@given(worlds(), st.integers(1, 4), st.integers(1, 4), st.data())
+def test_the_reason_of_a_tie_is_true(
+    classes: Classes, n_unseen: int, distance: int, data: st.DataObject
+) -> None:
+    unseen = drawn(classes, n_unseen, 6, 0)
+    graph = graph_of(classes)
+    flat = graph.to_undirected()
+    for seen, tie in removed_at(classes, unseen, SeparationConfig(distance=distance))[
+        "branch"
+    ].items():
+        a, b = classes.nodes[tie.unseen], classes.nodes[seen]
+        assert tie.unseen in unseen
+        if tie.relation == "hypernym":
+            assert nx.has_path(graph, a, b)
+        elif tie.relation == "hyponym":
+            assert nx.has_path(graph, b, a)
+        elif tie.relation == "distance":
+            edges = nx.shortest_path_length(flat, a, b)
+            assert str(edges) == tie.detail
+            others = [n for row in unseen if (n := classes.nodes[row]) is not None]
+            nearest = min(
+                nx.shortest_path_length(flat, n, b) for n in others if nx.has_path(flat, n, b)
+            )
+            assert edges == nearest
+        elif a != b:
+            texts = (classes.names[seen], *classes.words(seen))
+            assert any(mentioned(tie.detail, text) for text in texts)
+
+
+@SETTINGS
+@given(worlds(), st.integers(1, 4), st.integers(0, 5))
+def test_level_similar_adds_what_is_too_like_an_unseen_class(
+    classes: Classes, n_unseen: int, seed: int
+) -> None:
+    unseen = drawn(classes, n_unseen, 6, 0)
+    features = np.random.default_rng(seed).standard_normal((len(classes), 3)).astype(np.float32)
+    config = SeparationConfig(max_cosine=0.5)
+    levels = removed_at(classes, unseen, config, features)
+    assert tuple(levels) == (*LEVELS, "similar")
+    want = set(levels["branch"])
+    for seen in set(range(len(classes))) - set(unseen):
+        for row in unseen:
+            a, b = features[row].astype(float), features[seen].astype(float)
+            if a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) > 0.5:
+                want.add(seen)
+    assert set(levels["similar"]) == want
