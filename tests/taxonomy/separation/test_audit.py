@@ -24,11 +24,10 @@ from taxonomy.separation.levels import removed_at
 from tests.taxonomy.separation.test_mentions import texts
 from tests.taxonomy.separation.worlds import (
     SETTINGS,
-    drawn,
     graph_of,
     mentioned,
     words_of,
-    worlds,
+    worlds_with_unseen,
 )
 
 
@@ -37,13 +36,11 @@ def ids(classes: Classes, rows: object) -> list[int]:
 
 
 @SETTINGS
-@given(
-    worlds(), st.integers(1, 4), st.integers(1, 4), st.lists(texts, max_size=8), st.integers(0, 3)
-)
+@given(worlds_with_unseen(), st.integers(1, 4), st.lists(texts, max_size=8), st.integers(0, 3))
 def test_nothing_is_left_at_the_strictest_level(
-    classes: Classes, n_unseen: int, distance: int, given_texts: list[str], seed: int
+    world: tuple[Classes, list[int]], distance: int, given_texts: list[str], seed: int
 ) -> None:
-    unseen = drawn(classes, n_unseen, 6, seed)
+    classes, unseen = world
     features = np.random.default_rng(seed).standard_normal((len(classes), 3))
     config = SeparationConfig(distance=distance, max_cosine=0.6)
     levels = removed_at(classes, unseen, config, features)
@@ -67,11 +64,11 @@ def test_nothing_is_left_at_the_strictest_level(
 
 
 @SETTINGS
-@given(worlds(), st.integers(1, 4), st.integers(1, 4), st.lists(texts, max_size=8))
+@given(worlds_with_unseen(), st.integers(1, 4), st.lists(texts, max_size=8))
 def test_every_tie_is_listed_and_every_row_is_true(
-    classes: Classes, n_unseen: int, distance: int, given_texts: list[str]
+    world: tuple[Classes, list[int]], distance: int, given_texts: list[str]
 ) -> None:
-    unseen = drawn(classes, n_unseen, 6, 0)
+    classes, unseen = world
     graph = graph_of(classes)
     flat = graph.to_undirected()
     want = {(classes.ids[row], classes.ids[row], "identity") for row in unseen}

@@ -11,11 +11,10 @@ from taxonomy.separation import LEVELS, Classes, SeparationConfig
 from taxonomy.separation.levels import removed_at
 from tests.taxonomy.separation.worlds import (
     SETTINGS,
-    drawn,
     graph_of,
     mentioned,
     words_of,
-    worlds,
+    worlds_with_unseen,
 )
 
 
@@ -48,11 +47,11 @@ def removed_by_oracle(classes: Classes, unseen: list[int], level: str, distance:
 
 
 @SETTINGS
-@given(worlds(), st.integers(1, 4), st.integers(1, 6), st.integers(1, 4))
+@given(worlds_with_unseen(), st.integers(1, 4))
 def test_levels_remove_what_the_oracle_does_and_are_nested(
-    classes: Classes, n_unseen: int, max_branch: int, distance: int
+    world: tuple[Classes, list[int]], distance: int
 ) -> None:
-    unseen = drawn(classes, n_unseen, max_branch, 0)
+    classes, unseen = world
     levels = removed_at(classes, unseen, SeparationConfig(distance=distance))
     assert tuple(levels) == LEVELS
     before: set[int] = set()
@@ -64,11 +63,9 @@ def test_levels_remove_what_the_oracle_does_and_are_nested(
 
 
 @SETTINGS
-@given(worlds(), st.integers(1, 4), st.integers(1, 4), st.data())
-def test_the_reason_of_a_tie_is_true(
-    classes: Classes, n_unseen: int, distance: int, data: st.DataObject
-) -> None:
-    unseen = drawn(classes, n_unseen, 6, 0)
+@given(worlds_with_unseen(), st.integers(1, 4))
+def test_the_reason_of_a_tie_is_true(world: tuple[Classes, list[int]], distance: int) -> None:
+    classes, unseen = world
     graph = graph_of(classes)
     flat = graph.to_undirected()
     for seen, tie in removed_at(classes, unseen, SeparationConfig(distance=distance))[
@@ -94,11 +91,11 @@ def test_the_reason_of_a_tie_is_true(
 
 
 @SETTINGS
-@given(worlds(), st.integers(1, 4), st.integers(0, 5))
+@given(worlds_with_unseen(), st.integers(0, 5))
 def test_level_similar_adds_what_is_too_like_an_unseen_class(
-    classes: Classes, n_unseen: int, seed: int
+    world: tuple[Classes, list[int]], seed: int
 ) -> None:
-    unseen = drawn(classes, n_unseen, 6, 0)
+    classes, unseen = world
     features = np.random.default_rng(seed).standard_normal((len(classes), 3)).astype(np.float32)
     config = SeparationConfig(max_cosine=0.5)
     levels = removed_at(classes, unseen, config, features)

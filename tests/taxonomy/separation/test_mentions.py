@@ -84,6 +84,12 @@ def test_the_longest_word_is_the_reason(embedded_classes: Classes) -> None:
     found = mentions.find("green bell-peppers and bells")
     assert found is not None
     assert (found.word.lemma, found.found) == ("bell pepper", "bell peppers")
+    found = mentions.find("green peppers and bells")
+    assert found is not None
+    assert (found.word.lemma, found.found) == ("bell", "bells")
+    found = mentions.find("a bell, no pepper")
+    assert found is not None
+    assert (found.word.lemma, found.found) == ("bell", "bell")
 
 
 def test_names_of_removed_classes_count_if_asked(embedded_classes: Classes) -> None:
