@@ -20,7 +20,7 @@ class Tie:
     unseen: int
     """Row of the unseen class."""
     detail: str
-    """The word, the node, the number of edges or the cosine."""
+    """The word, the seen class's node, the number of edges or the cosine."""
 
 
 def removed_at(
@@ -45,10 +45,8 @@ def removed_at(
     ties: dict[int, Tie] = {}
     for level in LEVELS[1:]:
         words = Mentions(unseen_words(classes, unseen, level), inflections)
-        for row, tie in _by_words(classes, words, level):
-            if row not in taken:
-                ties.setdefault(row, tie)
-        for row, tie in _by_graph(classes, unseen, level, config.distance):
+        by_graph = _by_graph(classes, unseen, level, config.distance)
+        for row, tie in (*by_graph, *_by_words(classes, words, level)):
             if row not in taken:
                 ties.setdefault(row, tie)
         found[level] = dict(ties)
@@ -88,7 +86,7 @@ def _by_graph(
         if level == "subtree":
             for relation, down in (("hypernym", False), ("hyponym", True)):
                 for other in classes.nouns.closure([node], down=down) & classes.at.keys():
-                    yield from ((n, Tie(relation, row, node)) for n in classes.at[other])
+                    yield from ((n, Tie(relation, row, other)) for n in classes.at[other])
     if level == "branch":
         for node, (edges, row) in _near(classes, unseen, distance).items():
             yield from ((n, Tie("distance", row, str(edges))) for n in classes.at.get(node, ()))

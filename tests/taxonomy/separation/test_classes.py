@@ -26,8 +26,9 @@ def small() -> Taxonomy:
             concept(3, "leaf", "lamp"),
             concept(4, "inner", "parrot"),
             concept(5, "leaf", "horned owl", synset="owl.n.01"),
+            concept(6, "hypernym", "pet"),
         ],
-        [(1, 0), (2, 0), (4, 0)],
+        [(1, 0), (1, 6), (2, 0), (2, 6), (4, 0)],
         [(1, 0, True)],
         [],
     )
@@ -38,7 +39,8 @@ def test_a_leaf_lies_at_its_synset_or_where_the_dataset_puts_it() -> None:
     assert classes.ids == (1, 2, 3, 5)
     assert classes.names == ("owl", "shoebill", "lamp", "horned owl")
     assert classes.nodes == ("owl.n.01", "leaf/2-shoebill", None, "owl.n.01")
-    assert classes.nouns.above["leaf/2-shoebill"] == ("bird.n.01",)
+    assert classes.nouns.above["leaf/2-shoebill"] == ("bird.n.01", "hypernym/6-pet")
+    assert classes.nouns.above["owl.n.01"] == ("bird.n.01",)  # the dataset's pet is not believed
     assert "leaf/2-shoebill" in classes.nouns.closure(["bird.n.01"], down=True)
     assert classes.at["owl.n.01"] == (0, 3)
     assert classes.n_unplaced == 1

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxonomy.separation import LEVELS, Classes, SeparationConfig
-from taxonomy.separation.levels import removed_at
+from taxonomy.separation import LEVELS, Classes, Nouns, SeparationConfig
+from taxonomy.separation.levels import Tie, removed_at
 from tests.taxonomy.separation.worlds import (
     SETTINGS,
     graph_of,
@@ -107,3 +107,24 @@ def test_level_similar_adds_what_is_too_like_an_unseen_class(
             if a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) > 0.5:
                 want.add(seen)
     assert set(levels["similar"]) == want
+
+
+def test_a_class_below_or_above_goes_whatever_it_is_called() -> None:
+    # all words of a class below are words of the unseen one, but for function words
+    nouns = Nouns(
+        above={"top": (), "middle": ("top",), "bottom": ("middle",), "aside": ("top",)},
+        lemmas={"top": ("game",), "middle": ("tag",), "bottom": ("it",), "aside": ("chess",)},
+        irregular={},
+        version="none",
+    )
+    classes = Classes(
+        ids=(0, 1, 2, 3),
+        keys=("top", "middle", "bottom", "aside"),
+        names=("game", "tag", "it", "chess"),
+        nodes=("top", "middle", "bottom", "aside"),
+        nouns=nouns,
+    )
+    levels = removed_at(classes, [1], SeparationConfig(distance=2))
+    assert levels["synset"] == {}
+    assert levels["subtree"] == {0: Tie("hypernym", 1, "top"), 2: Tie("hyponym", 1, "bottom")}
+    assert levels["branch"][3] == Tie("distance", 1, "2")
