@@ -30,7 +30,7 @@ PLURALS = {
 }
 WORDS = tuple(PLURALS)
 SETTINGS = settings(
-    max_examples=30,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
