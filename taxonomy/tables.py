@@ -92,3 +92,44 @@ EXAMPLE = pa.schema(
         pa.field("in_training", pa.bool_(), nullable=False),
     ]
 )
+
+SEPARATION = pa.schema(
+    [
+        pa.field("level", pa.string(), nullable=False),  # none|lemma|synset|subtree|branch|similar
+        pa.field("arm", pa.string(), nullable=False),  # separated | control
+        pa.field("class_id", pa.int32(), nullable=False),  # a leaf
+        pa.field("status", pa.string(), nullable=False),  # unseen | seen | removed
+        # seen, and at level none unseen too: the full leak
+        pa.field("in_training", pa.bool_(), nullable=False),
+        # of removed ones: name | lemma | hyponym_lemma | hypernym | hyponym | distance | cosine |
+        # random
+        pa.field("reason", pa.string()),
+        # the unseen class that it is too near to; NULL for random
+        pa.field("unseen_id", pa.int32()),
+        pa.field("detail", pa.string()),  # the word, the number of edges, the cosine
+    ]
+)
+
+LEAK = pa.schema(
+    [
+        pa.field("unseen_id", pa.int32(), nullable=False),
+        # one of the two: a class or a text that training sees
+        pa.field("seen_id", pa.int32()),
+        pa.field("text_row", pa.int64()),
+        # identity | name | lemma | hyponym_lemma | hypernym | hyponym | distance | cosine
+        pa.field("relation", pa.string(), nullable=False),
+        pa.field("detail", pa.string()),
+        pa.field("distance", pa.int32()),  # edges, for distance
+        pa.field("cosine", pa.float64()),  # for cosine
+    ]
+)
+
+DROPPED_TEXT = pa.schema(
+    [
+        pa.field("text_row", pa.int64(), nullable=False),
+        pa.field("class_id", pa.int32(), nullable=False),  # the class that it speaks of
+        pa.field("relation", pa.string(), nullable=False),  # name | lemma | hyponym_lemma
+        pa.field("lemma", pa.string(), nullable=False),  # the word of the class
+        pa.field("found", pa.string(), nullable=False),  # its form in the text
+    ]
+)
