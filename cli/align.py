@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, Dataset, StorePath
+from cli.options import DEFAULT_STORE, Dataset, Format, StorePath, to_stderr
 
 app = typer.Typer(
     help="How well frozen LMs align with frozen image features.", no_args_is_help=True
@@ -87,4 +87,73 @@ def features(
         (made.n_cut, f"were cut at {made.longest} tokens"),
     ):
         if n:
-            typer.echo(f"{n} of {made.n_texts} texts {what}", err=True)
+            to_stderr(f"{n} of {made.n_texts} texts {what}")
+
+
+@app.command("split")
+@user_errors
+def split(
+    store: StorePath = DEFAULT_STORE,
+    dataset: Dataset = None,
+    n_unseen: Annotated[
+        int, typer.Option(help="Classes that are never trained on but at level none.")
+    ] = 100,
+    max_branch: Annotated[
+        int, typer.Option(help="Largest number of classes of one unseen branch.")
+    ] = 20,
+    distance: Annotated[
+        int,
+        typer.Option(
+            help="Level branch: edges of WordNet's hypernym graph that stay clear around unseen "
+            "classes; 2 reaches siblings, 4 cousins."
+        ),
+    ] = 3,
+    level: Annotated[
+        list[str] | None,
+        typer.Option(help="none, lemma, synset, subtree, branch; repeated.  [default: all]"),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="Id of text features of the leaves, for level similar."),
+    ] = None,
+    max_cosine: Annotated[
+        float | None,
+        typer.Option(help="Level similar: no seen class is nearer to an unseen one than this."),
+    ] = None,
+    min_training: Annotated[
+        int, typer.Option(help="Fewest classes that each level must leave.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(help="Of unseen branches and controls.")] = 0,
+    fmt: Format = "table",
+) -> None:
+    """Part classes into seen and unseen ones, by WordNet, level by level, and audit it.
+
+    Unseen classes are whole branches and the same at every level; each level has a control that
+    removes as many classes at random.
+    """
+    from taxonomy.separation import LEVELS, SeparationConfig
+    from xmodal.alignments import split_concepts
+    from xmodal.store import Store
+    from xmodal.store.render import chosen_format, emit
+
+    chosen_format(fmt)
+    asked = tuple(level or LEVELS)
+    order = [one for one in LEVELS if one in asked]
+    config = SeparationConfig(
+        n_unseen=n_unseen,
+        max_branch=max_branch,
+        distance=distance,
+        levels=tuple(order) if len(order) == len(asked) else asked,
+        max_cosine=max_cosine,
+        min_training=min_training,
+        seed=seed,
+    )
+    made = split_concepts(store, config, dataset, features)
+    with Store.open(store, read_only=True) as opened:
+        emit(opened.analysis("separation", separation=made.separation_id), fmt)
+    to_stderr(f"unseen: {', '.join(made.roots)}")
+    if unplaced := made.summary["n_unplaced"]:
+        to_stderr(
+            f"{unplaced} classes have no place in WordNet: they are seen, and only their names "
+            "can tie them to others"
+        )

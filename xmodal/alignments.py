@@ -9,19 +9,33 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from taxonomy.errors import ConfigError, DataError
+from taxonomy.errors import ConfigError, DataError, StoreError
+from taxonomy.model import Taxonomy
+from taxonomy.separation import (
+    Separation,
+    SeparationConfig,
+    audit,
+    read_classes,
+    read_nouns,
+    separate,
+)
+from taxonomy.separation.model import ARMS
+from taxonomy.wordnet import WordNet
 from xmodal.align.templates import class_texts
 from xmodal.align.text_features import (
     Progress,
     TextFeatureSet,
     TextSource,
+    load_text_features,
     make_text_features,
     same_rows,
 )
+from xmodal.bundle import wordnet_files
 from xmodal.lms.text import LONGEST, SOUND, Pooling, load_text_model
 from xmodal.machine import device_meant
 from xmodal.store import Store
 from xmodal.store.rows import TextFeatureSetRow
+from xmodal.store.store import resolve_id
 
 CAPTIONS = ("caption", "text")
 """Columns of a Parquet file that hold its texts, the first that is there."""
@@ -123,6 +137,63 @@ def note_text_features(store: Path, made: TextFeatureSet, n_rows: int) -> None:
     )
     with Store.open(store) as opened:
         opened.add_text_feature_set(row)
+
+
+def split_concepts(
+    store: Path,
+    config: SeparationConfig,
+    dataset: str | None = None,
+    text_features: str | None = None,
+) -> Separation:
+    """Draw unseen classes, remove what is near to them level by level, audit, and store it.
+
+    Args:
+        store: The DuckDB file.
+        config: Settings of the separation.
+        dataset: Id of a dataset or its beginning; None for the latest.
+        text_features: Id of text features of its leaves, or its beginning, for level similar.
+
+    Raises:
+        ConfigError: A setting out of range, or max_cosine without text features.
+        ManifestError: The dataset has no such branches, or a level leaves too few classes.
+        StoreError: There is no such dataset, or text features of other rows.
+    """
+    with Store.open(store, read_only=True) as opened:
+        of = opened.load_taxonomy(dataset)
+        found = _leaf_features(opened, of, text_features) if text_features else None
+    matrix = None if found is None else found.open()
+    classes = read_classes(of, read_nouns(WordNet.open(wordnet_files.wordnet_dir())))
+    made = separate(of.dataset_id, classes, config, features=matrix)
+    leaks = {}
+    for level, removed in made.removed.items():
+        for arm in ARMS:
+            seen = sorted(set(classes.ids) - set(removed.of(arm)))
+            leaks[level, arm] = audit(
+                classes,
+                made.unseen,
+                seen,
+                distance=config.distance,
+                features=matrix,
+                max_cosine=config.max_cosine,
+            )
+    with Store.open(store) as opened:
+        opened.add_separation(made, leaks, None if found is None else found.text_feature_set_id)
+    return made
+
+
+def _leaf_features(store: Store, of: Taxonomy, given: str) -> TextFeatureSet:
+    """Text features of every leaf of a dataset, row by row."""
+    text = "SELECT text_feature_set_id, path FROM text_feature_set"
+    paths = {r["text_feature_set_id"]: r["path"] for r in store.query(text).to_pylist()}
+    chosen = resolve_id("text feature set", given, list(paths))
+    found = load_text_features(Path(store.path).parent / paths[chosen])
+    rows = found.table()["concept_id"].to_pylist()
+    if found.dataset_id != of.dataset_id or rows != class_texts(of, ["name"]).concept_id:
+        raise StoreError(
+            f"text features {chosen} are not of the leaves of dataset {of.dataset_id}: "
+            f"`xmodal align features --dataset {of.dataset_id}` makes such"
+        )
+    return found
 
 
 def read_texts(path: Path) -> list[str]:

@@ -104,3 +104,75 @@ def test_an_empty_text_is_named(world: Tiny, tmp_path: Path) -> None:
     path.write_text("an owl\n\na hen\n")
     done = world.call("align", "features", "--lm", world.lm, "--texts", path)
     assert done.stderr == f"error: {path} has an empty text in line 2: take it out\n"
+
+
+class TestSplit:
+    QUICK = ("align", "split", "--n-unseen", "2", "--min-training", "2", "--max-branch", "3")
+
+    def test_levels_and_controls_are_stored_and_printed(self, world: Tiny) -> None:
+        done = world.call(*self.QUICK, "--format", "csv")
+        assert done.exit_code == 0, done.stderr
+        assert done.stderr.startswith("unseen: ")
+        names, *lines = (line.split(",") for line in done.stdout.splitlines())
+        rows = [dict(zip(names, line, strict=True)) for line in lines]
+        assert [(row["level"], row["arm"]) for row in rows] == [
+            (level, arm)
+            for level in ("none", "lemma", "synset", "subtree", "branch")
+            for arm in ("separated", "control")
+        ]
+        assert {row["n_unseen"] for row in rows} == {"2"}
+        assert [row["n_training"] for row in rows[:4]] == ["5", "5", "3", "3"]
+        branch = next(row for row in rows if row["level"] == "branch")
+        assert (branch["arm"], branch["n_leaks"]) == ("separated", "0")
+        again = world.call(*self.QUICK, "--format", "csv")
+        assert again.stdout == done.stdout
+        with Store.open(world.store, read_only=True) as store:
+            assert store.query("FROM separation").num_rows == 1
+            unseen = store.query(
+                "SELECT DISTINCT name FROM separation_class JOIN concept ON concept_id = class_id "
+                "WHERE status = 'unseen' ORDER BY ALL"
+            )["name"].to_pylist()
+        assert unseen == ["axe", "saw"]
+
+    def test_levels_are_given_in_any_order(self, world: Tiny) -> None:
+        levels = ("--level", "branch", "--level", "none")
+        done = world.call(*self.QUICK, *levels, "--format", "jsonl")
+        assert [json.loads(line)["level"] for line in done.stdout.splitlines()] == [
+            *("none", "none"),
+            *("branch", "branch"),
+        ]
+
+    def test_similar_features_are_a_level(self, world: Tiny) -> None:
+        made = world.call("align", "features", "--lm", world.lm).stdout.split()[0]
+        more = ("--features", made[:8], "--max-cosine", "0.999", "--format", "jsonl")
+        done = world.call(*self.QUICK, *more)
+        assert done.exit_code == 0, done.stderr
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        assert rows[-1]["level"] == "similar"
+        with Store.open(world.store, read_only=True) as store:
+            (row,) = store.query("FROM separation").to_pylist()
+        assert (row["text_feature_set_id"], row["max_cosine"]) == (made, 0.999)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--min-training", "100"], "level none leaves 5 of 5 classes in training"),
+            (["--n-unseen", "9"], ""),
+            (["--distance", "0"], "distance must be at least 1, got 0"),
+            (["--level", "twig"], "levels must be some of none, lemma, synset, subtree, branch, "),
+            (["--level", "none", "--level", "none"], "levels must be some of none, lemma, "),
+            (["--max-cosine", "0.5"], "features and max_cosine go together, got max_cosine 0.5"),
+            (["--features", "zz", "--max-cosine", "0.5"], "no text feature set 'zz': the store holds none yet"),
+            (["--dataset", "nope"], "unknown dataset 'nope'; valid: "),
+            (["--format", "xml"], "format must be one of "),
+        ],
+    )
+    def test_bad_input_is_one_line_and_changes_nothing(
+        self, world: Tiny, arguments: list[str], message: str
+    ) -> None:
+        before = world.store.read_bytes()
+        done = world.call(*self.QUICK, *arguments)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"error: {message}")
+        assert done.stderr.count("\n") == 1
+        assert world.store.read_bytes() == before

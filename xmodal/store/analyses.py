@@ -21,6 +21,7 @@ _IDS = {
     "run": "SELECT run_id FROM run UNION SELECT run_id FROM released_run",
     "manifest": "SELECT manifest_id FROM manifest",
     "dataset": "SELECT dataset_id FROM dataset",
+    "separation": "SELECT separation_id FROM separation",
 }
 """By parameter, the ids of which one or more must begin with its value."""
 

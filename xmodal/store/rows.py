@@ -135,6 +135,23 @@ class TextFeatureSetRow(Row):
     path: str
 
 
+class SeparationRow(Row):
+    """One separation of a dataset's leaves into seen and unseen ones."""
+
+    separation_id: str
+    dataset_id: str
+    n_unseen: int
+    max_branch: int
+    distance: int
+    max_cosine: float | None
+    text_feature_set_id: str | None
+    min_training: int
+    seed: int
+    roots_json: JsonListText
+    summary_json: JsonText
+    created_at: str
+
+
 class SkippedImageRow(Row):
     """A picture that could not be decoded when features were extracted."""
 

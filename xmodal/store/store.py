@@ -32,10 +32,13 @@ from xmodal.store.rows import (
     SkippedImageRow,
     TextFeatureSetRow,
 )
+from xmodal.store.separations import add_separation
 from xmodal.store.sync import SyncReport, sync_runs
 
 if TYPE_CHECKING:
     import duckdb
+
+    from taxonomy.separation import Separation
 
 LM_PAIR = pa.schema(
     [
@@ -282,6 +285,15 @@ class Store:
         with self.transaction():
             self.execute("DELETE FROM text_feature_set WHERE text_feature_set_id = $id", own)
             self.insert_rows("text_feature_set", [row])
+
+    def add_separation(
+        self,
+        made: Separation,
+        leaks: Mapping[tuple[str, str], pa.Table],
+        text_feature_set_id: str | None = None,
+    ) -> None:
+        """Store a separation and what its audit found; nothing if it is there already."""
+        add_separation(self, made, leaks, _now(), text_feature_set_id)
 
     def add_lm_pairs(self, lm_hash: str, pairs: pa.Table) -> None:
         """Store the (leaf, hypernym, answer) triples that an LM was taught in text.

@@ -28,7 +28,9 @@ from xmodal.store.rows import (
     ReleasedRunRow,
     Row,
     RunRow,
+    SeparationRow,
     SkippedImageRow,
+    TextFeatureSetRow,
     TextProbeRow,
 )
 
@@ -169,6 +171,8 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("dataset", DatasetRow),
         ("manifest", ManifestRow),
         ("feature_set", FeatureSetRow),
+        ("separation", SeparationRow),
+        ("text_feature_set", TextFeatureSetRow),
         ("skipped_image", SkippedImageRow),
         ("run", RunRow),
         ("evaluation", EvaluationRow),
