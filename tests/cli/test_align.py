@@ -162,7 +162,10 @@ class TestSplit:
             (["--level", "twig"], "levels must be some of none, lemma, synset, subtree, branch, "),
             (["--level", "none", "--level", "none"], "levels must be some of none, lemma, "),
             (["--max-cosine", "0.5"], "features and max_cosine go together, got max_cosine 0.5"),
-            (["--features", "zz", "--max-cosine", "0.5"], "no text feature set 'zz': the store holds none yet"),
+            (
+                ["--features", "zz", "--max-cosine", "0.5"],
+                "no text feature set 'zz': the store holds none yet",
+            ),
             (["--dataset", "nope"], "unknown dataset 'nope'; valid: "),
             (["--format", "xml"], "format must be one of "),
         ],
