@@ -45,7 +45,8 @@ class Pooling:
     code does, the last token for decoders and encoders alike, which is an encoder's separator."""
     layer: str = "last"
     """last is what the model returns, behind its final norm where it has one; a number N is the
-    state behind block N, 0 the embeddings; penultimate is -2."""
+    state behind block N, 0 the embeddings; penultimate is -2. Most decoders give the state behind
+    their last block with the final norm already, so that its number is last by another name."""
 
     def __post_init__(self) -> None:
         one_of("pooling", self.name, POOLINGS)

@@ -79,6 +79,15 @@ def test_the_sound_pooling_is_of_the_kind(models: dict[str, TextModel]) -> None:
     assert not torch.allclose(bert.encode(TEXTS), bert.encode(TEXTS, Pooling("s2")), atol=1e-2)
 
 
+def test_the_number_of_the_last_block_is_last(models: dict[str, TextModel]) -> None:
+    model = models["qwen3"]
+    assert torch.equal(model.encode(TEXTS, Pooling("last", "2")), model.encode(TEXTS))
+    assert torch.equal(
+        model.encode(TEXTS, Pooling("last", "penultimate")),
+        model.encode(TEXTS, Pooling("last", "1")),
+    )
+
+
 def test_class_and_end_tokens(folders: dict[str, Path], models: dict[str, TextModel]) -> None:
     for name, pooling in (("bert", "cls"), ("t5", "eos")):
         got = models[name].encode(TEXTS, Pooling(pooling))
