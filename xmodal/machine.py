@@ -7,6 +7,14 @@ import os
 from taxonomy.errors import ConfigError
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether CUDA or the CPU's allocator had no memory left; torch has no class for the latter."""
+    import torch
+
+    words = ("allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)
+
+
 def n_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -22,6 +22,7 @@ from xmodal.align.pairs import Pairs
 from xmodal.align.projection import Aligner, Masks
 from xmodal.align.recipes import Recipe
 from xmodal.align.validation import Looks, keep_best, look_at
+from xmodal.machine import is_out_of_memory
 
 Metrics = list[tuple[int, str, float]]
 """(step, name, value)."""
@@ -196,7 +197,7 @@ class Trainer:
             try:
                 return gradients(state.aligner, batch, masks, rows=state.rows, offload=self.offload)
             except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 reason = str(error).splitlines()[0]
             # out of the handler, what the failed step held is free
@@ -244,10 +245,3 @@ def _take_less(state: TrainState, n: int, reason: str) -> None:
     state.rows = rows
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """On a CPU torch raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        words in str(error) for words in ("allocate memory", "not enough memory")
-    )

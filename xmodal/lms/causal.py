@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from taxonomy.errors import ConfigError, DataError
+from taxonomy.errors import ConfigError
 from taxonomy.model import one_of
-from xmodal.lms.hub import pinned
-from xmodal.quiet import quiet_transformers
+from xmodal.lms.hub import loading, pinned
 from xmodal.weights import weights_sha256
 
 INITS = ("pretrained", "random", "scrambled")
@@ -147,19 +145,12 @@ def load_lm(
         ConfigError: An init that does not exist, or not for this LM.
         DataError: The model cannot be found or read.
     """
-    from safetensors import SafetensorError
-
     one_of("lm_init", init, INITS)
     where = _folder(name, init)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
-    try:
-        with quiet_transformers():
-            commit = pinned(where, revision)
-            tokenizer, model = _read(where, init, commit, seed, dtype)
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        kind = "folder" if Path(where).exists() else "local folder or hub model"
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(f"lm {name!r} cannot be loaded as a {kind}: {reason}") from error
+    with loading(f"lm {name!r}", where):
+        commit = pinned(where, revision)
+        tokenizer, model = _read(where, init, commit, seed, dtype)
     model = model.to(device).eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)

@@ -1,10 +1,35 @@
-"""Models by hub name: which commit a name stands for."""
+"""Models by hub name or folder: which commit a name means, and what goes wrong, in one line."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from taxonomy.errors import ConfigError
+from taxonomy.errors import ConfigError, DataError
+from xmodal.quiet import quiet_transformers
+
+
+@contextmanager
+def loading(subject: str, name: str) -> Iterator[None]:
+    """Load a model in here: nothing is written to stderr, and errors are one line.
+
+    Args:
+        subject: What the line begins with, such as "lm 'name'".
+        name: The folder or hub name.
+
+    Raises:
+        DataError: The model cannot be found or read.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        with quiet_transformers():
+            yield
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+        kind = "folder" if Path(name).exists() else "local folder or hub model"
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(f"{subject} cannot be loaded as a {kind}: {reason}") from error
 
 
 def pinned(name: str, revision: str | None) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,7 @@ from taxonomy.errors import ConfigError, DataError
 from taxonomy.model import one_of
 from xmodal.layers import layer_index
 from xmodal.lms.causal import BUNDLED, load_lm
-from xmodal.lms.hub import pinned
-from xmodal.quiet import quiet_transformers
+from xmodal.lms.hub import loading, pinned
 from xmodal.weights import weights_sha256
 
 POOLINGS = ("last", "mean", "eos", "cls", "s2")
@@ -260,24 +258,17 @@ def load_text_model(
         ConfigError: An init that does not exist, or not for this LM.
         DataError: The model cannot be found or read.
     """
-    from safetensors import SafetensorError
-
-    try:
-        with quiet_transformers():
-            if name in BUNDLED or _is_causal(name, commit := pinned(name, revision)):
-                lm = load_lm(name, init=init, revision=revision, seed=seed, device=device)
-                model, tokenizer, digest = lm.model.base_model, lm.tokenizer, lm.sha256
-                commit = lm.revision
-            else:
-                one_of("lm_init", init, ("pretrained", "random"))
-                dtype = torch.float32 if device == "cpu" else torch.bfloat16
-                tokenizer, model, lacking = _read_encoder(name, init, commit, seed, dtype)
-                digest = weights_sha256(model, lacking)
-                model = model.to(device).eval()
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        kind = "folder" if Path(name).exists() else "local folder or hub model"
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(f"lm {name!r} cannot be loaded as a {kind}: {reason}") from error
+    with loading(f"lm {name!r}", name):
+        if name in BUNDLED or _is_causal(name, commit := pinned(name, revision)):
+            lm = load_lm(name, init=init, revision=revision, seed=seed, device=device)
+            model, tokenizer, digest = lm.model.base_model, lm.tokenizer, lm.sha256
+            commit = lm.revision
+        else:
+            one_of("lm_init", init, ("pretrained", "random"))
+            dtype = torch.float32 if device == "cpu" else torch.bfloat16
+            tokenizer, model, lacking = _read_encoder(name, init, commit, seed, dtype)
+            digest = weights_sha256(model, lacking)
+            model = model.to(device).eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     found = "encoder" if _sees_ahead(model, tokenizer) else "decoder"

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from taxonomy.errors import ConfigError
+from xmodal.machine import is_out_of_memory
 from xmodal.vlm.forward import Questions, answer_logits
 from xmodal.vlm.trainer import Batch, Trainer, TrainState, weighted_loss
 
@@ -120,7 +121,7 @@ class TrainGroup:
             try:
                 found += self._backward(drawn, questions, offsets)
             except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._take_less(drawn, error)
                 # their graphs are gone with the failed pass
@@ -237,8 +238,3 @@ def _diverged(trainer: Trainer, state: TrainState, loss: float) -> ConfigError:
         f"the loss is {loss} at step {state.step}; lower the learning rate, "
         f"got {trainer.recipe.learning_rate}"
     )
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether CUDA or the CPU's allocator had no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)

@@ -15,20 +15,18 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from taxonomy.errors import ConfigError, DataError
+from taxonomy.errors import ConfigError
 from taxonomy.hashing import content_id
 from xmodal.features.config import FeatureConfig
 from xmodal.features.encoders.preparation import Preparation
 from xmodal.features.encoders.processor import Processing, read_processing
 from xmodal.layers import layer_index
-from xmodal.lms.hub import pinned
-from xmodal.quiet import quiet_transformers
+from xmodal.lms.hub import loading, pinned
 from xmodal.weights import weights_sha256
 
 _MOST_BEFORE = 16
@@ -148,21 +146,12 @@ def load_pretrained(config: FeatureConfig, device: str = "cpu") -> Pretrained:
         ConfigError: A device, a size or a layer that this model cannot have.
         DataError: The model cannot be found or read, or lacks weights.
     """
-    from safetensors import SafetensorError
-
     name = config.encoder
     target = _device(device)
-    try:
-        with quiet_transformers():
-            commit = pinned(name, config.revision)
-            model, lacking = _read(name, commit)
-            processing = read_processing(name, replace(config, revision=commit))
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        kind = "folder" if Path(name).exists() else "local folder or hub model"
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(
-            f"encoder {name!r} is none of the package and cannot be loaded as a {kind}: {reason}"
-        ) from error
+    with loading(f"encoder {name!r} is none of the package and", name):
+        commit = pinned(name, config.revision)
+        model, lacking = _read(name, commit)
+        processing = read_processing(name, replace(config, revision=commit))
     _check_side(name, model.config, processing.preparation.side)
     digest = weights_sha256(model, lacking)
     dtype: torch.dtype = getattr(torch, config.precision)
