@@ -64,7 +64,7 @@ def features(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     batch_tokens: Annotated[
         int | None,
-        typer.Option(help="Tokens of a batch.  [default: 256 on a CPU, else 65,536]"),
+        typer.Option(help="Tokens of a batch.  [default: 384 on a CPU, else 65,536]"),
     ] = None,
 ) -> None:
     """Read class names or captions with a frozen LM; a second call does nothing.

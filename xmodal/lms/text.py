@@ -27,7 +27,7 @@ SOUND = {"decoder": "last", "encoder": "mean"}
 an encoder's last token is a separator."""
 LONGEST = 512
 """Tokens of a text, at most, unless told otherwise."""
-CPU_TOKENS, GPU_TOKENS = 256, 65536
+CPU_TOKENS, GPU_TOKENS = 384, 65536
 """Tokens of a batch: on a CPU what its caches hold, 4,096 take twice as long a token there."""
 _UNUSED = ("pooler.", "lm_head.", "cls.")
 """Parts behind the hidden states; a checkpoint may lack them."""
@@ -151,7 +151,7 @@ class TextModel:
             texts: N of them.
             pooling: None for the sound one of the LM's kind.
             longest: Tokens of a text, at most; what is longer is cut at its end.
-            batch_tokens: Tokens of a batch, padding included; None for 256 on a CPU and 65,536
+            batch_tokens: Tokens of a batch, padding included; None for 384 on a CPU and 65,536
                 elsewhere. One text at least is in a batch.
             on_batch: Called after each batch with the number of its texts.
 
