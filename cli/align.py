@@ -112,7 +112,7 @@ def split(
         list[str] | None,
         typer.Option(help="none, lemma, synset, subtree, branch; repeated.  [default: all]"),
     ] = None,
-    features: Annotated[
+    text_features: Annotated[
         str | None,
         typer.Option(help="Id of text features of the leaves, for level similar."),
     ] = None,
@@ -148,7 +148,7 @@ def split(
         min_training=min_training,
         seed=seed,
     )
-    made = split_concepts(store, config, dataset, features)
+    made = split_concepts(store, config, dataset, text_features)
     with Store.open(store, read_only=True) as opened:
         emit(opened.analysis("separation", separation=made.separation_id), fmt)
     to_stderr(f"unseen: {', '.join(made.roots)}")

@@ -144,7 +144,7 @@ class TestSplit:
 
     def test_similar_features_are_a_level(self, world: Tiny) -> None:
         made = world.call("align", "features", "--lm", world.lm).stdout.split()[0]
-        more = ("--features", made[:8], "--max-cosine", "0.999", "--format", "jsonl")
+        more = ("--text-features", made[:8], "--max-cosine", "0.999", "--format", "jsonl")
         done = world.call(*self.QUICK, *more)
         assert done.exit_code == 0, done.stderr
         rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -163,7 +163,7 @@ class TestSplit:
             (["--level", "none", "--level", "none"], "levels must be some of none, lemma, "),
             (["--max-cosine", "0.5"], "features and max_cosine go together, got max_cosine 0.5"),
             (
-                ["--features", "zz", "--max-cosine", "0.5"],
+                ["--text-features", "zz", "--max-cosine", "0.5"],
                 "no text feature set 'zz': the store holds none yet",
             ),
             (["--dataset", "nope"], "unknown dataset 'nope'; valid: "),
