@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
+
+from taxonomy.errors import DataError
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -33,3 +36,25 @@ def file_sha256(path: Path) -> str:
     """Hash of a file's bytes, read piece by piece."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def own(folder: Path) -> Iterator[None]:
+    """Have a folder for this process alone; a killed one gives it back.
+
+    Raises:
+        DataError: Another process has it.
+    """
+    with (folder / "lock").open("w") as lock:
+        try:
+            import fcntl
+        except ImportError:  # no such locks on this system
+            yield
+            return
+        try:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError(
+                f"another process extracts into {folder}: wait for it to end"
+            ) from error
+        yield

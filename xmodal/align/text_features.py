@@ -18,8 +18,8 @@ import torch
 
 from taxonomy.errors import DataError
 from taxonomy.hashing import content_id
-from xmodal.files import file_sha256, write_whole
-from xmodal.lms.text import LONGEST, SOUND, Pooling, TextModel
+from xmodal.files import file_sha256, own, write_whole
+from xmodal.lms.text import LONGEST, SOUND, Pooling, TextModel, Tokenised
 
 ARRAY, TEXTS, DESCRIPTION = "features.npy", "texts.parquet", "text_feature_set.json"
 CHUNK = 4096
@@ -121,8 +121,12 @@ def text_feature_set_id(source: TextSource, lm: TextModel, pooling: Pooling, lon
 
 
 def _tokenizer_id(lm: TextModel) -> str:
-    core = lm.tokenizer.backend_tokenizer
-    return content_id({"tokenizer": core.to_str()})
+    """Hash of what decides the tokens; truncation and padding are set anew by each call."""
+    core = getattr(lm.tokenizer, "backend_tokenizer", None)
+    if core is None:
+        return content_id({"vocabulary": sorted(lm.tokenizer.get_vocab().items())})
+    said = json.loads(core.to_str())
+    return content_id({k: v for k, v in said.items() if k not in ("truncation", "padding")})
 
 
 def make_text_features(
@@ -161,15 +165,33 @@ def make_text_features(
     read = lm.tokenise(flat, pooling, longest)
     part = root / f".{made_id}.part"
     part.mkdir(parents=True, exist_ok=True)
-    try:
-        width = _fill(part, source, lm, pooling, longest, batch_tokens, progress)
-    finally:
-        # chunks stay for the next call
-        if not any(part.iterdir()):
-            part.rmdir()
-    pq.write_table(source.table, part / TEXTS)
+    with own(part):
+        try:
+            width = _fill(part, source, lm, pooling, longest, batch_tokens, progress)
+        except BaseException:
+            # chunks stay for the next call
+            if not any(part.glob("chunk-*.npy")):
+                shutil.rmtree(part)
+            raise
+        pq.write_table(source.table, part / TEXTS)
+        found = _described(part, made_id, source, lm, pooling, longest, read, width)
+        _put(part, found)
+    return load_text_features(found.path), True
+
+
+def _described(
+    part: Path,
+    made_id: str,
+    source: TextSource,
+    lm: TextModel,
+    pooling: Pooling,
+    longest: int,
+    read: Sequence[Tokenised],
+    width: int,
+) -> TextFeatureSet:
+    """What is said of a set whose array is there."""
     unknown = lm.tokenizer.unk_token_id
-    found = TextFeatureSet(
+    return TextFeatureSet(
         text_feature_set_id=made_id,
         dataset_id=source.dataset_id,
         templates=source.templates,
@@ -182,15 +204,13 @@ def make_text_features(
         pooling=pooling.name,
         layer=pooling.layer,
         longest=longest,
-        n_texts=len(flat),
+        n_texts=len(read),
         n_cut=sum(one.cut for one in read),
         n_unknown=sum(unknown is not None and unknown in one.ids for one in read),
         width=width,
         sha256=file_sha256(part / ARRAY),
-        path=root / made_id,
+        path=part.parent / made_id,
     )
-    _put(part, found)
-    return load_text_features(found.path), True
 
 
 def _fill(
@@ -238,7 +258,7 @@ def _fill(
 
 def _put(part: Path, made: TextFeatureSet) -> None:
     """Give a finished folder its description and its place."""
-    for note in part.glob("chunk-*.npy"):
+    for note in (*part.glob("chunk-*.npy"), part / "lock"):
         note.unlink()
     said = asdict(made) | {"path": None}
     text = json.dumps(said, indent=1, sort_keys=True) + "\n"

@@ -27,7 +27,7 @@ from xmodal.features.encoders.load import load_encoder
 from xmodal.features.feature_set import ARRAY, DESCRIPTION, FeatureSet, load_features
 from xmodal.features.pca import Pca, one_thread
 from xmodal.features.shards import ArrayFile, Notes, Shard, plan
-from xmodal.files import file_sha256, write_whole
+from xmodal.files import file_sha256, own, write_whole
 
 __all__ = [
     "FeatureConfig",
@@ -176,8 +176,7 @@ def _folder(part: Path) -> Iterator[Path]:
     """A folder for this process alone; it stays only if a shard in it is whole."""
     root = part.parent
     part.mkdir(parents=True, exist_ok=True)
-    with (part / "lock").open("w") as lock:
-        _lock(lock.fileno(), part)
+    with own(part):
         try:
             yield part
         except BaseException:
@@ -187,18 +186,6 @@ def _folder(part: Path) -> Iterator[Path]:
                     root.rmdir()
             raise
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _lock(handle: int, part: Path) -> None:
-    """Take the folder, or say that another process has it; a killed one gives it back."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise DataError(f"another process extracts into {part}: wait for it to end") from error
 
 
 @dataclass

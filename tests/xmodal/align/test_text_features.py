@@ -22,6 +22,7 @@ from xmodal.align.text_features import (
     make_text_features,
     same_rows,
 )
+from xmodal.files import own
 from xmodal.lms.text import Pooling, TextModel, load_text_model
 
 CAPTIONS = ["an owl", "a hen and an axe", "an owl", "saw", "a parrot on a branch"]
@@ -182,3 +183,19 @@ def test_a_missing_array_is_one_line(lm: TextModel, tmp_path: Path) -> None:
     (made.path / text_features.ARRAY).unlink()
     with pytest.raises(DataError, match="delete its folder to read the texts anew"):
         made.open()
+
+
+def test_another_process_that_reads_the_same_is_waited_for(lm: TextModel, tmp_path: Path) -> None:
+    made_id = text_features.text_feature_set_id(source(), lm, Pooling("last"), 512)
+    part = tmp_path / f".{made_id}.part"
+    part.mkdir()
+    with own(part), pytest.raises(DataError, match="another process extracts into"):
+        make_text_features(source(), lm, tmp_path)
+    # what a killed process left is no hindrance
+    assert make_text_features(source(), lm, tmp_path)[1]
+
+
+def test_how_a_tokenizer_was_called_last_does_not_matter(lm: TextModel) -> None:
+    before = text_features.text_feature_set_id(source(), lm, Pooling("last"), 512)
+    lm.tokenizer(CAPTIONS, truncation=True, max_length=3)
+    assert text_features.text_feature_set_id(source(), lm, Pooling("last"), 512) == before
