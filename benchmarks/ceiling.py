@@ -1,6 +1,7 @@
 """What picture encoder and LM allow, with no projector: a classifier's belief, said in words.
 
-python -m benchmarks.ceiling [--seeds 0,1,2,3,4] [--output benchmarks/results/ceiling.json]
+python -m benchmarks.ceiling [--encoder classical] [--seeds 0,1,2,3,4]
+    [--output benchmarks/results/ceiling.json]
 
 A softmax classifier of leaves is trained on the training pictures. Its posterior about a
 validation picture weighs the LM's own word embeddings of the leaves; their mixture stands as the
@@ -120,6 +121,7 @@ def over_seeds(found: list[Any]) -> dict[str, Any]:
 def main() -> None:
     """One classifier a seed."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--encoder", default="classical")
     parser.add_argument("--seeds", default="0,1,2,3,4")
     parser.add_argument("--output", type=Path)
     asked = parser.parse_args()
@@ -131,7 +133,7 @@ def main() -> None:
     leaf = np.array([at.get(concept, 0) for concept in concepts])
     seeds = [int(seed) for seed in asked.seeds.split(",")]
     with tempfile.TemporaryDirectory() as made:
-        features, _ = extract(taxonomy, FeatureConfig(), Path(made))
+        features, _ = extract(taxonomy, FeatureConfig(encoder=asked.encoder), Path(made))
         found = [measure(taxonomy, lm, features, leaf, seed) for seed in seeds]
     numbers = {"seeds": seeds, "features_sha256": features.sha256, **over_seeds(found)}
     report(numbers, ("torch", "transformers"), asked.output)
