@@ -84,6 +84,8 @@ class TextFeatureSet:
     width: int
     sha256: str
     path: Path
+    names: str | None = None
+    """Language or origin of class names that a user gave; None for the dataset's own."""
 
     def open(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The memory-mapped array, float32 [N, D], read-only.

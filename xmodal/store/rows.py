@@ -133,6 +133,7 @@ class TextFeatureSetRow(Row):
     width: int
     sha256: str
     path: str
+    names: str | None
 
 
 class SeparationRow(Row):
@@ -150,6 +151,35 @@ class SeparationRow(Row):
     roots_json: JsonListText
     summary_json: JsonText
     created_at: str
+
+
+class CaptionSetRow(Row):
+    """One set of pairs of caption and picture."""
+
+    caption_set_id: str
+    name: str
+    source: Literal["parquet", "webdataset", "llava-json"]
+    encoder: str
+    revision: str
+    weights_sha256: str | None
+    layer: str
+    pooling: str
+    width: int
+    n_pairs: int
+    n_texts: int
+    n_images: int
+    n_skipped: int
+    sha256: str
+    path: str
+
+
+class CapabilityRow(Row):
+    """One measure of an LM that the user brings."""
+
+    lm: str
+    capability: str
+    value: float
+    source: str | None
 
 
 class SkippedImageRow(Row):
@@ -283,5 +313,87 @@ class EvaluationRecord(Row):
 
 class EvaluationRow(EvaluationRecord):
     """One scoring of a trained run, as stored."""
+
+    content_hash: str
+
+
+class AlignRunRecord(Row):
+    """`run.json` of an alignment: every column of align_run but the content hash."""
+
+    run_id: str
+    experiment: Literal["s2"]
+    dataset_id: str | None
+    caption_set_id: str | None
+    separation_id: str | None
+    level: str | None
+    arm: str | None
+    text_feature_set_id: str
+    feature_set_id: str | None
+    lm: str
+    lm_revision: str | None
+    lm_hash: str
+    lm_init: str
+    lm_kind: str
+    n_lm_parameters: int
+    lm_pooling: str
+    lm_layer: str
+    templates_json: JsonListText
+    encoder: str
+    recipe: str
+    recipe_json: JsonText
+    side: Literal["text", "image", "both"]
+    projection: str
+    depth: int
+    width: int | None
+    activation: str | None
+    batch_size: int
+    n_pairs: int
+    n_texts: int
+    n_images: int
+    n_classes: int | None
+    n_validation_pairs: int
+    validation: Literal["pictures", "classes", "pairs", "none"]
+    seed_init: int
+    seed_order: int
+    n_steps: int
+    best_step: int
+    n_params: int
+    seconds: float
+    device: str
+    status: Literal["running", "finished"]
+    versions_json: JsonText
+    command: str
+    git_commit: str | None
+    started_at: str
+
+
+class AlignRunRow(AlignRunRecord):
+    """One finished alignment, as stored."""
+
+    content_hash: str
+
+
+class AlignEvaluationRecord(Row):
+    """`evaluation.json` of an alignment's evaluation: every column but the content hash."""
+
+    evaluation_id: str
+    run_id: str
+    dataset_id: str | None
+    caption_set_id: str | None
+    text_feature_set_id: str
+    feature_set_id: str | None
+    names: str | None
+    class_list: str | None
+    split: str
+    aligner_sha256: str
+    seconds: float
+    device: str
+    versions_json: JsonText
+    command: str
+    created_at: str
+
+
+class AlignEvaluationRow(AlignEvaluationRecord):
+    """One scoring of an alignment, as stored."""
 
     content_hash: str

@@ -20,6 +20,10 @@ from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import Store
 from xmodal.store.findings import TEXT_PROBE_ANSWER
 from xmodal.store.rows import (
+    AlignEvaluationRow,
+    AlignRunRow,
+    CapabilityRow,
+    CaptionSetRow,
     CeilingRow,
     DatasetRow,
     EvaluationRow,
@@ -179,6 +183,10 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("released_run", ReleasedRunRow),
         ("text_probe", TextProbeRow),
         ("ceiling", CeilingRow),
+        ("caption_set", CaptionSetRow),
+        ("lm_capability", CapabilityRow),
+        ("align_run", AlignRunRow),
+        ("align_evaluation", AlignEvaluationRow),
     ],
 )
 def test_row_models_are_the_tables(table: str, model: type[Row]) -> None:
