@@ -12,7 +12,7 @@ import pytest
 from tests.cli.tiny_store import Tiny
 from tests.xmodal import tiny
 from xmodal.store import Store
-from xmodal.vlm.run_folder import FILES, RunFolder
+from xmodal.vlm.run_folder import RunFolder
 
 QUICK = ("--epochs", "3", "--batch-size", "6")
 
@@ -105,7 +105,7 @@ def test_a_finished_run_is_not_trained_again(world: Tiny) -> None:
     assert len(runs(world)) == 1
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", RunFolder.FILES)
 def test_a_finished_run_that_lost_a_file_is_made_again(world: Tiny, name: str) -> None:
     assert world.train(*QUICK).exit_code == 0
     ((_, folder),) = run_folders(world).items()

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
-import shlex
-import subprocess
-import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +15,7 @@ from taxonomy.model import Manifest, Taxonomy
 from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
 from xmodal.lms.causal import LanguageModel
+from xmodal.provenance import command, git_commit, now, versions
 from xmodal.vlm.cost import step_cost
 from xmodal.vlm.early_stop import early_stop
 from xmodal.vlm.evaluate import score
@@ -82,37 +77,6 @@ class RunResult:
     run_id: str
     path: Path
     trained: bool
-
-
-def versions() -> dict[str, str]:
-    """Of the packages that bear on a result."""
-    found = {"python": platform.python_version()}
-    for package in ("xmodal", "torch", "transformers", "numpy", "duckdb", "nltk"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def _git_commit() -> str | None:
-    """Commit of the checkout this package runs from; None outside one.
-
-    An environment may lie inside the checkout of another project: its commit is not ours.
-    """
-    root = Path(__file__).resolve().parents[2]
-    try:
-        said = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "--show-prefix", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    below, commit = said.stdout.splitlines()
-    return commit if not below else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,13 +248,9 @@ def _record(
         "device": str(spec.lm.device),
         "status": "running",
         "versions_json": json.dumps(versions(), sort_keys=True),
-        "command": shlex.join(["xmodal", *sys.argv[1:]]),
-        "git_commit": _git_commit(),
-        "started_at": (
-            earlier["started_at"]
-            if earlier and "started_at" in earlier
-            else datetime.now(UTC).isoformat(timespec="seconds")
-        ),
+        "command": command(),
+        "git_commit": git_commit(),
+        "started_at": (earlier["started_at"] if earlier and "started_at" in earlier else now()),
     }
 
 

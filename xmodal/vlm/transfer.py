@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,8 +22,8 @@ from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
 from xmodal.files import write_whole
 from xmodal.lms.causal import LanguageModel
+from xmodal.provenance import command, now, versions
 from xmodal.vlm.evaluate import Scores, one_by_one, sample, score, verify
-from xmodal.vlm.experiment import versions
 from xmodal.vlm.forward import Questions, tokenise
 from xmodal.vlm.projector import Projector
 from xmodal.vlm.prompts import prompt_template
@@ -240,8 +237,8 @@ class Evaluator:
             "seconds": round(seconds, 3),
             "device": str(self.lm.device),
             "versions_json": json.dumps(versions(), sort_keys=True),
-            "command": shlex.join(["xmodal", *sys.argv[1:]]),
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": command(),
+            "created_at": now(),
         }
 
     def _write(self, record: dict[str, Any], asked: Examples, scores: Scores) -> Path:

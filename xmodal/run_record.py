@@ -1,0 +1,65 @@
+"""What every run's folder has, whatever was trained: run.json and metrics.parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from taxonomy.errors import DataError
+from xmodal.files import write_whole
+
+
+@dataclass(frozen=True)
+class RecordFolder:
+    """runs/<run_id>/, the only place that a run writes to."""
+
+    path: Path
+    FILES: ClassVar[Sequence[str]] = ("metrics.parquet",)
+    """What a finished run leaves beside run.json."""
+
+    def record(self) -> dict[str, Any] | None:
+        """What run.json says; None if there is none yet.
+
+        Raises:
+            DataError: It is damaged.
+        """
+        try:
+            content = (self.path / "run.json").read_text()
+        except FileNotFoundError:
+            return None
+        try:
+            said = json.loads(content)
+            if not isinstance(said, dict) or not {"status", "started_at"} <= said.keys():
+                raise ValueError("it is not the record of a run")
+        except ValueError as error:
+            raise DataError(
+                f"{self.path / 'run.json'} is damaged ({error}); delete the folder to train anew"
+            ) from error
+        return said
+
+    def is_whole(self) -> bool:
+        """Whether every file that a finished run leaves is there."""
+        return all((self.path / name).is_file() for name in self.FILES)
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Write run.json."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(record, indent=1)
+        write_whole(self.path / "run.json", lambda path: path.write_text(text))
+
+    def write_metrics(self, metrics: Sequence[tuple[int, str, float]]) -> None:
+        """metrics.parquet: step, name, value."""
+        table = pa.table(
+            {
+                "step": pa.array([step for step, _, _ in metrics], pa.int64()),
+                "name": pa.array([name for _, name, _ in metrics], pa.string()),
+                "value": pa.array([value for _, _, value in metrics], pa.float64()),
+            }
+        )
+        write_whole(self.path / "metrics.parquet", lambda path: pq.write_table(table, path))
