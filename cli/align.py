@@ -157,3 +157,8 @@ def split(
             f"{unplaced} classes have no place in WordNet: they are seen, and only their names "
             "can tie them to others"
         )
+
+
+from cli.align_train import train  # noqa: E402
+
+app.command("train")(train)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from xmodal.store.evaluations import EVALUATION_PREDICTION, IMAGE_MODES
+from xmodal.store.folders import METRIC
 from xmodal.store.rows import FeatureSetRow, RunRecord
 from xmodal.store.store import LM_PAIR, Store
-from xmodal.store.sync import METRIC, PREDICTION, SyncReport
+from xmodal.store.sync import PREDICTION, SyncReport
 
 __all__ = [
     "EVALUATION_PREDICTION",

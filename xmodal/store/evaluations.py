@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from xmodal.store.folders import (
+    EVALUATION,
     FolderError,
     check_examples,
     check_logits,
     checked,
     content_hash,
+    each_evaluation,
     file_sha256,
     read_json,
     read_parquet,
@@ -22,9 +25,7 @@ from xmodal.store.rows import EvaluationRecord, EvaluationRow
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-FOLDER = "evals"
-"""Of a run's folder, where its evaluations lie."""
-RECORD, ANSWERS = "evaluation.json", "predictions.parquet"
+ANSWERS = "predictions.parquet"
 IMAGE_MODES = ("real", "mean", "zero", "noise", "other-leaf")
 
 EVALUATION_PREDICTION = pa.schema(
@@ -63,34 +64,17 @@ WHERE example_id IN (SELECT unnest($ids::BIGINT[]))
 
 
 def sync_evaluations(store: Store, run_folder: Path) -> tuple[int, list[tuple[str, str]]]:
-    """Bring in the evaluations that lie in the folder of a run that is in the store.
-
-    Returns:
-        How many came in, and (folder, reason) of each that cannot be used. One without a record is
-        not finished and passed over.
-    """
-    if not (run_folder / FOLDER).is_dir():
-        return 0, []
-    known = {
-        row["evaluation_id"]: row["content_hash"]
-        for row in store.query(_KNOWN, {"id": run_folder.name}).to_pylist()
-    }
-    n_made, problems = 0, []
-    for folder in sorted((run_folder / FOLDER).iterdir()):
-        if folder.name.startswith(".") or not (folder / RECORD).is_file():
-            continue
-        try:
-            n_made += _sync_one(store, folder, known.get(folder.name))
-        except FolderError as reason:
-            problems.append((f"{run_folder.name}/{FOLDER}/{folder.name}", str(reason)))
-    return n_made, problems
+    """Bring in the evaluations of a run that is in the store; see each_evaluation."""
+    rows = store.query(_KNOWN, {"id": run_folder.name}).to_pylist()
+    known = {row["evaluation_id"]: row["content_hash"] for row in rows}
+    return each_evaluation(run_folder, known, functools.partial(_sync_one, store))
 
 
 def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
-    found = content_hash(folder, (RECORD, ANSWERS))
+    found = content_hash(folder, (EVALUATION, ANSWERS))
     if found == known_hash:
         return False
-    path = folder / RECORD
+    path = folder / EVALUATION
     record = checked(read_json(path), EvaluationRecord, path, "evaluation")
     row = EvaluationRow(**record.values(), content_hash=found)
     predictions = read_parquet(folder / ANSWERS, EVALUATION_PREDICTION)

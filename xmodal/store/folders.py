@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from xmodal.store.store import Store
 
 R = TypeVar("R", bound=Row)
+
+EVALUATIONS, EVALUATION = "evals", "evaluation.json"
+"""Where a run's evaluations lie in its folder, and the record of each."""
+METRIC = pa.schema(
+    [
+        pa.field("step", pa.int64(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+    ]
+)
 
 
 class FolderError(Exception):
@@ -42,6 +52,22 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_record(folder: Path, kind: type[R], table: str) -> R | None:
+    """The validated run.json of a folder; None while the run goes on.
+
+    Raises:
+        FolderError: It cannot be used, or is of another run than the folder.
+    """
+    path = folder / "run.json"
+    content = read_json(path)
+    if content.get("status") == "running":
+        return None
+    record = checked(content, kind, path, table)
+    if (run_id := record.values()["run_id"]) != folder.name:
+        raise FolderError(f"run.json is of run {run_id!r}, the folder's name must be the same")
+    return record
+
+
 def checked(content: dict[str, Any], kind: type[R], path: Path, table: str) -> R:
     """The content as a row of a table.
 
@@ -62,6 +88,33 @@ def _field_problem(problem: Any, table: str) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{name} is not a column of {table}"
     return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+
+
+def each_evaluation(
+    run_folder: Path, known: Mapping[str, str], sync: Callable[[Path, str | None], bool]
+) -> tuple[int, list[tuple[str, str]]]:
+    """Bring in the evaluations that lie in a run's folder.
+
+    Args:
+        run_folder: Of a run that is in the store.
+        known: By evaluation the hash of what is stored of it.
+        sync: Brings one in, given its folder and that hash, and says whether it had to.
+
+    Returns:
+        How many came in, and (folder, reason) of each that cannot be used. One without a record is
+        not finished and passed over.
+    """
+    if not (run_folder / EVALUATIONS).is_dir():
+        return 0, []
+    n_made, problems = 0, []
+    for folder in sorted((run_folder / EVALUATIONS).iterdir()):
+        if folder.name.startswith(".") or not (folder / EVALUATION).is_file():
+            continue
+        try:
+            n_made += sync(folder, known.get(folder.name))
+        except FolderError as reason:
+            problems.append((f"{run_folder.name}/{EVALUATIONS}/{folder.name}", str(reason)))
+    return n_made, problems
 
 
 def content_hash(folder: Path, names: Sequence[str]) -> str:
@@ -89,7 +142,7 @@ def file_sha256(path: Path) -> str:
 
 
 def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
-    """A Parquet file of exactly these columns, without NULL.
+    """A Parquet file of exactly these columns, without NULL where the schema allows none.
 
     Raises:
         FolderError: It is damaged or has other columns.
@@ -104,7 +157,7 @@ def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     if got != want:
         raise FolderError(f"{path.name} must have columns {want}, got {got}")
     for field in schema:
-        if table[field.name].null_count:
+        if not field.nullable and table[field.name].null_count:
             raise FolderError(
                 f"{path.name}: {field.name} must not be NULL, got "
                 f"{table[field.name].null_count} of {table.num_rows}"

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from taxonomy.errors import ConfigError, unknown
 from taxonomy.hashing import canonical_json
-from taxonomy.separation import Separation
+from taxonomy.model import one_of
+from taxonomy.separation.model import ARMS, LEVELS, SIMILAR, Separation
 from taxonomy.tables import LEAK, SEPARATION
 from xmodal.store.rows import SeparationRow
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-Part = tuple[str, str]
+Where = tuple[str, str]
 """Level and arm."""
 
 
 def add_separation(
     store: Store,
     made: Separation,
-    leaks: Mapping[Part, pa.Table],
+    leaks: Mapping[Where, pa.Table],
     created_at: str,
     text_feature_set_id: str | None = None,
 ) -> None:
@@ -62,3 +65,46 @@ def add_separation(
         for (level, arm), table in leaks.items():
             where = owner | {"level": level, "arm": arm}
             store.insert("separation_leak", table, LEAK, where)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The classes of a separation at one level, in one arm: concept ids."""
+
+    unseen: frozenset[int]
+    trained: frozenset[int]
+    """What training may see: at level none the unseen classes too."""
+
+
+_CLASSES = """
+SELECT class_id, status, in_training
+FROM separation_class
+WHERE separation_id = $id AND level = $level AND arm = $arm
+"""
+_LEVELS = """
+SELECT DISTINCT level
+FROM separation_class
+WHERE separation_id = $id
+"""
+
+
+def levels_of(store: Store, separation_id: str) -> list[str]:
+    """The levels of a stored separation, in their order."""
+    there = store.query(_LEVELS, {"id": separation_id})["level"].to_pylist()
+    return [level for level in (*LEVELS, SIMILAR) if level in there]
+
+
+def load_part(store: Store, separation_id: str, level: str, arm: str) -> Part:
+    """Who is seen and unseen at a level, in an arm.
+
+    Raises:
+        ConfigError: The separation has no such level, or there is no such arm.
+    """
+    one_of("arm", arm, ARMS)
+    if level not in (there := levels_of(store, separation_id)):
+        raise ConfigError(f"separation {separation_id}: {unknown('level', level, there)}")
+    rows = store.query(_CLASSES, {"id": separation_id, "level": level, "arm": arm}).to_pylist()
+    return Part(
+        frozenset(row["class_id"] for row in rows if row["status"] == "unseen"),
+        frozenset(row["class_id"] for row in rows if row["in_training"]),
+    )

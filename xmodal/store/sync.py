@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from taxonomy.errors import StoreError
+from xmodal.store.align_runs import is_alignment, sync_align_evaluations, sync_align_run
 from xmodal.store.evaluations import IMAGE_MODES, remove_evaluations, sync_evaluations
 from xmodal.store.folders import (
+    METRIC,
     FolderError,
     check_examples,
     check_logits,
-    checked,
-    read_json,
     read_parquet,
+    read_record,
 )
 from xmodal.store.folders import content_hash as hash_of
 from xmodal.store.rows import RunRecord, RunRow
@@ -24,13 +25,6 @@ from xmodal.store.rows import RunRecord, RunRow
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-METRIC = pa.schema(
-    [
-        pa.field("step", pa.int64(), nullable=False),
-        pa.field("name", pa.string(), nullable=False),
-        pa.field("value", pa.float64(), nullable=False),
-    ]
-)
 PREDICTION = pa.schema(
     [
         pa.field("image_mode", pa.string(), nullable=False),
@@ -41,6 +35,13 @@ PREDICTION = pa.schema(
     ]
 )
 _FILES = ("run.json", "metrics.parquet", "predictions.parquet")
+_KNOWN = """
+SELECT run_id, content_hash
+FROM run
+UNION ALL
+SELECT run_id, content_hash
+FROM align_run
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
     """
     if not runs_dir.is_dir():
         raise StoreError(f"no folder of runs at {runs_dir}: `xmodal train` makes one")
-    known = {row["run_id"]: row["content_hash"] for row in store.runs().to_pylist()}
+    known = {row["run_id"]: row["content_hash"] for row in store.query(_KNOWN).to_pylist()}
     counts = {"ingested": 0, "unchanged": 0, "running": 0}
     n_evaluations = 0
     rejected = []
@@ -90,7 +91,7 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
             continue
         counts[found] += 1
         if found != "running":
-            made, problems = sync_evaluations(store, folder)
+            made, problems = _sync_evaluations(store, folder)
             n_evaluations += made
             rejected += problems
     return SyncReport(
@@ -102,8 +103,16 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
     )
 
 
+def _sync_evaluations(store: Store, folder: Path) -> tuple[int, list[tuple[str, str]]]:
+    if is_alignment(folder):
+        return sync_align_evaluations(store, folder)
+    return sync_evaluations(store, folder)
+
+
 def _sync_folder(store: Store, folder: Path, known_hash: str | None) -> str:
-    record = _read_record(folder)
+    if is_alignment(folder):
+        return sync_align_run(store, folder, known_hash)
+    record = read_record(folder, RunRecord, "run")
     if record is None:
         return "running"
     content_hash = hash_of(folder, _FILES)
@@ -118,20 +127,6 @@ def _sync_folder(store: Store, folder: Path, known_hash: str | None) -> str:
         remove_evaluations(store, row.run_id)
         store.replace_run(row, metrics, predictions)
     return "ingested"
-
-
-def _read_record(folder: Path) -> RunRecord | None:
-    """The validated run.json; None while the run goes on."""
-    path = folder / "run.json"
-    content = read_json(path)
-    if content.get("status") == "running":
-        return None
-    record = checked(content, RunRecord, path, "run")
-    if record.run_id != folder.name:
-        raise FolderError(
-            f"run.json is of run {record.run_id!r}, the folder's name must be the same"
-        )
-    return record
 
 
 def _check_predictions(predictions: pa.Table) -> None:
