@@ -97,12 +97,12 @@ def plan_alignments(
         raise ConfigError("level and arm are those of a separation: give --separation too")
     with Store.open(store, read_only=True) as opened:
         of, pictures = load_stored(opened, features, dataset)
-        texts = _text_sets(opened, of, text_features)
+        texts = text_sets(opened, of, text_features)
         parts = _parts(opened, of, separation, levels, arms)
-    _check_asked(of, pictures, split, allow_seen)
+    check_asked(of, pictures, split, allow_seen)
     where = device_meant(device)
     made = {
-        row["text_feature_set_id"]: recipes(recipe or USUAL[not own(row)], changes, grid, side)
+        row["text_feature_set_id"]: recipes(recipe or USUAL[not is_own(row)], changes, grid, side)
         for row in texts
     }
     return [
@@ -165,7 +165,7 @@ def run_jobs(
     return [one for (one,) in found]
 
 
-def own(row: dict[str, Any]) -> bool:
+def is_own(row: dict[str, Any]) -> bool:
     """Whether text features are of an LM of the package, or of words alone."""
     return row["lm"] in BUNDLED or row["lm_kind"] == "words"
 
@@ -175,7 +175,7 @@ def _label(job: AlignJob) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _text_sets(store: Store, of: Taxonomy, given: Sequence[str]) -> list[dict[str, Any]]:
+def text_sets(store: Store, of: Taxonomy, given: Sequence[str]) -> list[dict[str, Any]]:
     """Text features of a dataset's classes: those that are named, or its only ones."""
     text = "SELECT * FROM text_feature_set ORDER BY text_feature_set_id"
     rows = {row["text_feature_set_id"]: row for row in store.query(text).to_pylist()}
@@ -193,7 +193,7 @@ def _text_sets(store: Store, of: Taxonomy, given: Sequence[str]) -> list[dict[st
             )
         return list(own.values())
     found = []
-    for one in dict.fromkeys(resolve_id("text feature set", each, list(rows)) for each in given):
+    for one in dict.fromkeys(resolve_id("text feature set", name, list(rows)) for name in given):
         if one not in own:
             whose = rows[one]["dataset_id"]
             raise StoreError(
@@ -232,7 +232,7 @@ def _parts(
     return found
 
 
-def _check_asked(of: Taxonomy, pictures: FeatureSet, split: str, allow_seen: bool) -> None:
+def check_asked(of: Taxonomy, pictures: FeatureSet, split: str, allow_seen: bool) -> None:
     """Refuse to ask about pictures that the encoder was trained on."""
     if split == "train":
         return

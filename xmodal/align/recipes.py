@@ -109,7 +109,7 @@ def named_recipe(
         name: Of the recipe.
         side: What is projected, text, image or both, each as the recipe projects text.
         projection: Settings of ProjectionConfig, for the sides that are projected.
-        **changes: Settings of AlignerConfig or Recipe. None leaves a setting as it is.
+        **changes: Settings of AlignerConfig or Recipe.
 
     Raises:
         ConfigError: No such recipe or setting, or a value out of range or at odds with another.
@@ -117,8 +117,7 @@ def named_recipe(
     if name not in RECIPES:
         raise ConfigError(unknown("recipe", name, RECIPES))
     recipe = RECIPES[name]
-    shape = {key: value for key, value in sorted((projection or {}).items()) if value is not None}
-    given = {key: value for key, value in sorted(changes.items()) if value is not None}
+    shape, given = dict(sorted((projection or {}).items())), dict(sorted(changes.items()))
     said = ({} if side is None else {"side": side}) | shape | given
     if not said:
         return recipe
@@ -127,9 +126,16 @@ def named_recipe(
         known = _settings(ProjectionConfig) if key in shape else _settings(Recipe)
         if key not in known:
             raise ConfigError(unknown("setting", key, known))
-    aligner = _projected(recipe.aligner, side or "text", shape, of_aligner)
+    aligner = _projected(recipe.aligner, side or side_of(recipe.aligner), shape, of_aligner)
     label = ", ".join(f"{key}={value}" for key, value in said.items())
     return replace(recipe, name=f"{name} ({label})", aligner=aligner, **given)
+
+
+def side_of(aligner: AlignerConfig) -> str:
+    """What is projected: text, image or both."""
+    if aligner.text.kind == "identity":
+        return "image"
+    return "text" if aligner.image.kind == "identity" else "both"
 
 
 def _settings(config: type[ProjectionConfig | AlignerConfig | Recipe]) -> list[str]:
@@ -142,7 +148,8 @@ def _projected(
 ) -> AlignerConfig:
     """The same with other sides projected, otherwise."""
     one_of("side", side, SIDES)
-    used, left = replace(aligner.text, **shape), ProjectionConfig(kind="identity")
+    usual = aligner.image if aligner.text.kind == "identity" else aligner.text
+    used, left = replace(usual, **shape), ProjectionConfig(kind="identity")
     return replace(
         aligner,
         text=left if side == "image" else used,

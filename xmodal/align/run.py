@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from taxonomy.errors import ConfigError
-from xmodal.align.recipes import Recipe
+from xmodal.align.recipes import Recipe, side_of
 from xmodal.align.run_folder import AlignFolder
 from xmodal.align.trainer import Trainer, TrainState
 from xmodal.provenance import command, git_commit, now, versions
@@ -130,10 +130,9 @@ def shape_of(recipe: Recipe) -> dict[str, Any]:
     """Which sides a recipe projects, and how: the columns side to activation."""
     text, image = recipe.aligner.text, recipe.aligner.image
     used = image if text.kind == "identity" else text
-    side = "both" if "identity" not in (text.kind, image.kind) else "text"
     is_mlp = used.kind == "mlp"
     return {
-        "side": "image" if text.kind == "identity" else side,
+        "side": side_of(recipe.aligner),
         "projection": used.kind,
         "depth": used.depth if is_mlp else 1,
         "width": used.width if is_mlp else None,

@@ -53,9 +53,9 @@ def test_a_later_setting_counts_only_where_it_is_changed(monkeypatch: pytest.Mon
 
 def test_named_with_changes() -> None:
     assert named_recipe("s2") is RECIPES["s2"]
-    assert named_recipe("s2", batch_size=None) is RECIPES["s2"]
+    assert named_recipe("s2") is RECIPES["s2"]
     changed = named_recipe(
-        "s2", side="both", projection={"width": 8, "activation": None}, dim=3, batch_size=64
+        "s2", side="both", projection={"width": 8}, dim=3, batch_size=64
     )
     assert changed.name == "s2 (side=both, width=8, batch_size=64, dim=3)"
     assert changed.aligner.text == changed.aligner.image
