@@ -54,9 +54,7 @@ def test_a_later_setting_counts_only_where_it_is_changed(monkeypatch: pytest.Mon
 def test_named_with_changes() -> None:
     assert named_recipe("s2") is RECIPES["s2"]
     assert named_recipe("s2") is RECIPES["s2"]
-    changed = named_recipe(
-        "s2", side="both", projection={"width": 8}, dim=3, batch_size=64
-    )
+    changed = named_recipe("s2", side="both", projection={"width": 8}, dim=3, batch_size=64)
     assert changed.name == "s2 (side=both, width=8, batch_size=64, dim=3)"
     assert changed.aligner.text == changed.aligner.image
     assert (changed.aligner.text.width, changed.aligner.text.depth) == (8, 4)
