@@ -47,6 +47,18 @@ def features(
             "column caption or text."
         ),
     ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            help="Class names in place of the dataset's own: .csv or .parquet with columns class "
+            "(name, key, synset or WordNet id) and name, and maybe language and phrase; several "
+            "of a class are averaged."
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(help="Of --names: which rows.  [default: the only language of the file]"),
+    ] = None,
     pooling: Annotated[
         str | None,
         typer.Option(
@@ -77,8 +89,9 @@ def features(
     with counter("texts") as progress:
         made, new = ensure_text_features(
             store, lm=lm, lm_init=lm_init, revision=revision, seed=seed, dataset=dataset,
-            templates=template or ["name"], role=role, texts=texts, pooling=pooling, layer=layer,
-            longest=longest, device=device, batch_tokens=batch_tokens, progress=progress,
+            templates=template or ["name"], role=role, texts=texts, names=names, language=language,
+            pooling=pooling, layer=layer, longest=longest, device=device,
+            batch_tokens=batch_tokens, progress=progress,
         )  # fmt: skip
     said = "made" if new else "is there"
     typer.echo(f"{made.text_feature_set_id} {said}: {made.path}")

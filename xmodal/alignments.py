@@ -21,6 +21,7 @@ from taxonomy.separation import (
 )
 from taxonomy.separation.model import ARMS
 from taxonomy.wordnet import WordNet
+from xmodal.align.class_names import read_class_names
 from xmodal.align.templates import class_texts
 from xmodal.align.text_features import (
     Progress,
@@ -57,6 +58,8 @@ def ensure_text_features(
     templates: Sequence[str] = ("name",),
     role: str = "leaf",
     texts: Path | None = None,
+    names: Path | None = None,
+    language: str | None = None,
     pooling: str | None = None,
     layer: str = "last",
     longest: int = LONGEST,
@@ -77,6 +80,9 @@ def ensure_text_features(
         role: Which concepts are classes: leaf, inner or hypernym.
         texts: A .txt file, one text a line, or a .parquet file with a column caption or text,
             in place of classes. Each text is read once.
+        names: A .csv or .parquet file of names of the classes, in place of the dataset's own; see
+            class_names.read_class_names.
+        language: Which of its languages.
         pooling: last, mean, eos, cls or s2; None for the sound one of the LM's kind.
         layer: last, penultimate or a number.
         longest: Tokens of a text, at most.
@@ -91,16 +97,22 @@ def ensure_text_features(
         raise ConfigError(f"longest must be at least 2 tokens, got {longest}")
     if batch_tokens is not None and batch_tokens < 1:
         raise ConfigError(f"batch-tokens must be at least 1, got {batch_tokens}")
+    if language is not None and names is None:
+        raise ConfigError(f"language goes with a file of names, got {language!r}: give one or none")
+    if names is not None and texts is not None:
+        raise ConfigError(f"names go with classes, and {texts} gives texts: leave one of both out")
     wanted = Pooling(pooling, layer) if pooling is not None else Pooling("last", layer)
     with Store.open(store, read_only=True) as opened:
         if texts is None:
             of = opened.load_taxonomy(dataset)
-            found = class_texts(of, templates, role)
+            given = None if names is None else read_class_names(names, of, role, language)
+            found = class_texts(of, templates, role, None if given is None else given.of)
             source = TextSource(
                 texts=found.texts,
                 concept_id=found.concept_id,
                 dataset_id=of.dataset_id,
                 templates=tuple(templates),
+                names=None if given is None else given.language,
             )
         else:
             source = TextSource(texts=same_rows(read_texts(texts)))

@@ -69,6 +69,32 @@ def test_captions_of_a_file(world: Tiny, tmp_path: Path, suffix: str) -> None:
     assert (row["dataset_id"], row["n_rows"], row["templates_json"]) == (None, 2, "[]")
 
 
+def test_names_in_another_language_are_another_set(world: Tiny, tmp_path: Path) -> None:
+    path = tmp_path / "names.csv"
+    names = ("axe,axe", "hen,hen", "owl,owl", "owl,barn owl", "parrot,parrot", "saw,saw")
+    path.write_text("class,name,language\n" + "".join(f"{line},en\n" for line in names))
+    own = world.call("align", "features", "--lm", world.lm)
+    given = world.call("align", "features", "--lm", world.lm, "--names", path)
+    assert (given.exit_code, given.stderr) == (0, "")
+    rows = {row["names"]: row for row in stored(world)}
+    assert sorted(rows, key=str) == [None, "en"]
+    assert (rows[None]["n_texts"], rows["en"]["n_texts"]) == (5, 6)
+    assert own.stdout.split()[0] != given.stdout.split()[0]
+    # the same texts under another name are a set of their own, and the dataset's own stays
+    path.write_text("class,name\n" + "".join(f"{line}\n" for line in names if "barn" not in line))
+    again = world.call("align", "features", "--lm", world.lm, "--names", path)
+    assert " made: " in again.stdout
+    assert sorted(row["names"] or "" for row in stored(world)) == ["", "en", "names"]
+    same, own_set = (
+        np.load(world.store.parent / row["path"] / "features.npy")
+        for row in stored(world)
+        if row["names"] in (None, "names")
+    )
+    assert same.tobytes() == own_set.tobytes()
+    listed = world.call("query", "@text-features", "--format", "jsonl").stdout.splitlines()
+    assert {json.loads(line)["names"] for line in listed} == {None, "en", "names"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -82,6 +108,9 @@ def test_captions_of_a_file(world: Tiny, tmp_path: Path, suffix: str) -> None:
         (["--texts", "no.txt"], "no.txt cannot be read: "),
         (["--texts", "no.csv"], "no.csv must be a .txt or .parquet file of texts"),
         (["--role", "inner"], "dataset "),
+        (["--names", "no.csv"], "no.csv cannot be read: "),
+        (["--language", "de"], "language goes with a file of names, got 'de'"),
+        (["--names", "n.csv", "--texts", "t.txt"], "names go with classes, and t.txt gives texts"),
         (["--lm-init", "scrambled"], "lm_init scrambled goes with the lm 'embedded' only, got "),
     ],
 )

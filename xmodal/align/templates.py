@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import pyarrow as pa
 
 from taxonomy.errors import ConfigError, DataError, unknown
 from taxonomy.model import Taxonomy
@@ -24,13 +22,21 @@ FIELDS = ("name", "phrase", "gloss")
 
 
 @dataclass(frozen=True)
+class ClassName:
+    """What a user calls a class."""
+
+    name: str
+    phrase: str
+
+
+@dataclass(frozen=True)
 class ClassTexts:
     """The texts of a dataset's classes."""
 
     concept_id: list[int]
     """Of each class, ascending."""
     texts: list[list[str]]
-    """Of each class, one a template."""
+    """Of each class, one a template; of a class with synonyms, one a template and synonym."""
 
 
 def template(name: str) -> str:
@@ -57,13 +63,19 @@ def template(name: str) -> str:
     return name
 
 
-def class_texts(of: Taxonomy, templates: Sequence[str], role: str = "leaf") -> ClassTexts:
+def class_texts(
+    of: Taxonomy,
+    templates: Sequence[str],
+    role: str = "leaf",
+    names: Mapping[int, Sequence[ClassName]] | None = None,
+) -> ClassTexts:
     """The texts of all concepts of a role.
 
     Args:
         of: The dataset.
         templates: Names or texts, each once.
         role: leaf, inner or hypernym.
+        names: Of each class, in place of the dataset's name and phrase; None for these.
 
     Raises:
         ConfigError: No template, the same one twice, or one that does not exist.
@@ -73,9 +85,7 @@ def class_texts(of: Taxonomy, templates: Sequence[str], role: str = "leaf") -> C
     if not frames or len(set(frames)) < len(frames):
         got = ", ".join(templates) or "none"
         raise ConfigError(f"templates must be given, each once, got {got}")
-    rows = [row for row in _rows(of.concepts) if row["role"] == role and not row["dropped"]]
-    if not rows:
-        raise DataError(f"dataset {of.dataset_id} has no concept of role {role}")
+    rows = classes_of(of, role)
     for frame in frames:
         lacking = [row["name"] for row in rows if "{gloss}" in frame and not row["gloss"]]
         if lacking:
@@ -83,10 +93,28 @@ def class_texts(of: Taxonomy, templates: Sequence[str], role: str = "leaf") -> C
                 f"{len(lacking)} classes have no gloss, such as {lacking[0]!r}: leave the template "
                 f"{frame!r} out"
             )
-    texts = [[frame.format(**{f: row[f] for f in FIELDS}) for frame in frames] for row in rows]
+    texts = []
+    for row in rows:
+        own = [ClassName(row["name"], row["phrase"])]
+        called = own if names is None else names[row["concept_id"]]
+        texts.append(
+            [
+                frame.format(name=one.name, phrase=one.phrase, gloss=row["gloss"])
+                for one in called
+                for frame in frames
+            ]
+        )
     return ClassTexts([row["concept_id"] for row in rows], texts)
 
 
-def _rows(concepts: pa.Table) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = concepts.sort_by("concept_id").to_pylist()
+def classes_of(of: Taxonomy, role: str) -> list[dict[str, Any]]:
+    """Concepts of a role that are in questions, by their ids.
+
+    Raises:
+        DataError: There is none.
+    """
+    rows = of.concepts.sort_by("concept_id").to_pylist()
+    found = [row for row in rows if row["role"] == role and not row["dropped"]]
+    if not found:
+        raise DataError(f"dataset {of.dataset_id} has no concept of role {role}")
     return found

@@ -46,6 +46,8 @@ class TextSource:
     dataset_id: str | None = None
     """Whose classes they are; None for texts of a file."""
     templates: tuple[str, ...] = ()
+    names: str | None = None
+    """Language or origin of class names that a user gave; None for the dataset's own."""
 
     @property
     def table(self) -> pa.Table:
@@ -110,6 +112,8 @@ class TextFeatureSet:
 def text_feature_set_id(source: TextSource, lm: TextModel, pooling: Pooling, longest: int) -> str:
     """Hash of texts, weights and what is taken of their states; s2 is last under another name."""
     name = "last" if pooling.name == "s2" else pooling.name
+    # what came later counts only where it is said, so that sets keep their ids
+    names = {} if source.names is None else {"names": source.names}
     return content_id(
         {
             "texts": source.sha256,
@@ -118,6 +122,7 @@ def text_feature_set_id(source: TextSource, lm: TextModel, pooling: Pooling, lon
             "layer": pooling.layer,
             "longest": longest,
             "tokens": _tokenizer_id(lm),
+            **names,
         }
     )
 
@@ -212,6 +217,7 @@ def _described(
         width=width,
         sha256=file_sha256(part / ARRAY),
         path=part.parent / made_id,
+        names=source.names,
     )
 
 
