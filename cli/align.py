@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from cli.align_demo import demo
+from cli.align_evaluate import evaluate
+from cli.align_train import train
 from cli.errors import user_errors
 from cli.options import DEFAULT_STORE, Dataset, Format, StorePath, to_stderr
 
@@ -172,6 +175,6 @@ def split(
         )
 
 
-from cli.align_train import train  # noqa: E402
-
 app.command("train")(train)
+app.command("evaluate")(evaluate)
+app.command("demo")(demo)

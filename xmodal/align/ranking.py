@@ -19,6 +19,7 @@ from torch import Tensor
 
 from taxonomy.errors import DataError
 from xmodal.align.items import Items
+from xmodal.tables import ANSWER
 
 __all__ = [
     "ANSWER",
@@ -33,22 +34,6 @@ __all__ = [
 
 EdgeCount = Callable[[int, int], int | None]
 """Edges between two classes; None where there is no path."""
-ANSWER = pa.schema(
-    [
-        pa.field("task", pa.string(), nullable=False),
-        pa.field("query_id", pa.int64(), nullable=False),
-        pa.field("class_id", pa.int32()),
-        pa.field("unseen", pa.bool_()),
-        pa.field("rank", pa.int64(), nullable=False),
-        pa.field("n_right", pa.int64(), nullable=False),
-        pa.field("n_candidates", pa.int64(), nullable=False),
-        pa.field("first_id", pa.int64(), nullable=False),
-        pa.field("edges", pa.int32()),
-        pa.field("cosine_right", pa.float32(), nullable=False),
-        pa.field("cosine_first", pa.float32(), nullable=False),
-    ]
-)
-"""Table align_answer without its evaluation."""
 _COLUMNS = 4096
 """Candidates whose vectors are float64 at once."""
 _AT_ONCE = 2**26

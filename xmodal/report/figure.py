@@ -102,6 +102,64 @@ def _loss_chart(losses: Sequence[Mapping[str, Any]]) -> alt.Chart:
     return chart
 
 
+LEVELS = ("none", "lemma", "synset", "subtree", "branch", "similar")
+"""Of separation, from the least removed to the most."""
+SERIES = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
+
+
+def level_chart(points: Sequence[Mapping[str, Any]]) -> alt.TopLevelMixin:
+    """Zero-shot accuracy by level of separation: a line for each reader of the class names.
+
+    Args:
+        points: series, level, score, low, high (95 % interval over classes), chance; fractions.
+    """
+    there = [level for level in LEVELS if any(point["level"] == level for point in points)]
+    series = list(dict.fromkeys(point["series"] for point in points))
+    x = alt.X(
+        "level:N",
+        sort=there,
+        title="what training does not see, more from left to right",
+        axis=alt.Axis(labelAngle=0),
+        scale=alt.Scale(type="point", padding=0.3),
+    )
+    colour = alt.Color(
+        "series:N",
+        title=None,
+        sort=series,
+        scale=alt.Scale(domain=series, range=list(SERIES[: len(series)])),
+        legend=alt.Legend(orient="bottom", columns=2, labelLimit=320),
+    )
+    shift = alt.XOffset("series:N", sort=series, scale=alt.Scale(range=[-9, 9]))
+    base = alt.Chart(_inline(points))
+    lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(
+        x=x, xOffset=shift, y="score:Q", color=colour
+    )
+    dots = base.mark_point(filled=True, size=55, opacity=1).encode(
+        x=x,
+        xOffset=shift,
+        y=alt.Y("score:Q", title="zero-shot accuracy on unseen classes (fraction)"),
+        color=colour,
+    )
+    spans = base.mark_rule(strokeWidth=1.5).encode(
+        x=x, xOffset=shift, y="low:Q", y2="high:Q", color=colour
+    )
+    guess = base.mark_line(color=GREY, strokeDash=[4, 3], strokeWidth=1.2).encode(
+        x=x, y="max(chance):Q"
+    )
+    chart: alt.LayerChart = alt.layer(
+        guess,
+        lines,
+        spans,
+        dots,
+        title=alt.Title(
+            "Pictures of classes that training never showed",
+            subtitle="bars: 95 % interval over classes; dashed: guessing",
+            anchor="start",
+        ),
+    ).properties(width=440, height=260)
+    return chart.configure_view(stroke=None)
+
+
 def save_chart(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:
     """Write the chart as PNG (two pixels a point) and SVG.
 

@@ -28,40 +28,19 @@ from xmodal.store.rows import (
     AlignRunRecord,
     AlignRunRow,
 )
+from xmodal.tables import ANSWER, COMPOSITION
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-ANSWERS, COMPOSITION = "answers.parquet", "composition.parquet"
+ANSWER_FILE, COMPOSITION_FILE = "answers.parquet", "composition.parquet"
 WEIGHTS = "aligner.safetensors"
 TASKS = ("zero-shot", "seen", "generalised", "text-to-image", "image-to-text")
 
-ANSWER = pa.schema(
-    [
-        pa.field("task", pa.string(), nullable=False),
-        pa.field("query_id", pa.int64(), nullable=False),
-        pa.field("class_id", pa.int32()),
-        pa.field("unseen", pa.bool_()),
-        pa.field("rank", pa.int64(), nullable=False),
-        pa.field("n_right", pa.int64(), nullable=False),
-        pa.field("n_candidates", pa.int64(), nullable=False),
-        pa.field("first_id", pa.int64(), nullable=False),
-        pa.field("edges", pa.int32()),
-        pa.field("cosine_right", pa.float32(), nullable=False),
-        pa.field("cosine_first", pa.float32(), nullable=False),
-    ]
+_TABLES = (
+    (ANSWER_FILE, "align_answer", ANSWER),
+    (COMPOSITION_FILE, "align_composition", COMPOSITION),
 )
-COMPOSED = pa.schema(
-    [
-        pa.field("example_id", pa.int64(), nullable=False),
-        pa.field("tag", pa.string()),
-        *(
-            pa.field(name, pa.float32(), nullable=False)
-            for name in ("c0_i0", "c1_i0", "c0_i1", "c1_i1")
-        ),
-    ]
-)
-_TABLES = ((ANSWERS, "align_answer", ANSWER), (COMPOSITION, "align_composition", COMPOSED))
 
 # what a run and an evaluation name, and where it must be; one statement a table
 _REFERENCES = {
@@ -126,7 +105,7 @@ def sync_align_evaluations(store: Store, run_folder: Path) -> tuple[int, list[tu
 def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
     there = [part for part in _TABLES if (folder / part[0]).is_file()]
     if not there:
-        raise FolderError(f"{ANSWERS} or {COMPOSITION} must be there")
+        raise FolderError(f"{ANSWER_FILE} or {COMPOSITION_FILE} must be there")
     found = content_hash(folder, (EVALUATION, *(name for name, _, _ in there)))
     if found == known_hash:
         return False
@@ -142,7 +121,7 @@ def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
     tables = {}
     for name, table, schema in there:
         rows = read_parquet(folder / name, schema)
-        if name == ANSWERS:
+        if name == ANSWER_FILE:
             _check_answers(rows)
         tables[table] = (rows, schema)
     with store.transaction():
