@@ -18,7 +18,8 @@ ANSWER = pa.schema(
         pa.field("cosine_right", pa.float32(), nullable=False),
         pa.field("cosine_first", pa.float32(), nullable=False),
     ]
-)"""Table align_answer without its evaluation."""
+)
+"""Table align_answer without its evaluation."""
 
 COMPOSITION = pa.schema(
     [
