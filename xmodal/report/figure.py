@@ -146,7 +146,7 @@ def level_chart(points: Sequence[Mapping[str, Any]]) -> alt.TopLevelMixin:
     guess = base.mark_line(color=GREY, strokeDash=[4, 3], strokeWidth=1.2).encode(
         x=x, y="max(chance):Q"
     )
-    chart: alt.LayerChart = alt.layer(
+    chart: Any = alt.layer(
         guess,
         lines,
         spans,
@@ -157,7 +157,8 @@ def level_chart(points: Sequence[Mapping[str, Any]]) -> alt.TopLevelMixin:
             anchor="start",
         ),
     ).properties(width=440, height=260)
-    return chart.configure_view(stroke=None)
+    whole: alt.TopLevelMixin = chart.configure_view(stroke=None)
+    return whole
 
 
 def save_chart(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:
