@@ -9,6 +9,7 @@ import typer
 
 from cli.align_demo import demo
 from cli.align_evaluate import evaluate
+from cli.align_pairs import pairs
 from cli.align_train import train
 from cli.errors import user_errors
 from cli.options import DEFAULT_STORE, Dataset, Format, StorePath, to_stderr
@@ -16,6 +17,12 @@ from cli.options import DEFAULT_STORE, Dataset, Format, StorePath, to_stderr
 app = typer.Typer(
     help="How well frozen LMs align with frozen image features.", no_args_is_help=True
 )
+app.command("pairs")(pairs)
+
+Captions = Annotated[
+    str | None,
+    typer.Option("--captions", help="Id of a caption set, or its beginning: its texts."),
+]
 
 
 @app.command("features")
@@ -62,6 +69,7 @@ def features(
         str | None,
         typer.Option(help="Of --names: which rows.  [default: the only language of the file]"),
     ] = None,
+    captions: Captions = None,
     pooling: Annotated[
         str | None,
         typer.Option(
@@ -93,6 +101,7 @@ def features(
         made, new = ensure_text_features(
             store, lm=lm, lm_init=lm_init, revision=revision, seed=seed, dataset=dataset,
             templates=template or ["name"], role=role, texts=texts, names=names, language=language,
+            captions=captions,
             pooling=pooling, layer=layer, longest=longest, device=device,
             batch_tokens=batch_tokens, progress=progress,
         )  # fmt: skip
@@ -140,15 +149,25 @@ def split(
         int, typer.Option(help="Fewest classes that each level must leave.")
     ] = 100,
     seed: Annotated[int, typer.Option(help="Of unseen branches and controls.")] = 0,
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Count what is left of these texts: .txt, one a line, or .parquet with a column "
+            "caption or text."
+        ),
+    ] = None,
+    captions: Captions = None,
     fmt: Format = "table",
 ) -> None:
     """Part classes into seen and unseen ones, by WordNet, level by level, and audit it.
 
     Unseen classes are whole branches and the same at every level; each level has a control that
-    removes as many classes at random.
+    removes as many classes at random. With texts, those that speak of what is removed are dropped
+    too, and as many others in the control; they are counted, not stored.
     """
     from taxonomy.separation import LEVELS, SeparationConfig
-    from xmodal.alignments import split_concepts
+    from xmodal.alignments import split_concepts, texts_meant
+    from xmodal.captions import with_text_counts
     from xmodal.store import Store
     from xmodal.store.render import chosen_format, emit
 
@@ -164,9 +183,12 @@ def split(
         min_training=min_training,
         seed=seed,
     )
+    read = texts_meant(store, texts, captions)
     made = split_concepts(store, config, dataset, text_features)
     with Store.open(store, read_only=True) as opened:
-        emit(opened.analysis("separation", separation=made.separation_id), fmt)
+        found = opened.analysis("separation", separation=made.separation_id)
+        taxonomy = opened.load_taxonomy(made.dataset_id)
+    emit(found if read is None else with_text_counts(found, made, taxonomy, read), fmt)
     to_stderr(f"unseen: {', '.join(made.roots)}")
     if unplaced := made.summary["n_unplaced"]:
         to_stderr(

@@ -16,11 +16,9 @@ from taxonomy.separation import (
     SeparationConfig,
     audit,
     read_classes,
-    read_nouns,
     separate,
 )
 from taxonomy.separation.model import ARMS
-from taxonomy.wordnet import WordNet
 from xmodal.align.class_names import read_class_names
 from xmodal.align.templates import class_texts
 from xmodal.align.text_features import (
@@ -31,7 +29,7 @@ from xmodal.align.text_features import (
     make_text_features,
     same_rows,
 )
-from xmodal.bundle import wordnet_files
+from xmodal.captions import bundled_nouns, stored_captions
 from xmodal.lms.text import LONGEST, SOUND, Pooling, load_text_model
 from xmodal.machine import device_meant
 from xmodal.store import Store
@@ -60,6 +58,7 @@ def ensure_text_features(
     texts: Path | None = None,
     names: Path | None = None,
     language: str | None = None,
+    captions: str | None = None,
     pooling: str | None = None,
     layer: str = "last",
     longest: int = LONGEST,
@@ -83,6 +82,8 @@ def ensure_text_features(
         names: A .csv or .parquet file of names of the classes, in place of the dataset's own; see
             class_names.read_class_names.
         language: Which of its languages.
+        captions: Id of a caption set, or its beginning: its texts in place of classes, so that
+            row i is text i of the set.
         pooling: last, mean, eos, cls or s2; None for the sound one of the LM's kind.
         layer: last, penultimate or a number.
         longest: Tokens of a text, at most.
@@ -99,23 +100,25 @@ def ensure_text_features(
         raise ConfigError(f"batch-tokens must be at least 1, got {batch_tokens}")
     if language is not None and names is None:
         raise ConfigError(f"language goes with a file of names, got {language!r}: give one or none")
-    if names is not None and texts is not None:
-        raise ConfigError(f"names go with classes, and {texts} gives texts: leave one of both out")
+    other = texts or captions
+    if names is not None and other is not None:
+        raise ConfigError(f"names go with classes, and {other} gives texts: leave one of both out")
+    given = texts_meant(store, texts, captions)
     wanted = Pooling(pooling, layer) if pooling is not None else Pooling("last", layer)
     with Store.open(store, read_only=True) as opened:
-        if texts is None:
+        if given is None:
             of = opened.load_taxonomy(dataset)
-            given = None if names is None else read_class_names(names, of, role, language)
-            found = class_texts(of, templates, role, None if given is None else given.of)
+            named = None if names is None else read_class_names(names, of, role, language)
+            found = class_texts(of, templates, role, None if named is None else named.of)
             source = TextSource(
                 texts=found.texts,
                 concept_id=found.concept_id,
                 dataset_id=of.dataset_id,
                 templates=tuple(templates),
-                names=None if given is None else given.language,
+                names=None if named is None else named.language,
             )
         else:
-            source = TextSource(texts=same_rows(read_texts(texts)))
+            source = TextSource(texts=same_rows(given))
     model = load_text_model(
         lm, init=lm_init, revision=revision, seed=seed, device=device_meant(device)
     )
@@ -174,7 +177,7 @@ def split_concepts(
         of = opened.load_taxonomy(dataset)
         found = _leaf_features(opened, of, text_features) if text_features else None
     matrix = None if found is None else found.open()
-    classes = read_classes(of, read_nouns(WordNet.open(wordnet_files.wordnet_dir())))
+    classes = read_classes(of, bundled_nouns())
     made = separate(of.dataset_id, classes, config, features=matrix)
     leaks = {}
     for level, removed in made.removed.items():
@@ -206,6 +209,22 @@ def _leaf_features(store: Store, of: Taxonomy, given: str) -> TextFeatureSet:
             f"`xmodal align features --dataset {of.dataset_id}` makes such"
         )
     return found
+
+
+def texts_meant(store: Path, texts: Path | None, captions: str | None) -> list[str] | None:
+    """The texts of a file or of a stored caption set; None where neither is given.
+
+    Raises:
+        ConfigError: Both are given.
+        DataError: The file or the set cannot be read.
+        StoreError: There is no such set.
+    """
+    if texts is not None and captions is not None:
+        raise ConfigError(f"give texts or captions, not both, got {texts} and {captions}")
+    if captions is not None:
+        with Store.open(store, read_only=True) as opened:
+            return stored_captions(opened, captions).texts()
+    return None if texts is None else read_texts(texts)
 
 
 def read_texts(path: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from taxonomy.separation.audit import audit
 from taxonomy.separation.build import build_separation, separate
+from taxonomy.separation.captions import TextFilter
 from taxonomy.separation.classes import Classes, read_classes
 from taxonomy.separation.mentions import (
     FilteredTexts,
@@ -24,6 +25,7 @@ __all__ = [
     "Removed",
     "Separation",
     "SeparationConfig",
+    "TextFilter",
     "audit",
     "build_separation",
     "control_texts",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +15,8 @@ import torch
 
 from taxonomy.errors import DataError
 from taxonomy.hashing import content_id
-from xmodal.files import file_sha256, own, write_whole
+from xmodal.align.parts import chunk_paths, join_chunks, part_folder, put, write_chunk
+from xmodal.files import file_sha256
 from xmodal.lms.text import LONGEST, SOUND, Pooling, TextModel, Tokenised
 
 ARRAY, TEXTS, DESCRIPTION = "features.npy", "texts.parquet", "text_feature_set.json"
@@ -171,18 +169,11 @@ def make_text_features(
     flat = [text for texts in source.texts for text in texts]
     read = lm.tokenise(flat, pooling, longest)
     part = root / f".{made_id}.part"
-    part.mkdir(parents=True, exist_ok=True)
-    with own(part):
-        try:
-            width = _fill(part, source, lm, pooling, longest, batch_tokens, progress)
-        except BaseException:
-            # chunks stay for the next call
-            if not any(part.glob("chunk-*.npy")):
-                shutil.rmtree(part)
-            raise
+    with part_folder(part):
+        width = _fill(part, source, lm, pooling, longest, batch_tokens, progress)
         pq.write_table(source.table, part / TEXTS)
         found = _described(part, made_id, source, lm, pooling, longest, read, width)
-        _put(part, found)
+        put(part, found.path, DESCRIPTION, asdict(found))
     return load_text_features(found.path), True
 
 
@@ -240,7 +231,7 @@ def _fill(
         if progress is not None:
             progress(done, total)
 
-    notes = {start: part / f"chunk-{start:012d}.npy" for start in range(0, n_rows, CHUNK)}
+    notes = chunk_paths(part, n_rows, CHUNK)
     there = [start for start, note in notes.items() if note.is_file()]
     told(sum(len(texts) for start in there for texts in source.texts[start : start + CHUNK]))
     for start, note in notes.items():
@@ -253,28 +244,11 @@ def _fill(
             means = torch.stack(
                 [one.mean(0) for one in torch.split(vectors, [len(texts) for texts in chunk])]
             ).numpy()
-            write_whole(note, functools.partial(np.save, arr=means))
+            write_chunk(note, means)
     chunks = [np.load(note, mmap_mode="r") for note in notes.values()]
-    array: Any = np.lib.format.open_memmap(
-        part / ARRAY, mode="w+", dtype=np.float32, shape=(n_rows, chunks[0].shape[1])
-    )
-    for start, rows in zip(notes, chunks, strict=True):
-        array[start : start + CHUNK] = rows
-    array.flush()
-    return int(array.shape[1])
-
-
-def _put(part: Path, made: TextFeatureSet) -> None:
-    """Give a finished folder its description and its place."""
-    for note in (*part.glob("chunk-*.npy"), part / "lock"):
-        note.unlink()
-    said = asdict(made) | {"path": None}
-    text = json.dumps(said, indent=1, sort_keys=True) + "\n"
-    write_whole(part / DESCRIPTION, lambda path: path.write_text(text))
-    part.chmod(0o755)
-    if made.path.exists():
-        shutil.rmtree(made.path)
-    os.replace(part, made.path)
+    width = int(chunks[0].shape[1])
+    join_chunks(part / ARRAY, (n_rows, width), chunks)
+    return width
 
 
 def load_text_features(path: Path) -> TextFeatureSet:

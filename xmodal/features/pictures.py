@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import io
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +21,11 @@ from xmodal.bundle.pictures import decode, load_pictures
 from xmodal.features.encoders.preparation import Pixels, Preparation
 
 BUNDLE = "bundle:"
+_DAMAGED = (
+    *(ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""What Pillow raises on pictures and camera notes that are cut or changed."""
 
 
 class BadPictureError(DataError):
@@ -85,20 +92,47 @@ def _bundled() -> Any:
     return load_pictures()["png"]
 
 
+def picture_of(content: bytes, name: str) -> Image.Image:
+    """A picture out of a file's bytes, decoded whole and turned as its camera says.
+
+    Args:
+        content: Of any kind that Pillow reads.
+        name: What to call it in messages.
+
+    Raises:
+        BadPictureError: It cannot be decoded, or has more than 8 bits a channel.
+    """
+    return _eight_bits(_decoded(content, name), name)
+
+
 def _open(uri: str, expected: str) -> Image.Image:
-    """A picture file, decoded whole and turned as its camera says."""
+    """A picture file that the dataset was built with."""
     try:
         content = Path(uri).read_bytes()
-        image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = str(error)
-        raise BadPictureError(f"picture {uri} cannot be decoded: {reason}", reason) from error
+    except OSError as error:
+        raise _undecodable(uri, error) from error
+    image = _decoded(content, uri)
     if sha256(content).hexdigest() != expected:
         raise DataError(
             f"picture {uri} is not the one the dataset was built with; put it back or build "
             "the taxonomy anew"
         )
+    return _eight_bits(image, uri)
+
+
+def _decoded(content: bytes, name: str) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    except _DAMAGED as error:
+        raise _undecodable(name, error) from error
+
+
+def _undecodable(name: str, error: Exception) -> BadPictureError:
+    return BadPictureError(f"picture {name} cannot be decoded: {error}", str(error))
+
+
+def _eight_bits(image: Image.Image, name: str) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         reason = f"must have 8 bits a channel, got mode {image.mode}; convert it"
-        raise BadPictureError(f"picture {uri} {reason}", reason)
+        raise BadPictureError(f"picture {name} {reason}", reason)
     return image

@@ -12,8 +12,16 @@ import pyarrow as pa
 from taxonomy.errors import ConfigError, unknown
 from taxonomy.hashing import canonical_json
 from taxonomy.model import one_of
-from taxonomy.separation.model import ARMS, LEVELS, SIMILAR, Separation
+from taxonomy.separation.model import (
+    ARMS,
+    LEVELS,
+    SIMILAR,
+    Removed,
+    Separation,
+    SeparationConfig,
+)
 from taxonomy.tables import LEAK, SEPARATION
+from xmodal.store.ids import resolve_id
 from xmodal.store.rows import SeparationRow
 
 if TYPE_CHECKING:
@@ -107,4 +115,53 @@ def load_part(store: Store, separation_id: str, level: str, arm: str) -> Part:
     return Part(
         frozenset(row["class_id"] for row in rows if row["status"] == "unseen"),
         frozenset(row["class_id"] for row in rows if row["in_training"]),
+    )
+
+
+def load_separation(store: Store, given: str) -> Separation:
+    """A separation as it was made.
+
+    Args:
+        store: Open, to read.
+        given: Its id or the beginning of it.
+
+    Raises:
+        StoreError: An id that is unknown or ambiguous.
+    """
+    ids = store.query("SELECT separation_id FROM separation")["separation_id"].to_pylist()
+    found = {"id": resolve_id("separation", given, ids)}
+    (row,) = store.query("SELECT * FROM separation WHERE separation_id = $id", found).to_pylist()
+    text = "SELECT * FROM separation_class WHERE separation_id = $id ORDER BY rowid"
+    classes = store.query(text, found).select(SEPARATION.names).cast(SEPARATION)
+    rows = classes.to_pylist()
+    levels = list(dict.fromkeys(one["level"] for one in rows))
+    out: dict[Where, set[int]] = {}
+    for one in rows:
+        ids_out = out.setdefault((one["level"], one["arm"]), set())
+        if not one["in_training"]:
+            ids_out.add(one["class_id"])
+    removed = {
+        level: Removed(
+            separated=tuple(sorted(out[level, "separated"])),
+            control=tuple(sorted(out[level, "control"])),
+        )
+        for level in levels
+    }
+    return Separation(
+        separation_id=row["separation_id"],
+        dataset_id=row["dataset_id"],
+        config=SeparationConfig(
+            n_unseen=row["n_unseen"],
+            max_branch=row["max_branch"],
+            distance=row["distance"],
+            levels=tuple(level for level in levels if level in LEVELS),
+            max_cosine=row["max_cosine"],
+            min_training=row["min_training"],
+            seed=row["seed"],
+        ),
+        unseen=tuple(sorted({r["class_id"] for r in rows if r["status"] == "unseen"})),
+        roots=tuple(json.loads(row["roots_json"])),
+        removed=removed,
+        classes=classes,
+        summary=json.loads(row["summary_json"]),
     )

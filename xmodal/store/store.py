@@ -24,6 +24,7 @@ from xmodal.store.feature_sets import replace_feature_set
 from xmodal.store.ids import dataset_meant
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
 from xmodal.store.rows import (
+    CaptionSetRow,
     DatasetRow,
     FeatureSetRow,
     ManifestRow,
@@ -32,7 +33,7 @@ from xmodal.store.rows import (
     SkippedImageRow,
     TextFeatureSetRow,
 )
-from xmodal.store.separations import add_separation
+from xmodal.store.separations import add_separation, load_separation
 from xmodal.store.sync import SyncReport, sync_runs
 
 if TYPE_CHECKING:
@@ -285,6 +286,21 @@ class Store:
         with self.transaction():
             self.execute("DELETE FROM text_feature_set WHERE text_feature_set_id = $id", own)
             self.insert_rows("text_feature_set", [row])
+
+    def add_caption_set(self, row: CaptionSetRow) -> None:
+        """Store where a caption set lies; one that has moved or has a new name is replaced."""
+        own = {"id": row.caption_set_id}
+        with self.transaction():
+            self.execute("DELETE FROM caption_set WHERE caption_set_id = $id", own)
+            self.insert_rows("caption_set", [row])
+
+    def load_separation(self, separation_id: str) -> Separation:
+        """A stored separation by id or unique prefix.
+
+        Raises:
+            StoreError: An id that is unknown or ambiguous.
+        """
+        return load_separation(self, separation_id)
 
     def add_separation(
         self,
