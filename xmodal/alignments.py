@@ -32,7 +32,8 @@ from xmodal.align.text_features import (
     same_rows,
 )
 from xmodal.bundle import wordnet_files
-from xmodal.lms.text import LONGEST, SOUND, Pooling, load_text_model
+from xmodal.lms.reader import LONGEST, Pooling
+from xmodal.lms.words import BAG_OF_WORDS, load_reader
 from xmodal.machine import device_meant
 from xmodal.store import Store
 from xmodal.store.rows import TextFeatureSetRow
@@ -61,7 +62,7 @@ def ensure_text_features(
     names: Path | None = None,
     language: str | None = None,
     pooling: str | None = None,
-    layer: str = "last",
+    layer: str | None = None,
     longest: int = LONGEST,
     device: str = "auto",
     batch_tokens: int | None = None,
@@ -71,7 +72,8 @@ def ensure_text_features(
 
     Args:
         store: The DuckDB file.
-        lm: "embedded", "embedded-parts", a local folder, or a hub name; decoder or encoder.
+        lm: "embedded", "embedded-parts", a local folder, or a hub name; decoder or encoder. Or
+            "bag-of-words", which is no LM and has neither pooling nor layer.
         lm_init: pretrained, random or scrambled.
         revision: Of a hub model.
         seed: For random weights.
@@ -84,7 +86,7 @@ def ensure_text_features(
             class_names.read_class_names.
         language: Which of its languages.
         pooling: last, mean, eos, cls or s2; None for the sound one of the LM's kind.
-        layer: last, penultimate or a number.
+        layer: last, penultimate or a number; None for last.
         longest: Tokens of a text, at most.
         device: auto, cpu, cuda, cuda:1, mps.
         batch_tokens: Tokens of a batch; None for what suits the device.
@@ -101,7 +103,9 @@ def ensure_text_features(
         raise ConfigError(f"language goes with a file of names, got {language!r}: give one or none")
     if names is not None and texts is not None:
         raise ConfigError(f"names go with classes, and {texts} gives texts: leave one of both out")
-    wanted = Pooling(pooling, layer) if pooling is not None else Pooling("last", layer)
+    if lm != BAG_OF_WORDS:
+        # refused before anything is read
+        Pooling(pooling or "last", layer or "last")
     with Store.open(store, read_only=True) as opened:
         if texts is None:
             of = opened.load_taxonomy(dataset)
@@ -116,16 +120,14 @@ def ensure_text_features(
             )
         else:
             source = TextSource(texts=same_rows(read_texts(texts)))
-    model = load_text_model(
+    reader = load_reader(
         lm, init=lm_init, revision=revision, seed=seed, device=device_meant(device)
     )
-    if pooling is None:
-        wanted = Pooling(SOUND[model.kind], layer)
     made, new = make_text_features(
         source,
-        model,
+        reader,
         text_features_dir(store),
-        pooling=wanted,
+        pooling=reader.pooling(pooling, layer),
         longest=longest,
         batch_tokens=batch_tokens,
         progress=progress,
