@@ -26,7 +26,8 @@ from torch import Tensor
 from benchmarks.result import report
 from taxonomy.model import TaxonomyConfig
 from xmodal.lms.causal import load_lm
-from xmodal.lms.text import LONGEST, Pooling, TextModel
+from xmodal.lms.reader import LONGEST, Pooling
+from xmodal.lms.text import TextModel
 from xmodal.taxonomies import build_taxonomy
 
 _LAST = Pooling("last")

@@ -34,7 +34,7 @@ def features(
         str,
         typer.Option(
             help="embedded, embedded-parts, a local folder, or a name on the model hub; a decoder "
-            "or an encoder."
+            "or an encoder. Or bag-of-words: no LM, the hashed words of a text."
         ),
     ] = "embedded",
     lm_init: Annotated[
@@ -81,8 +81,9 @@ def features(
         ),
     ] = None,
     layer: Annotated[
-        str, typer.Option(help="last, penultimate, or the number of a block.")
-    ] = "last",
+        str | None,
+        typer.Option(help="last, penultimate, or the number of a block.  [default: last]"),
+    ] = None,
     longest: Annotated[int, typer.Option(help="Tokens of a text, at most.")] = 512,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     batch_tokens: Annotated[

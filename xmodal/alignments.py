@@ -30,7 +30,8 @@ from xmodal.align.text_features import (
     same_rows,
 )
 from xmodal.captions import bundled_nouns, stored_captions
-from xmodal.lms.text import LONGEST, SOUND, Pooling, load_text_model
+from xmodal.lms.reader import LONGEST, Pooling
+from xmodal.lms.words import BAG_OF_WORDS, load_reader
 from xmodal.machine import device_meant
 from xmodal.store import Store
 from xmodal.store.rows import TextFeatureSetRow
@@ -60,7 +61,7 @@ def ensure_text_features(
     language: str | None = None,
     captions: str | None = None,
     pooling: str | None = None,
-    layer: str = "last",
+    layer: str | None = None,
     longest: int = LONGEST,
     device: str = "auto",
     batch_tokens: int | None = None,
@@ -70,7 +71,8 @@ def ensure_text_features(
 
     Args:
         store: The DuckDB file.
-        lm: "embedded", "embedded-parts", a local folder, or a hub name; decoder or encoder.
+        lm: "embedded", "embedded-parts", a local folder, or a hub name; decoder or encoder. Or
+            "bag-of-words", which is no LM and has neither pooling nor layer.
         lm_init: pretrained, random or scrambled.
         revision: Of a hub model.
         seed: For random weights.
@@ -85,7 +87,7 @@ def ensure_text_features(
         captions: Id of a caption set, or its beginning: its texts in place of classes, so that
             row i is text i of the set.
         pooling: last, mean, eos, cls or s2; None for the sound one of the LM's kind.
-        layer: last, penultimate or a number.
+        layer: last, penultimate or a number; None for last.
         longest: Tokens of a text, at most.
         device: auto, cpu, cuda, cuda:1, mps.
         batch_tokens: Tokens of a batch; None for what suits the device.
@@ -103,8 +105,10 @@ def ensure_text_features(
     other = texts or captions
     if names is not None and other is not None:
         raise ConfigError(f"names go with classes, and {other} gives texts: leave one of both out")
+    if lm != BAG_OF_WORDS:
+        # refused before anything is read
+        Pooling(pooling or "last", layer or "last")
     given = texts_meant(store, texts, captions)
-    wanted = Pooling(pooling, layer) if pooling is not None else Pooling("last", layer)
     with Store.open(store, read_only=True) as opened:
         if given is None:
             of = opened.load_taxonomy(dataset)
@@ -119,16 +123,14 @@ def ensure_text_features(
             )
         else:
             source = TextSource(texts=same_rows(given))
-    model = load_text_model(
+    reader = load_reader(
         lm, init=lm_init, revision=revision, seed=seed, device=device_meant(device)
     )
-    if pooling is None:
-        wanted = Pooling(SOUND[model.kind], layer)
     made, new = make_text_features(
         source,
-        model,
+        reader,
         text_features_dir(store),
-        pooling=wanted,
+        pooling=reader.pooling(pooling, layer),
         longest=longest,
         batch_tokens=batch_tokens,
         progress=progress,

@@ -54,6 +54,16 @@ def test_an_encoder_has_its_sound_pooling_and_the_paper_s(world: Tiny, tmp_path:
     assert {row["lm_kind"] for row in rows.values()} == {"encoder"}
 
 
+def test_words_without_an_lm(world: Tiny) -> None:
+    done = world.call("align", "features", "--lm", "bag-of-words", "--template", "photo")
+    assert (done.exit_code, done.stderr) == (0, "")
+    (row,) = stored(world)
+    assert (row["lm"], row["lm_kind"], row["lm_init"]) == ("bag-of-words", "words", "none")
+    assert (row["n_lm_parameters"], row["width"], row["n_rows"]) == (0, 4096, 5)
+    rows = np.load(world.store.parent / row["path"] / "features.npy")
+    assert np.allclose((rows * rows).sum(1), 1)
+
+
 @pytest.mark.parametrize("suffix", [".txt", ".parquet"])
 def test_captions_of_a_file(world: Tiny, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"captions{suffix}"
@@ -108,6 +118,13 @@ def test_names_in_another_language_are_another_set(world: Tiny, tmp_path: Path) 
         (["--texts", "no.txt"], "no.txt cannot be read: "),
         (["--texts", "no.csv"], "no.csv must be a .txt or .parquet file of texts"),
         (["--role", "inner"], "dataset "),
+        (
+            ["--lm", "bag-of-words", "--pool", "mean"],
+            "the lm bag-of-words has no states to choose ",
+        ),
+        (["--lm", "bag-of-words", "--layer", "last"], "the lm bag-of-words has no states to "),
+        (["--lm", "bag-of-words", "--lm-init", "random"], "the lm bag-of-words has no weights, "),
+        (["--lm", "bag-of-words", "--revision", "main"], "the lm bag-of-words has no revisions"),
         (["--names", "no.csv"], "no.csv cannot be read: "),
         (["--language", "de"], "language goes with a file of names, got 'de'"),
         (["--names", "n.csv", "--texts", "t.txt"], "names go with classes, and t.txt gives texts"),

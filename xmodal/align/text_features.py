@@ -17,7 +17,7 @@ from taxonomy.errors import DataError
 from taxonomy.hashing import content_id
 from xmodal.align.parts import chunk_paths, join_chunks, part_folder, put, write_chunk
 from xmodal.files import file_sha256
-from xmodal.lms.text import LONGEST, SOUND, Pooling, TextModel, Tokenised
+from xmodal.lms.reader import LONGEST, Pooling, TextReader, Tokenised
 
 ARRAY, TEXTS, DESCRIPTION = "features.npy", "texts.parquet", "text_feature_set.json"
 CHUNK = 4096
@@ -107,7 +107,7 @@ class TextFeatureSet:
         return pq.read_table(self.path / TEXTS, schema=SCHEMA)
 
 
-def text_feature_set_id(source: TextSource, lm: TextModel, pooling: Pooling, longest: int) -> str:
+def text_feature_set_id(source: TextSource, lm: TextReader, pooling: Pooling, longest: int) -> str:
     """Hash of texts, weights and what is taken of their states; s2 is last under another name."""
     name = "last" if pooling.name == "s2" else pooling.name
     # what came later counts only where it is said, so that sets keep their ids
@@ -119,24 +119,15 @@ def text_feature_set_id(source: TextSource, lm: TextModel, pooling: Pooling, lon
             "pooling": name,
             "layer": pooling.layer,
             "longest": longest,
-            "tokens": _tokenizer_id(lm),
+            "tokens": lm.tokens_id,
             **names,
         }
     )
 
 
-def _tokenizer_id(lm: TextModel) -> str:
-    """Hash of what decides the tokens; truncation and padding are set anew by each call."""
-    core = getattr(lm.tokenizer, "backend_tokenizer", None)
-    if core is None:
-        return content_id({"vocabulary": sorted(lm.tokenizer.get_vocab().items())})
-    said = json.loads(core.to_str())
-    return content_id({k: v for k, v in said.items() if k not in ("truncation", "padding")})
-
-
 def make_text_features(
     source: TextSource,
-    lm: TextModel,
+    lm: TextReader,
     root: Path,
     *,
     pooling: Pooling | None = None,
@@ -150,7 +141,7 @@ def make_text_features(
         source: What is read.
         lm: What reads.
         root: Folder of the sets; one subfolder each, put in place by one rename.
-        pooling: None for the sound one of the LM's kind.
+        pooling: None for the sound one of the reader.
         longest: Tokens of a text, at most.
         batch_tokens: Of a batch; None for what suits the device.
         progress: Called after each batch.
@@ -159,10 +150,10 @@ def make_text_features(
         The set, and whether it had to be made.
 
     Raises:
-        ConfigError: A pooling or layer that the LM does not have.
+        ConfigError: A pooling or layer that the reader does not have.
         DataError: A text that gives no finite vector.
     """
-    pooling = pooling or Pooling(SOUND[lm.kind])
+    pooling = pooling or lm.pooling()
     made_id = text_feature_set_id(source, lm, pooling, longest)
     if (root / made_id / DESCRIPTION).is_file():
         return load_text_features(root / made_id), False
@@ -170,7 +161,7 @@ def make_text_features(
     read = lm.tokenise(flat, pooling, longest)
     part = root / f".{made_id}.part"
     with part_folder(part):
-        width = _fill(part, source, lm, pooling, longest, batch_tokens, progress)
+        width = _fill(part, source, lm, pooling, read, batch_tokens, progress)
         pq.write_table(source.table, part / TEXTS)
         found = _described(part, made_id, source, lm, pooling, longest, read, width)
         put(part, found.path, DESCRIPTION, asdict(found))
@@ -181,14 +172,13 @@ def _described(
     part: Path,
     made_id: str,
     source: TextSource,
-    lm: TextModel,
+    lm: TextReader,
     pooling: Pooling,
     longest: int,
     read: Sequence[Tokenised],
     width: int,
 ) -> TextFeatureSet:
     """What is said of a set whose array is there."""
-    unknown = lm.tokenizer.unk_token_id
     return TextFeatureSet(
         text_feature_set_id=made_id,
         dataset_id=source.dataset_id,
@@ -204,7 +194,7 @@ def _described(
         longest=longest,
         n_texts=len(read),
         n_cut=sum(one.cut for one in read),
-        n_unknown=sum(unknown is not None and unknown in one.ids for one in read),
+        n_unknown=sum(one.unknown for one in read),
         width=width,
         sha256=file_sha256(part / ARRAY),
         path=part.parent / made_id,
@@ -215,15 +205,15 @@ def _described(
 def _fill(
     part: Path,
     source: TextSource,
-    lm: TextModel,
+    lm: TextReader,
     pooling: Pooling,
-    longest: int,
+    read: Sequence[Tokenised],
     batch_tokens: int | None,
     progress: Progress | None,
 ) -> int:
     """Make the array: chunks that are there stay, the others are made. Gives its width."""
     n_rows = len(source.texts)
-    total, done = sum(map(len, source.texts)), 0
+    total, done = len(read), 0
 
     def told(n: int) -> None:
         nonlocal done
@@ -234,12 +224,15 @@ def _fill(
     notes = chunk_paths(part, n_rows, CHUNK)
     there = [start for start, note in notes.items() if note.is_file()]
     told(sum(len(texts) for start in there for texts in source.texts[start : start + CHUNK]))
+    at = 0
     for start, note in notes.items():
+        chunk = source.texts[start : start + CHUNK]
+        flat = [text for texts in chunk for text in texts]
+        own_read = read[at : at + len(flat)]
+        at += len(flat)
         if start not in there:
-            chunk = source.texts[start : start + CHUNK]
-            flat = [text for texts in chunk for text in texts]
             vectors = lm.encode(
-                flat, pooling, longest=longest, batch_tokens=batch_tokens, on_batch=told
+                flat, pooling, batch_tokens=batch_tokens, on_batch=told, read=own_read
             )
             means = torch.stack(
                 [one.mean(0) for one in torch.split(vectors, [len(texts) for texts in chunk])]

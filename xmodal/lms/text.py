@@ -6,6 +6,7 @@ padded on the right and masked; each has the vector that it would have alone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,51 +16,18 @@ import torch
 from torch import Tensor
 
 from taxonomy.errors import ConfigError, DataError
+from taxonomy.hashing import content_id
 from taxonomy.model import one_of
 from xmodal.layers import layer_index
 from xmodal.lms.causal import BUNDLED, load_lm
 from xmodal.lms.hub import loading, pinned
+from xmodal.lms.reader import LONGEST, SOUND, Pooling, Tokenised
 from xmodal.weights import weights_sha256
 
-POOLINGS = ("last", "mean", "eos", "cls", "s2")
-SOUND = {"decoder": "last", "encoder": "mean"}
-"""Pooling of each kind unless told otherwise. A decoder's last token alone has read the whole text;
-an encoder's last token is a separator."""
-LONGEST = 512
-"""Tokens of a text, at most, unless told otherwise."""
 CPU_TOKENS, GPU_TOKENS = 384, 65536
 """Tokens of a batch: on a CPU what its caches hold, 4,096 take twice as long a token there."""
 _UNUSED = ("pooler.", "lm_head.", "cls.")
 """Parts behind the hidden states; a checkpoint may lack them."""
-
-
-@dataclass(frozen=True)
-class Pooling:
-    """Which hidden states become a text's vector."""
-
-    name: str
-    """last: of the last token; mean: the mean over the text's own tokens, without special ones;
-    eos: of an end-of-text token put behind the text; cls: of the first token; s2: as the paper's
-    code does, the last token for decoders and encoders alike, which is an encoder's separator."""
-    layer: str = "last"
-    """last is what the model returns, behind its final norm where it has one; a number N is the
-    state behind block N, 0 the embeddings; penultimate is -2. Most decoders give the state behind
-    their last block with the final norm already, so that its number is last by another name."""
-
-    def __post_init__(self) -> None:
-        one_of("pooling", self.name, POOLINGS)
-        layer_index(self.layer)
-
-
-@dataclass(frozen=True)
-class Tokenised:
-    """A text as token ids."""
-
-    ids: tuple[int, ...]
-    own: tuple[bool, ...]
-    """Whether each token is the text's own; else a special one."""
-    cut: bool
-    """Whether the text was longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +56,19 @@ class TextModel:
         """Weights of the model without its head."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
+    @property
+    def tokens_id(self) -> str:
+        """Hash of what decides the tokens; truncation and padding are set anew by each call."""
+        core = getattr(self.tokenizer, "backend_tokenizer", None)
+        if core is None:
+            return content_id({"vocabulary": sorted(self.tokenizer.get_vocab().items())})
+        said = json.loads(core.to_str())
+        return content_id({k: v for k, v in said.items() if k not in ("truncation", "padding")})
+
+    def pooling(self, name: str | None = None, layer: str | None = None) -> Pooling:
+        """Which states are taken: the sound ones of the LM's kind, unless told otherwise."""
+        return Pooling(name or SOUND[self.kind], layer or "last")
+
     def tokenise(self, texts: Sequence[str], pooling: Pooling, longest: int) -> list[Tokenised]:
         """Token ids of texts.
 
@@ -102,24 +83,35 @@ class TextModel:
         """
         end = self._special(pooling, "eos")
         room = longest - (end is not None)
-        read = self.tokenizer(
-            list(texts),
-            add_special_tokens=True,
-            return_special_tokens_mask=True,
-            truncation=True,
-            max_length=room,
-            return_overflowing_tokens=False,
-        )
-        whole = [len(ids) for ids in self.tokenizer(list(texts), truncation=False)["input_ids"]]
+        options = {"add_special_tokens": True, "return_special_tokens_mask": True}
+        read = self.tokenizer(list(texts), truncation=False, **options)
+        ids, masks = read["input_ids"], read["special_tokens_mask"]
+        long = [at for at, one in enumerate(ids) if len(one) > room]
+        if long:
+            # only the tokenizer knows which of its special tokens stay
+            cut = self.tokenizer(
+                [texts[i] for i in long], truncation=True, max_length=room, **options
+            )
+            for at, short, mask in zip(
+                long, cut["input_ids"], cut["special_tokens_mask"], strict=True
+            ):
+                ids[at], masks[at] = short, mask
+        unknown, was_cut = self.tokenizer.unk_token_id, set(long)
         found = []
-        masks = read["special_tokens_mask"]
-        for text, ids, mask, n_whole in zip(texts, read["input_ids"], masks, whole, strict=True):
-            own = [not special for special in mask]
+        for at, text in enumerate(texts):
+            own = [not special for special in masks[at]]
             if not any(own):
                 raise DataError(f"the LM {self.name} reads no token in the text {text!r}")
-            if end is not None:
-                ids, own = [*ids, end], [*own, False]
-            found.append(Tokenised(tuple(ids), tuple(own), n_whole > room))
+            behind = [] if end is None else [end]
+            made = (*ids[at], *behind)
+            found.append(
+                Tokenised(
+                    ids=made,
+                    own=(*own, *(False for _ in behind)),
+                    cut=at in was_cut,
+                    unknown=unknown is not None and unknown in made,
+                )
+            )
         self._special(pooling, "cls")
         return found
 
@@ -144,6 +136,7 @@ class TextModel:
         longest: int = LONGEST,
         batch_tokens: int | None = None,
         on_batch: Callable[[int], None] | None = None,
+        read: Sequence[Tokenised] | None = None,
     ) -> Tensor:
         """Vectors of texts.
 
@@ -154,6 +147,7 @@ class TextModel:
             batch_tokens: Tokens of a batch, padding included; None for 384 on a CPU and 65,536
                 elsewhere. One text at least is in a batch.
             on_batch: Called after each batch with the number of its texts.
+            read: What tokenise makes of them, where that is known.
 
         Returns:
             float32 [N, D] on the CPU, in the order of the texts.
@@ -162,8 +156,8 @@ class TextModel:
             ConfigError: A pooling that the tokenizer does not allow, or a layer that is not there.
             DataError: A text without tokens, or a state that is no finite number.
         """
-        pooling = pooling or Pooling(SOUND[self.kind])
-        read = self.tokenise(texts, pooling, longest)
+        pooling = pooling or self.pooling()
+        read = self.tokenise(texts, pooling, longest) if read is None else read
         budget = batch_tokens or (CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS)
         rows: list[Tensor | None] = [None] * len(read)
         for places in batches([len(one.ids) for one in read], budget):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from taxonomy.errors import ConfigError, DataError
+from taxonomy.hashing import content_id
 from taxonomy.model import Taxonomy
 from tests.xmodal import tiny
 from xmodal.align import text_features
@@ -23,7 +25,9 @@ from xmodal.align.text_features import (
     same_rows,
 )
 from xmodal.files import own
-from xmodal.lms.text import Pooling, TextModel, load_text_model
+from xmodal.lms.reader import Pooling
+from xmodal.lms.text import TextModel, load_text_model
+from xmodal.lms.words import BagOfWords
 
 CAPTIONS = ["an owl", "a hen and an axe", "an owl", "saw", "a parrot on a branch"]
 
@@ -199,3 +203,56 @@ def test_how_a_tokenizer_was_called_last_does_not_matter(lm: TextModel) -> None:
     before = text_features.text_feature_set_id(source(), lm, Pooling("last"), 512)
     lm.tokenizer(CAPTIONS, truncation=True, max_length=3)
     assert text_features.text_feature_set_id(source(), lm, Pooling("last"), 512) == before
+
+
+def test_the_id_is_made_of_what_it_was_at_first(lm: TextModel) -> None:
+    said = json.loads(lm.tokenizer.backend_tokenizer.to_str())
+    want = {
+        "texts": content_id({"texts": source().texts, "concepts": None}),
+        "lm": lm.sha256,
+        "pooling": "last",
+        "layer": "last",
+        "longest": 512,
+        "tokens": content_id({k: said[k] for k in said if k not in ("truncation", "padding")}),
+    }
+    made_id = text_features.text_feature_set_id
+    assert made_id(source(), lm, Pooling("last"), 512) == content_id(want)
+    named = TextSource(texts=source().texts, names="de")
+    assert made_id(named, lm, Pooling("last"), 512) == content_id(want | {"names": "de"})
+
+
+def test_each_text_is_tokenised_once(lm: TextModel, tmp_path: Path) -> None:
+    class Counted:
+        """The tokenizer, and the texts that it was given."""
+
+        def __init__(self) -> None:
+            self.given: list[str] = []
+
+        def __call__(self, texts: list[str], **options: Any) -> Any:
+            self.given += texts
+            return lm.tokenizer(texts, **options)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(lm.tokenizer, name)
+
+    counted = Counted()
+    counting = dataclasses.replace(lm, tokenizer=counted)
+    got, _ = make_text_features(source(), counting, tmp_path / "got")
+    want, _ = make_text_features(source(), lm, tmp_path / "want")
+    assert counted.given == list(dict.fromkeys(CAPTIONS))
+    assert (got.sha256, got.text_feature_set_id) == (want.sha256, want.text_feature_set_id)
+
+
+def test_bags_of_words_are_a_set_like_any_other(tmp_path: Path) -> None:
+    made, new = make_text_features(source(), BagOfWords(), tmp_path)
+    assert new
+    assert (made.lm, made.lm_init, made.lm_kind, made.lm_revision) == (
+        "bag-of-words", "none", "words", None
+    )  # fmt: skip
+    assert (made.n_lm_parameters, made.pooling, made.layer) == (0, "mean", "0")
+    assert (made.width, made.n_texts, made.n_cut, made.n_unknown) == (4096, 4, 0, 0)
+    assert not make_text_features(source(), BagOfWords(), tmp_path)[1]
+    with pytest.raises(ConfigError, match="has no states to choose from, got pooling 'last'"):
+        make_text_features(source(), BagOfWords(), tmp_path, pooling=Pooling("last"))
+    # the scheme's version is in the id: who changes the scheme must change that
+    assert made.text_feature_set_id == "f4f2ed4f871fc04e"

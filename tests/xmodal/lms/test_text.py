@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoModelForTextEncoding, AutoTokenizer
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import (
+    AutoModel,
+    AutoModelForTextEncoding,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 from taxonomy.errors import ConfigError, DataError
 from tests.xmodal.lms import tiny_texts
 from tests.xmodal.lms.tiny_texts import DECODERS, ENCODERS, TEXTS
 from xmodal.lms.causal import load_lm
-from xmodal.lms.text import Pooling, TextModel, batches, load_text_model
+from xmodal.lms.reader import Pooling
+from xmodal.lms.text import TextModel, batches, load_text_model
 
 ALL = (*DECODERS, *ENCODERS)
 
@@ -111,6 +121,20 @@ def test_long_texts_are_cut_and_told(models: dict[str, TextModel]) -> None:
     bert = models["bert"].tokenise(TEXTS, Pooling("mean"), 6)
     # its class token and separator stay
     assert all(one.own[0] is False and one.own[-1] is False for one in bert)
+
+
+def test_words_that_a_tokenizer_does_not_know_are_told(models: dict[str, TextModel]) -> None:
+    known = {"<u>": 0, "a": 1, "parrot": 2}
+    core = Tokenizer(WordLevel(known, unk_token="<u>"))
+    core.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<u>")
+    model = dataclasses.replace(models["qwen3"], tokenizer=tokenizer)
+    texts = ["a parrot", "a 鹦鹉", "parrot", "a parrot a 鹦鹉"]
+    read = model.tokenise(texts, Pooling("last"), 9)
+    assert [one.unknown for one in read] == [False, True, False, True]
+    assert [one.ids for one in read] == [(1, 2), (1, 0), (2,), (1, 2, 1, 0)]
+    # what is cut off is not read
+    assert not model.tokenise(texts, Pooling("last"), 3)[3].unknown
 
 
 @given(
