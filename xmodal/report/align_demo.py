@@ -35,20 +35,32 @@ def closing(
     with Store.open(store, read_only=True) as opened:
         found = opened.analysis("visual-generalization").to_pylist()
         parts = opened.analysis("separation", separation=separation_id).to_pylist()
+        controls = opened.analysis("text-controls").to_pylist()
+    readers = list(names.values())
+
+    def own(row: Row) -> bool:
+        said = (row["separation_id"], row["recipe"], row["split"], row["class_list"])
+        return said == (separation_id, recipe, "test", None)
+
     rows = [
         row | {"reader": names[row["lm"], row["lm_init"]]}
         for row in found
-        if row["separation_id"] == separation_id
-        and row["recipe"] == recipe
-        and row["split"] == "test"
-        and row["class_list"] is None
-        and (row["lm"], row["lm_init"]) in names
+        if own(row) and (row["lm"], row["lm_init"]) in names
     ]
+    rows.sort(key=lambda row: (row["arm"] == "control", readers.index(row["reader"])))
+    against = {
+        (row["level"], names[row["control_lm"], row["control_init"]]): row
+        for row in controls
+        if own(row)
+        and row["arm"] == "separated"
+        and names.get((row["lm"], row["lm_init"])) == readers[0]
+        and (row["control_lm"], row["control_init"]) in names
+    }
     sizes = {row["level"]: row for row in parts if row["arm"] == "separated"}
     by = {(row["level"], row["reader"], row["arm"]): row for row in rows}
     yield ""
-    yield _table(sizes, by, list(names.values()))
-    yield reading(by, list(names.values()))
+    yield _table(sizes, by, readers)
+    yield reading(by, against, readers)
     figures = save_chart(level_chart(_points(rows)), store.parent / "levels")
     yield f"\nFigure: {figures[0]} and {figures[1].name}"
     yield f"Store:  {store}\n\nTry next:"
@@ -100,30 +112,41 @@ def _score(row: Row | None) -> str:
     return f"{row['score']:.3f}{half}"
 
 
-def reading(by: Mapping[Key, Row], readers: Sequence[str]) -> str:
-    """What the last level says, in a few sentences; by intervals, not by hope."""
-    levels = list(dict.fromkeys(level for level, _, _ in by))
-    last = levels[-1]
-    own, others = by[last, readers[0], "separated"], readers[1:]
-    above = own["low"] is not None and own["low"] > own["chance"]
-    times = own["score"] / own["chance"]
+def reading(
+    by: Mapping[Key, Row], against: Mapping[tuple[str, str], Row], readers: Sequence[str]
+) -> str:
+    """What the last level says, in a few sentences; by intervals, not by hope.
+
+    Args:
+        by: Scores.
+        against: By level and reader, what the first reader has more than that one.
+        readers: The first is the one that is asked about.
+    """
+    last = list(dict.fromkeys(level for level, _, _ in by))[-1]
+    own = by[last, readers[0], "separated"]
     said = [
-        f"\nAt level {last} the {readers[0]} names {own['score']:.1%} of the pictures, where a "
-        f"guess has {own['chance']:.1%}: "
-        + (
-            f"{times:.1f} times as many, and the interval lies above guessing."
-            if above
-            else "the interval reaches down to guessing, which proves nothing."
-        )
+        f"\nAt level {last} the {readers[0]} names {own['score']:.1%} of the pictures; a guess has "
+        f"{own['chance']:.1%}, which is {_place(own['chance'], own)} its interval."
     ]
-    for reader in others:
-        other = by.get((last, reader, "separated"))
-        if other is None:
-            continue
-        apart = own["low"] is not None and own["low"] > other["high"]
-        below = "below it, the intervals apart" if apart else "the intervals overlap"
-        said.append(f"With {reader}: {other['score']:.1%}, {below}.")
+    for reader in readers[1:]:
+        row = against.get((last, reader))
+        if row is not None:
+            said.append(
+                f"That is {100 * row['difference']:+.1f} points against {reader}: "
+                + (
+                    "no interval, with one class."
+                    if row["low"] is None
+                    else f"from {100 * row['low']:.1f} to {100 * row['high']:.1f}, "
+                    + ("zero within." if row["low"] <= 0 <= row["high"] else "zero outside.")
+                )
+            )
     return "\n".join(said)
+
+
+def _place(value: float, row: Row) -> str:
+    if row["low"] is None:
+        return "without"
+    return "below" if value < row["low"] else "above" if value > row["high"] else "within"
 
 
 def _points(rows: Sequence[Row]) -> list[dict[str, Any]]:

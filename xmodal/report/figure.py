@@ -118,7 +118,7 @@ def level_chart(points: Sequence[Mapping[str, Any]]) -> alt.TopLevelMixin:
     x = alt.X(
         "level:N",
         sort=there,
-        title="what training does not see, more from left to right",
+        title="level of separation: more is left out of training from left to right",
         axis=alt.Axis(labelAngle=0),
         scale=alt.Scale(type="point", padding=0.3),
     )
@@ -152,7 +152,7 @@ def level_chart(points: Sequence[Mapping[str, Any]]) -> alt.TopLevelMixin:
         spans,
         dots,
         title=alt.Title(
-            "Pictures of classes that training never showed",
+            "Pictures of unseen classes, by what training does not see",
             subtitle="bars: 95 % interval over classes; dashed: guessing",
             anchor="start",
         ),
