@@ -34,6 +34,20 @@ def evaluate(
             "name, synset, or WordNet id such as n01818515."
         ),
     ] = None,
+    captions: Annotated[
+        str | None,
+        typer.Option(
+            help="Retrieval in place of classes: id of a caption set, among all whose texts and "
+            "pictures each is to be found."
+        ),
+    ] = None,
+    winoground: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compositional examples in place of classes: a .parquet file or a folder in "
+            "the layout of Winoground."
+        ),
+    ] = None,
     split: Annotated[
         str, typer.Option(help="Whose pictures are asked about: train, validation or test.")
     ] = "test",
@@ -43,10 +57,21 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Ask a trained alignment about other pictures, classes or class names, and sync."""
-    from xmodal.align_evaluations import evaluate_alignment
+    from taxonomy.errors import ConfigError
+    from xmodal import align_evaluations as ask
 
-    for line in evaluate_alignment(
-        store, run_id, dataset=dataset, features=features, text_features=text_features,
-        classes=classes, split=split, allow_seen=allow_seen, device=device,
-    ):  # fmt: skip
+    if sum(one is not None for one in (captions, winoground, classes or dataset or features)) > 1:
+        raise ConfigError("classes, captions and winoground are asked about one at a time")
+    if captions is not None:
+        lines = ask.evaluate_captions(
+            store, run_id, captions, text_features=text_features, device=device
+        )
+    elif winoground is not None:
+        lines = ask.evaluate_winoground(store, run_id, winoground, device=device)
+    else:
+        lines = ask.evaluate_alignment(
+            store, run_id, dataset=dataset, features=features, text_features=text_features,
+            classes=classes, split=split, allow_seen=allow_seen, device=device,
+        )  # fmt: skip
+    for line in lines:
         typer.echo(line)

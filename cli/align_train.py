@@ -17,8 +17,8 @@ def train(
     text_features: Annotated[
         list[str] | None,
         typer.Option(
-            help="Id of text features of class names, or its beginning; may be repeated.  "
-            "[default: the dataset's only ones]"
+            help="Id of text features of class names, with --captions of these, or its beginning; "
+            "may be repeated.  [default: the only ones]"
         ),
     ] = None,
     features: Annotated[
@@ -29,6 +29,21 @@ def train(
         ),
     ] = None,
     dataset: Dataset = None,
+    captions: Annotated[
+        str | None,
+        typer.Option(
+            help="Id of a caption set, or its beginning: train on these pairs in place of the "
+            "dataset's pictures and class names. With --features, --dataset or --separation the "
+            "dataset's classes are asked about at the end."
+        ),
+    ] = None,
+    class_texts: Annotated[
+        str | None,
+        typer.Option(
+            help="With --captions: id of text features of the classes to ask about.  [default: the "
+            "only ones that the same LM has read]"
+        ),
+    ] = None,
     separation: Annotated[
         str | None,
         typer.Option(
@@ -83,11 +98,15 @@ def train(
         typer.Option(
             help="What is looked at to stop early and to choose the projections that are kept: "
             "pictures (validation pictures of the trained classes), classes (a share of the seen "
-            "classes, not trained on), none.  [default: the recipe's]"
+            "classes, not trained on), pairs (of a share of the captions' pictures), none.  "
+            "[default: pictures, with --captions pairs]"
         ),
     ] = None,
     validation_share: Annotated[
-        float, typer.Option(help="Share of the classes, for --validation classes.")
+        float,
+        typer.Option(
+            help="For --validation classes or pairs: share of classes, or of captions' pictures."
+        ),
     ] = 0.1,
     seed: Annotated[
         list[int] | None,
@@ -123,6 +142,7 @@ def train(
 
     for line in train_alignments(
         store, text_features=text_features or (), features=features, dataset=dataset,
+        captions=captions, class_texts=class_texts,
         separation=separation, levels=level or (), arms=arm or ("separated",), recipe=recipe,
         side=side, changes=changes or (), grid=grid or (),
         n_pairs=listed("n-pairs", n_pairs, int), validation=validation,

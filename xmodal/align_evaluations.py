@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from taxonomy.errors import DataError, StoreError
+from taxonomy.errors import StoreError
 from taxonomy.model import one_of
 from xmodal.align.class_lists import read_class_list
-from xmodal.align.evaluate import SPLITS, Evaluated
+from xmodal.align.evaluate import (
+    ANSWERS,
+    COMPOSITION,
+    SPLITS,
+    Evaluated,
+    answer_captions,
+    embed,
+    write_evaluation,
+)
 from xmodal.align.run import AlignResult
 from xmodal.align.run_folder import AlignFolder
-from xmodal.align_jobs import edges_of, score_classes, world_of
-from xmodal.align_runs import check_asked, text_sets
+from xmodal.align.winoground import compose, images_of, read_winoground
+from xmodal.align.winoground import texts_of as captions_of
+from xmodal.align_again import encode_again, read_again
+from xmodal.align_jobs import edges_of, score_classes, texts_of, world_of
+from xmodal.align_match import check_encoder, check_reader
+from xmodal.align_runs import caption_texts, check_asked, text_sets
+from xmodal.captions import stored_captions
 from xmodal.features.stored import load_stored
 from xmodal.jobs import runs_dir
 from xmodal.machine import device_meant
@@ -23,8 +37,12 @@ from xmodal.store import Store
 from xmodal.store.separations import Part, load_part
 from xmodal.store.store import resolve_id
 
-_SAME = ("lm_hash", "lm_init", "layer", "pooling")
-"""Of text features, what must be as the run was trained with."""
+# one statement a table: identifiers cannot be parameters
+_ROWS = {
+    "feature_set": "FROM feature_set WHERE feature_set_id = $id",
+    "caption_set": "FROM caption_set WHERE caption_set_id = $id",
+    "text_feature_set": "FROM text_feature_set WHERE text_feature_set_id = $id",
+}
 
 
 def evaluate_alignment(
@@ -93,6 +111,108 @@ def evaluate_alignment(
     yield from synced(store, done)
 
 
+def evaluate_captions(
+    store: Path,
+    run_id: str,
+    captions: str,
+    *,
+    text_features: str | None = None,
+    device: str = "auto",
+) -> Iterator[str]:
+    """Ask a trained alignment to find the pictures of captions, and the captions of pictures.
+
+    Among all pictures and all texts of the set: take one of some thousands.
+
+    Args:
+        store: The DuckDB file.
+        run_id: Of an alignment, or its beginning.
+        captions: Id of a caption set by the run's encoder, or its beginning.
+        text_features: Id of text features of its texts by the run's LM; None for the only ones.
+        device: Where to compute.
+
+    Yields:
+        One line on the evaluation, then the sync's counts and problems.
+
+    Raises:
+        DataError: Features of another encoder or LM, or of other texts.
+        StoreError: No such run, captions or text features.
+    """
+    with Store.open(store, read_only=True) as opened:
+        run = load_alignment(opened, run_id)
+        found = stored_captions(opened, captions)
+        (row,) = caption_texts(opened, found, [text_features] if text_features else [])
+        check_reader(row, _row(opened, "text_feature_set", run["text_feature_set_id"]))
+        check_encoder(_row(opened, "caption_set", found.caption_set_id), _trained(opened, run))
+        texts = texts_of(opened, row["text_feature_set_id"])
+    where = device_meant(device)
+    folder = AlignFolder(runs_dir(store) / run["run_id"])
+
+    def answer() -> dict[str, Any]:
+        aligner, _ = folder.load_aligner()
+        return {ANSWERS: answer_captions(aligner.to(where), found, texts)}
+
+    facts = _facts(row["text_feature_set_id"], "all") | {"caption_set_id": found.caption_set_id}
+    identity = {"text": texts.sha256, "image": found.sha256}
+    yield from synced(store, write_evaluation(folder, facts, identity, answer, where))
+
+
+def evaluate_winoground(
+    store: Path, run_id: str, path: Path, *, device: str = "auto"
+) -> Iterator[str]:
+    """Ask a trained alignment which of two captions is of which of two pictures.
+
+    Args:
+        store: The DuckDB file.
+        run_id: Of an alignment, or its beginning; its encoder's pooling must be mean or cls.
+        path: In the layout of Winoground; see xmodal.align.winoground.read_winoground.
+        device: Where to compute.
+
+    Yields:
+        One line on the evaluation, then the sync's counts and problems.
+
+    Raises:
+        ConfigError: The run's encoder gives no single vector for a picture of no dataset.
+        DataError: The examples cannot be read, or LM or encoder have other weights now.
+        StoreError: No such run.
+    """
+    examples = read_winoground(path)
+    with Store.open(store, read_only=True) as opened:
+        run = load_alignment(opened, run_id)
+        trained = _trained(opened, run)
+        read = _row(opened, "text_feature_set", run["text_feature_set_id"])
+    where = device_meant(device)
+    folder = AlignFolder(runs_dir(store) / run["run_id"])
+
+    def answer() -> dict[str, Any]:
+        texts = read_again(read, captions_of(examples), where)
+        pictures = encode_again(store.parent / trained["path"], images_of(examples), where)
+        aligner, _ = folder.load_aligner()
+        aligner.to(where)
+        vectors = [
+            embed(aligner, side, torch.as_tensor(rows)).numpy()
+            for side, rows in (("text", texts), ("image", pictures))
+        ]
+        return {COMPOSITION: compose(examples, *vectors)}
+
+    said = [[one.example_id, one.captions, one.tag] for one in examples]
+    seen = [sha256(image).hexdigest() for image in images_of(examples)]
+    facts = _facts(run["text_feature_set_id"], "all") | {"class_list": path.stem}
+    identity = {"examples": said, "pictures": seen}
+    yield from synced(store, write_evaluation(folder, facts, identity, answer, where))
+
+
+def _facts(text_feature_set_id: str, split: str) -> dict[str, Any]:
+    """Columns of align_evaluation for what is of no dataset."""
+    none = ("dataset_id", "caption_set_id", "feature_set_id", "names", "class_list")
+    return {**dict.fromkeys(none), "text_feature_set_id": text_feature_set_id, "split": split}
+
+
+def _trained(store: Store, run: dict[str, Any]) -> dict[str, Any]:
+    """The row of the picture features that a run was trained on."""
+    table = "caption_set" if run["feature_set_id"] is None else "feature_set"
+    return _row(store, table, run[f"{table}_id"])
+
+
 def synced(store: Path, done: Evaluated) -> Iterator[str]:
     """Say what was scored, and bring it into the store."""
     yield f"{done.evaluation_id} {'scored' if done.made else 'is there'}: {done.path}"
@@ -122,34 +242,13 @@ def _check_same(
     store: Store, run: dict[str, Any], feature_set_id: str, texts: dict[str, Any]
 ) -> None:
     """Refuse features of another encoder or LM than the run's."""
-    names = {"layer": "lm_layer", "pooling": "lm_pooling"}
-    for name in _SAME:
-        if texts[name] != (want := run[names.get(name, name)]):
-            raise DataError(
-                f"text features {texts['text_feature_set_id']} have {name} {texts[name]}, run "
-                f"{run['run_id']} was trained with {want}: `xmodal align features` reads the texts "
-                "as it needs them"
-            )
-    settings = "encoder, revision, layer, pooling, width, weights_sha256"
-    found = store.query(
-        "SELECT feature_set_id, dataset_id, encoder, revision, layer, pooling, width, "
-        "weights_sha256 FROM feature_set"
-    ).to_pylist()
-    rows = {row["feature_set_id"]: row for row in found}
-    if run["feature_set_id"] in (None, feature_set_id):
-        return
-    mine, other = rows.get(run["feature_set_id"]), rows[feature_set_id]
-    if mine is None:
-        raise StoreError(f"features {run['feature_set_id']} of run {run['run_id']} are not there")
-    for name in settings.split(", "):
-        if mine[name] != other[name]:
-            raise DataError(
-                f"features {feature_set_id} have {name} {other[name]}, run {run['run_id']} was "
-                f"trained with {mine[name]}: `xmodal features extract` makes such"
-            )
-    if other["pooling"] == "pca" and mine["dataset_id"] != other["dataset_id"]:
-        raise DataError(
-            f"features {feature_set_id} have principal components of their own dataset, others "
-            f"than run {run['run_id']}: train on features of pooling mean or cls to ask about "
-            "another dataset"
-        )
+    check_reader(texts, _row(store, "text_feature_set", run["text_feature_set_id"]))
+    check_encoder(_row(store, "feature_set", feature_set_id), _trained(store, run))
+
+
+def _row(store: Store, table: str, key: str) -> dict[str, Any]:
+    """A row of a table of features by its id."""
+    found: list[dict[str, Any]] = store.query(_ROWS[table], {"id": key}).to_pylist()
+    if not found:
+        raise StoreError(f"{table} {key}, which the run was trained on, is not in {store.path}")
+    return found[0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,18 @@ import torch
 
 from taxonomy.hashing import content_id
 from taxonomy.model import Taxonomy
-from taxonomy.separation import read_classes, read_nouns
+from taxonomy.separation import read_classes
 from taxonomy.separation.edges import Edges
-from taxonomy.wordnet import WordNet
-from xmodal.align.class_pairs import ClassWorld
-from xmodal.align.evaluate import ANSWERS, answer_classes, write_evaluation
+from xmodal.align.caption_pairs import choose_captions
+from xmodal.align.class_pairs import Chosen, ClassWorld
+from xmodal.align.evaluate import ANSWERS, Evaluated, answer_classes, write_evaluation
 from xmodal.align.pairs import Pairs
 from xmodal.align.recipes import Recipe
 from xmodal.align.run import AlignResult, AlignSpec, train_run
 from xmodal.align.text_features import TextFeatureSet, load_text_features
 from xmodal.align.trainer import Trainer
-from xmodal.bundle import wordnet_files
-from xmodal.features.extract import FeatureSet, load_features
+from xmodal.captions import bundled_nouns, caption_filter, stored_captions
+from xmodal.features.extract import load_features
 from xmodal.jobs import runs_dir
 from xmodal.store import Store
 from xmodal.store.separations import Part, load_part
@@ -35,21 +35,27 @@ OnRunStep = Callable[[int, int, int, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class AlignJob:
-    """One run over the pictures and class texts of a dataset."""
+    """One run, over the pictures and class texts of a dataset or over captions."""
 
     store: Path
-    feature_set_id: str
     text_feature_set_id: str
+    """Of the texts that are trained on."""
     recipe: Recipe
+    feature_set_id: str | None = None
+    """Of a dataset's pictures: to train on, or, with captions, to ask about; None for none."""
+    caption_set_id: str | None = None
+    """Train on these captions."""
+    class_texts: str | None = None
+    """Text features of the classes to ask about; None for those that are trained on."""
     separation_id: str | None = None
     level: str | None = None
     arm: str | None = None
     n_pairs: int | None = None
     """Train on so many pairs only; None for all."""
     validation: str = "pictures"
-    """What is looked at while training: pictures, classes or none."""
+    """What is looked at while training: pictures, classes, pairs (of captions) or none."""
     validation_share: float = 0.1
-    """Of the classes that are held out to look at, for validation classes."""
+    """Of the classes, or of the captions' pictures, that are held out to look at."""
     seed: int = 42
     """Of initialisation, order, dropout, and of what is drawn among pairs and classes."""
     device: str = "cpu"
@@ -58,6 +64,17 @@ class AlignJob:
     offload: bool = False
     split: str = "test"
     """Whose pictures are asked about at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Data:
+    """What a job trains on, and what it is asked."""
+
+    chosen: Chosen
+    facts: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    world: ClassWorld | None
+    part: Part
 
 
 def align_jobs(jobs: list[AlignJob], on_step: OnRunStep | None = None) -> list[AlignResult]:
@@ -69,41 +86,35 @@ def align_jobs(jobs: list[AlignJob], on_step: OnRunStep | None = None) -> list[A
 
 
 def _align_job(job: AlignJob, on_step: Callable[[int, int, float], None] | None) -> AlignResult:
-    world, edges = _world(job.store, job.feature_set_id, job.text_feature_set_id)
-    part = _part(job, world)
-    chosen = world.choose(
-        part.trained,
-        validation=job.validation,
-        share=job.validation_share,
-        held_out=part.trained - part.unseen,
-        n_pairs=job.n_pairs,
-        seed=job.seed,
-    )
+    data = _class_data(job) if job.caption_set_id is None else _caption_data(job)
     where = torch.device(job.device)
-    where_id = [job.separation_id, job.level, job.arm]
     spec = AlignSpec(
         trainer=Trainer(
-            pairs=_on(chosen.train, where),
-            validation=chosen.validation,
+            pairs=_on(data.chosen.train, where),
+            validation=data.chosen.validation,
             recipe=job.recipe,
             seed_init=job.seed,
             seed_order=job.seed,
-            data_id=content_id([chosen.data_id, *where_id]),
+            data_id=content_id([data.chosen.data_id, job.separation_id, job.level, job.arm]),
             rows=job.rows,
             offload=job.offload,
             device=where,
         ),
-        trained=chosen.trained,
+        trained=data.chosen.trained,
         facts={
-            **_facts(world, part, job),
-            "n_images": chosen.n_images,
-            "n_classes": len(chosen.trained),
+            "separation_id": job.separation_id,
+            "level": job.level,
+            "arm": job.arm,
+            **data.facts,
+            "n_images": data.chosen.n_images,
             "validation": job.validation,
         },
-        settings=_settings(world, job),
+        settings=data.settings,
     )
     result = train_run(spec, runs_dir(job.store), on_step)
-    score_classes(result, world, edges, part, split=job.split, device=where)
+    if data.world is not None:
+        edges = edges_of(data.world.of)
+        score_classes(result, data.world, edges, data.part, split=job.split, device=where)
     return result
 
 
@@ -117,7 +128,7 @@ def score_classes(
     device: torch.device,
     limit: frozenset[int] | None = None,
     class_list: str | None = None,
-) -> Any:
+) -> Evaluated:
     """Ask a trained run about the pictures of a split, unless that was done.
 
     Args:
@@ -157,13 +168,6 @@ def score_classes(
     return write_evaluation(result.folder, facts, identity, answer, str(device))
 
 
-@functools.lru_cache(maxsize=4)
-def _world(store: Path, feature_set_id: str, text_feature_set_id: str) -> tuple[ClassWorld, Edges]:
-    with Store.open(store, read_only=True) as opened:
-        found = world_of(opened, feature_set_id, text_feature_set_id)
-    return found, edges_of(found.of)
-
-
 def world_of(store: Store, feature_set_id: str, text_feature_set_id: str) -> ClassWorld:
     """A dataset's pictures and class texts, from the ids of their features.
 
@@ -172,49 +176,116 @@ def world_of(store: Store, feature_set_id: str, text_feature_set_id: str) -> Cla
         feature_set_id: Of pictures; whole.
         text_feature_set_id: Of class texts; whole.
     """
-    beside = Path(store.path).parent
-    (pictures,) = store.query(
+    (row,) = store.query(
         "SELECT path, dataset_id FROM feature_set WHERE feature_set_id = $id",
         {"id": feature_set_id},
     ).to_pylist()
-    (texts,) = store.query(
+    of: Taxonomy = store.load_taxonomy(row["dataset_id"])
+    return ClassWorld(
+        of=of,
+        pictures=load_features(Path(store.path).parent / row["path"]),
+        texts=texts_of(store, text_feature_set_id),
+    )
+
+
+def texts_of(store: Store, text_feature_set_id: str) -> TextFeatureSet:
+    """Text features by their whole id."""
+    (row,) = store.query(
         "SELECT path FROM text_feature_set WHERE text_feature_set_id = $id",
         {"id": text_feature_set_id},
     ).to_pylist()
-    of: Taxonomy = store.load_taxonomy(pictures["dataset_id"])
-    found: FeatureSet = load_features(beside / pictures["path"])
-    read: TextFeatureSet = load_text_features(beside / texts["path"])
-    return ClassWorld(of=of, pictures=found, texts=read)
+    return load_text_features(Path(store.path).parent / row["path"])
 
 
 def edges_of(of: Taxonomy) -> Edges:
     """Edges between the classes of a dataset in WordNet."""
-    classes = read_classes(of, read_nouns(WordNet.open(wordnet_files.wordnet_dir())))
+    classes = read_classes(of, bundled_nouns())
     return Edges(classes.nouns, dict(zip(classes.ids, classes.nodes, strict=True)))
 
 
-def _part(job: AlignJob, world: ClassWorld) -> Part:
+@functools.lru_cache(maxsize=4)
+def _world(store: Path, feature_set_id: str, text_feature_set_id: str) -> ClassWorld:
+    with Store.open(store, read_only=True) as opened:
+        return world_of(opened, feature_set_id, text_feature_set_id)
+
+
+def _part(job: AlignJob) -> Part | None:
+    """Who is unseen; None without a separation."""
     if job.separation_id is None or job.level is None or job.arm is None:
-        return Part(frozenset(), frozenset(world.class_ids))
+        return None
     with Store.open(job.store, read_only=True) as opened:
         return load_part(opened, job.separation_id, job.level, job.arm)
 
 
-def _facts(world: ClassWorld, part: Part, job: AlignJob) -> dict[str, Any]:
-    """Columns of align_run that say what was trained on what."""
-    return {
+def _class_data(job: AlignJob) -> _Data:
+    assert job.feature_set_id is not None
+    world = _world(job.store, job.feature_set_id, job.text_feature_set_id)
+    part = _part(job) or Part(frozenset(), frozenset(world.class_ids))
+    chosen = world.choose(
+        part.trained,
+        validation=job.validation,
+        share=job.validation_share,
+        held_out=part.trained - part.unseen,
+        n_pairs=job.n_pairs,
+        seed=job.seed,
+    )
+    settings: dict[str, Any] = {"n_views": world.pictures.config.n_views}
+    if job.validation == "classes":
+        settings["validation_share"] = job.validation_share
+    facts = {
         "dataset_id": world.of.dataset_id,
         "caption_set_id": None,
-        "separation_id": job.separation_id,
-        "level": job.level,
-        "arm": job.arm,
-        **text_facts(world.texts),
+        **_text_facts(world.texts),
         "feature_set_id": world.pictures.feature_set_id,
         "encoder": world.pictures.config.encoder,
+        "n_classes": len(chosen.trained),
     }
+    return _Data(chosen=chosen, facts=facts, settings=settings, world=world, part=part)
 
 
-def text_facts(texts: TextFeatureSet) -> dict[str, Any]:
+def _caption_data(job: AlignJob) -> _Data:
+    assert job.caption_set_id is not None
+    part = _part(job)
+    with Store.open(job.store, read_only=True) as opened:
+        captions = stored_captions(opened, job.caption_set_id)
+        texts = texts_of(opened, job.text_feature_set_id)
+        separation = None
+        if part is not None and job.separation_id is not None:
+            separation = opened.load_separation(job.separation_id)
+            of = opened.load_taxonomy(separation.dataset_id)
+    keep = None
+    if separation is not None and job.level is not None and job.arm is not None:
+        keep = caption_filter(separation, of, job.level, job.arm, captions.texts())
+    chosen = choose_captions(
+        captions,
+        texts,
+        keep=keep,
+        validation=job.validation,
+        share=job.validation_share,
+        n_pairs=job.n_pairs,
+        seed=job.seed,
+    )
+    world = None
+    if job.feature_set_id is not None and job.class_texts is not None:
+        world = _world(job.store, job.feature_set_id, job.class_texts)
+    if part is None:
+        # no class was shown as such
+        part = Part(frozenset(() if world is None else world.class_ids), frozenset())
+    else:
+        chosen = replace(chosen, trained=tuple(sorted(part.trained)))
+    facts = {
+        "dataset_id": None if separation is None else separation.dataset_id,
+        "caption_set_id": captions.caption_set_id,
+        **_text_facts(texts),
+        "feature_set_id": None,
+        "encoder": captions.encoder,
+        "n_classes": None,
+    }
+    settings = {"validation_share": job.validation_share} if job.validation == "pairs" else {}
+    return _Data(chosen=chosen, facts=facts, settings=settings, world=world, part=part)
+
+
+def _text_facts(texts: TextFeatureSet) -> dict[str, Any]:
     """Columns of align_run that say what read the texts."""
     return {
         "text_feature_set_id": texts.text_feature_set_id,
@@ -230,27 +301,12 @@ def text_facts(texts: TextFeatureSet) -> dict[str, Any]:
     }
 
 
-def _settings(world: ClassWorld, job: AlignJob) -> dict[str, Any]:
-    """What decides the pairs and has no column."""
-    said: dict[str, Any] = {"n_views": world.pictures.config.n_views}
-    if job.validation == "classes":
-        said["validation_share"] = job.validation_share
-    return said
-
-
 def _on(pairs: Pairs, device: torch.device) -> Pairs:
     """Pairs whose features lie on a GPU, where there is room for them; else as they are."""
     if device.type != "cuda":
         return pairs
-    held = {id(one): one for one in (pairs.text, pairs.image)}.values()
-    needed = sum(one.numel() * one.element_size() for one in held)
+    needed = sum(one.numel() * one.element_size() for one in (pairs.text, pairs.image))
     free, _ = torch.cuda.mem_get_info(device)
     if needed > free // 2:
         return pairs
-    return Pairs(
-        text=pairs.text.to(device),
-        image=pairs.image.to(device),
-        text_row=pairs.text_row,
-        image_row=pairs.image_row,
-        group=pairs.group,
-    )
+    return replace(pairs, text=pairs.text.to(device), image=pairs.image.to(device))

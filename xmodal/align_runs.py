@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,15 @@ import pyarrow as pa
 from taxonomy.errors import ConfigError, StoreError
 from taxonomy.model import Taxonomy, one_of
 from taxonomy.separation.model import ARMS
+from xmodal.align.caption_pairs import VALIDATIONS as CAPTIONS
+from xmodal.align.caption_pairs import check_texts
+from xmodal.align.captions import CaptionSet
 from xmodal.align.class_pairs import VALIDATIONS
 from xmodal.align.evaluate import SPLITS
 from xmodal.align.grids import recipes
-from xmodal.align_jobs import AlignJob, align_jobs
+from xmodal.align_jobs import AlignJob, align_jobs, texts_of
+from xmodal.align_match import check_encoder, check_reader, same_reader
+from xmodal.captions import stored_captions
 from xmodal.features.extract import FeatureSet
 from xmodal.features.stored import load_stored
 from xmodal.features.unseen import check_unseen
@@ -39,6 +45,8 @@ def plan_alignments(
     text_features: Sequence[str] = (),
     features: str | None = None,
     dataset: str | None = None,
+    captions: str | None = None,
+    class_texts: str | None = None,
     separation: str | None = None,
     levels: Sequence[str] = (),
     arms: Sequence[str] = ("separated",),
@@ -60,10 +68,15 @@ def plan_alignments(
 
     Args:
         store: The DuckDB file.
-        text_features: Ids of text features of class names, or beginnings; none for the
-            dataset's only one.
-        features: Id of picture features, or its beginning; None as for `xmodal train`.
+        text_features: Ids of text features of class names, or of the captions, or beginnings;
+            none for the only ones of the dataset or caption set.
+        features: Id of picture features, or its beginning; None as for `xmodal train`. With
+            captions they are asked about at the end.
         dataset: Id of a dataset, or its beginning; None for that of the features, or the latest.
+        captions: Id of a caption set, or its beginning, to train on. Without features, dataset
+            and separation nothing is asked at the end.
+        class_texts: With captions, id of the text features of the classes to ask about; None for
+            the only ones that the same LM has read.
         separation: Id of a separation, or its beginning; None to train on every class.
         levels: Of the separation; none for all that it has.
         arms: separated, control. Where nothing is removed both are the same: one run.
@@ -72,8 +85,9 @@ def plan_alignments(
         changes: NAME=VALUE, settings of the recipe.
         grid: NAME=VALUE,VALUE, or the name of a grid.
         n_pairs: Numbers of training pairs; none for all of them.
-        validation: What is looked at while training; None for pictures.
-        validation_share: Of the classes, for validation classes.
+        validation: What is looked at while training: pictures, classes, pairs (of captions) or
+            none; None for pictures, with captions for pairs.
+        validation_share: Of the classes, or of the captions' pictures.
         seeds: Of initialisation, order and what is drawn.
         split: Whose pictures are asked about at the end.
         allow_seen: Ask about pictures that the encoder was trained on.
@@ -87,29 +101,41 @@ def plan_alignments(
     """
     check_seeds(seeds)
     one_of("split", split, SPLITS)
-    validation = validation or "pictures"
-    one_of("validation", validation, VALIDATIONS)
+    usual, known = ("pictures", VALIDATIONS) if captions is None else ("pairs", CAPTIONS)
+    validation = usual if validation is None else validation
+    one_of("validation", validation, known)
     for arm in arms:
         one_of("arm", arm, ARMS)
     if rows is not None and rows < 1:
         raise ConfigError(f"rows must be at least 1, got {rows}")
     if separation is None and (levels or tuple(arms) != ("separated",)):
         raise ConfigError("level and arm are those of a separation: give --separation too")
+    if class_texts is not None and captions is None:
+        raise ConfigError("class-texts go with captions: text-features alone says what is read")
     with Store.open(store, read_only=True) as opened:
-        of, pictures = load_stored(opened, features, dataset)
-        texts = text_sets(opened, of, text_features)
+        asked = captions is None or any((features, dataset, separation))
+        of, pictures = load_stored(opened, features, dataset) if asked else (None, None)
+        if captions is None:
+            assert of is not None
+            assert pictures is not None
+            found = [
+                _Source(row, pictures.feature_set_id)
+                for row in text_sets(opened, of, text_features)
+            ]
+        else:
+            found = _caption_sources(opened, captions, text_features, of, pictures, class_texts)
         parts = _parts(opened, of, separation, levels, arms)
-    check_asked(of, pictures, split, allow_seen)
+    if of is not None and pictures is not None:
+        check_asked(of, pictures, split, allow_seen)
     where = device_meant(device)
-    made = {
-        row["text_feature_set_id"]: recipes(recipe or USUAL[not is_own(row)], changes, grid, side)
-        for row in texts
-    }
+    made = [recipes(recipe or USUAL[not is_own(one.row)], changes, grid, side) for one in found]
     return [
         AlignJob(
             store=store,
-            feature_set_id=pictures.feature_set_id,
-            text_feature_set_id=row["text_feature_set_id"],
+            feature_set_id=source.feature_set_id,
+            text_feature_set_id=source.row["text_feature_set_id"],
+            caption_set_id=source.caption_set_id,
+            class_texts=source.class_texts,
             recipe=one,
             separation_id=part[0],
             level=part[1],
@@ -123,14 +149,101 @@ def plan_alignments(
             offload=offload,
             split=split,
         )
-        for row in texts
+        for source, settings in zip(found, made, strict=True)
         for part, one, n, seed in product(
-            parts,
-            made[row["text_feature_set_id"]],
-            tuple(dict.fromkeys(n_pairs)) or (None,),
-            dict.fromkeys(seeds),
+            parts, settings, tuple(dict.fromkeys(n_pairs)) or (None,), dict.fromkeys(seeds)
         )
     ]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is trained on, and what is asked about at the end."""
+
+    row: dict[str, Any]
+    """Of text_feature_set."""
+    feature_set_id: str | None
+    caption_set_id: str | None = None
+    class_texts: str | None = None
+
+
+def _caption_sources(
+    store: Store,
+    captions: str,
+    text_features: Sequence[str],
+    of: Taxonomy | None,
+    pictures: FeatureSet | None,
+    class_texts: str | None,
+) -> list[_Source]:
+    """One source for each text features of a caption set."""
+    held = {row["caption_set_id"]: row for row in store.query("FROM caption_set").to_pylist()}
+    trained = held[resolve_id("caption set", captions, sorted(held))]
+    chosen = stored_captions(store, trained["caption_set_id"])
+    if pictures is not None:
+        own = {"id": pictures.feature_set_id}
+        (row,) = store.query("FROM feature_set WHERE feature_set_id = $id", own).to_pylist()
+        check_encoder(row, trained)
+    found = []
+    for row in caption_texts(store, chosen, text_features):
+        key = None
+        if of is not None:
+            if class_texts is not None:
+                (asked,) = text_sets(store, of, [class_texts])
+                check_reader(asked, row)
+            else:
+                asked = _class_texts(store, of, row)
+            key = asked["text_feature_set_id"]
+        feature_set_id = None if pictures is None else pictures.feature_set_id
+        found.append(_Source(row, feature_set_id, trained["caption_set_id"], key))
+    return found
+
+
+def caption_texts(store: Store, captions: CaptionSet, given: Sequence[str]) -> list[dict[str, Any]]:
+    """Text features of a caption set: those that are named, or its only ones."""
+    text = "FROM text_feature_set WHERE dataset_id IS NULL ORDER BY text_feature_set_id"
+    rows = {row["text_feature_set_id"]: row for row in store.query(text).to_pylist()}
+    if given:
+        chosen = [resolve_id("text feature set", name, list(rows)) for name in given]
+        for one in chosen:
+            check_texts(captions, texts_of(store, one))
+        return [rows[one] for one in dict.fromkeys(chosen)]
+    want = [[one] for one in captions.texts()]
+    own = [
+        row
+        for key, row in rows.items()
+        if row["n_rows"] == captions.n_texts
+        and texts_of(store, key).table()["texts"].to_pylist() == want
+    ]
+    if len(own) == 1:
+        return own
+    set_id = captions.caption_set_id
+    if own:
+        ids = ", ".join(row["text_feature_set_id"] for row in own)
+        raise StoreError(
+            f"captions {set_id} have {len(own)} sets of text features, give --text-features with "
+            f"one or more of {ids}"
+        )
+    raise StoreError(
+        f"{store.path} holds no text features of captions {set_id}: `xmodal align features --store "
+        f"{store.path} --captions {set_id}` makes some"
+    )
+
+
+def _class_texts(store: Store, of: Taxonomy, trained: dict[str, Any]) -> dict[str, Any]:
+    """The only text features of a dataset's classes that the LM of a caption set has read."""
+    text = "FROM text_feature_set WHERE dataset_id = $id ORDER BY text_feature_set_id"
+    rows = store.query(text, {"id": of.dataset_id}).to_pylist()
+    own: list[dict[str, Any]] = [row for row in rows if same_reader(row, trained)]
+    if len(own) == 1:
+        return own[0]
+    if own:
+        ids = ", ".join(row["text_feature_set_id"] for row in own)
+        raise StoreError(f"{len(own)} text features could be asked with, give --class-texts: {ids}")
+    raise StoreError(
+        f"{store.path} holds no class names of dataset {of.dataset_id} as read by "
+        f"{trained['lm']!r}, pooling {trained['pooling']}: `xmodal align features --store "
+        f"{store.path} --dataset {of.dataset_id}` makes such"
+    )
 
 
 def train_alignments(store: Path, *, workers: int = 1, **settings: Any) -> Iterator[str]:
@@ -209,9 +322,13 @@ Part = tuple[str | None, str | None, str | None]
 
 
 def _parts(
-    store: Store, of: Taxonomy, given: str | None, levels: Sequence[str], arms: Sequence[str]
+    store: Store,
+    of: Taxonomy | None,
+    given: str | None,
+    levels: Sequence[str],
+    arms: Sequence[str],
 ) -> list[Part]:
-    if given is None:
+    if given is None or of is None:
         return [(None, None, None)]
     text = "SELECT separation_id, dataset_id FROM separation ORDER BY separation_id"
     rows = {row["separation_id"]: row["dataset_id"] for row in store.query(text).to_pylist()}

@@ -130,7 +130,7 @@ class ClassWorld:
         images = self.images("train", known - looked_at)
         rows = self._views(images)
         if n_pairs is not None:
-            rows = _some(rows, n_pairs, seed)
+            rows = some_rows(rows, n_pairs, seed)
         if len(rows) < 2:
             raise ManifestError(
                 f"dataset {self.of.dataset_id} has {len(rows)} training pictures of the classes "
@@ -158,9 +158,9 @@ class ClassWorld:
                 {
                     "text": self.texts.sha256,
                     "image": self.pictures.sha256,
-                    "rows": _digest(rows),
-                    "classes": _digest(self.class_of(of_rows)),
-                    "validation": _digest(watched),
+                    "rows": digest(rows),
+                    "classes": digest(self.class_of(of_rows)),
+                    "validation": digest(watched),
                 }
             ),
             n_images=len(np.unique(of_rows)),
@@ -213,7 +213,7 @@ class ClassWorld:
         return Pairs(text=self.text, image=self.vectors(rows), text_row=text_row, group=text_row)
 
 
-def _some(rows: Ints, n: int, seed: int) -> Ints:
+def some_rows(rows: Ints, n: int, seed: int) -> Ints:
     """The first n of rows in a random order, in their own order."""
     if not 2 <= n <= len(rows):
         raise ConfigError(f"n-pairs must be from 2 to the {len(rows)} there are, got {n}")
@@ -221,7 +221,8 @@ def _some(rows: Ints, n: int, seed: int) -> Ints:
     return rows[np.sort(order[:n])]
 
 
-def _digest(numbers: Ints) -> str:
+def digest(numbers: Ints) -> str:
+    """Hash of whole numbers in their order."""
     return sha256(np.ascontiguousarray(numbers, dtype="<i8").tobytes()).hexdigest()
 
 

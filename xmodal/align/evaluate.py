@@ -17,10 +17,13 @@ from torch import Tensor
 
 from taxonomy.errors import ManifestError
 from taxonomy.hashing import content_id
+from xmodal.align.caption_pairs import check_texts
+from xmodal.align.captions import CaptionSet
 from xmodal.align.class_pairs import ClassWorld
 from xmodal.align.projection import Aligner
-from xmodal.align.ranking import Items, zero_shot_tasks
+from xmodal.align.ranking import Items, caption_tasks, zero_shot_tasks
 from xmodal.align.run_folder import WEIGHTS, AlignFolder
+from xmodal.align.text_features import TextFeatureSet
 from xmodal.files import file_sha256, write_whole
 from xmodal.provenance import command, now, versions
 
@@ -100,6 +103,28 @@ def answer_classes(
     classes = Items(ids=ids, vectors=embed(aligner, "text", world.text[rows]), classes=ids)
     return zero_shot_tasks(
         pictures, classes, unseen=set(unseen) & asked, trained=set(trained) & asked, edges=edges
+    )
+
+
+def answer_captions(aligner: Aligner, captions: CaptionSet, texts: TextFeatureSet) -> pa.Table:
+    """Retrieval both ways among all texts and pictures of a caption set: columns of ANSWER.
+
+    Args:
+        aligner: Trained, in evaluation mode.
+        captions: What goes together, and the pictures' features.
+        texts: Features of its texts, row by row.
+
+    Raises:
+        DataError: Text features of other texts.
+    """
+    check_texts(captions, texts)
+    text, image = (torch.from_numpy(np.array(one.open())) for one in (texts, captions))
+    table = captions.pairs()
+    pairs = [torch.tensor(table[name].to_numpy()) for name in ("text_row", "image_row")]
+    return caption_tasks(
+        Items(ids=torch.arange(len(text)), vectors=embed(aligner, "text", text), classes=None),
+        Items(ids=torch.arange(len(image)), vectors=embed(aligner, "image", image), classes=None),
+        (pairs[0], pairs[1]),
     )
 
 
