@@ -281,7 +281,9 @@ def test_pictures_given_as_bytes() -> None:
 def test_vectors_that_are_no_numbers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = PictureEncoder.load(MEAN)
     monkeypatch.setattr(
-        type(encoder.encoder), "encode", lambda self, pixels: torch.full((len(pixels), 1, 2), np.inf)
+        type(encoder.encoder),
+        "encode",
+        lambda self, pixels: torch.full((len(pixels), 1, 2), np.inf),
     )
     with pytest.raises(DataError, match="gives no finite vector for picture a: "):
         encoder.encode([("a", picture(0))])
