@@ -166,7 +166,7 @@ class TestBadPairs:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(captions, "CHUNK", 1)
-        path = worlds.tar(tmp_path / "in" / "cut.tar", worlds.members(BAD[:2]))
+        path = worlds.tar(tmp_path / "in" / "cut.tar", worlds.members(BAD[1::-1]))
         source = caption_source(path)
 
         def stop(done: int, total: int) -> None:
@@ -180,7 +180,7 @@ class TestBadPairs:
             make_caption_set(source, MEAN, tmp_path / "out")
         made, new = make_caption_set(source, MEAN, tmp_path / "out", skip_bad=True)
         assert (new, made.n_skipped) == (True, 1)
-        with pytest.raises(DataError, match=r"^picture of 00001 cannot be decoded: mend it"):
+        with pytest.raises(DataError, match=r"^picture of 00000 cannot be decoded: mend it"):
             make_caption_set(source, MEAN, tmp_path / "out")
 
     def test_nothing_is_left(self, tmp_path: Path) -> None:
