@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from taxonomy.errors import StoreError
 from taxonomy.separation import Removed, Separation, SeparationConfig
 from taxonomy.tables import LEAK, SEPARATION
 from tests.xmodal.store import world
 from tests.xmodal.store.world import PARROT, RUBY, SAW
 from xmodal.store import Store
-from xmodal.store.rows import TextFeatureSetRow
+from xmodal.store.rows import CaptionSetRow, TextFeatureSetRow
 
 
 @pytest.fixture
@@ -94,6 +96,16 @@ def test_separation_counts_by_level_and_arm(store: Store) -> None:
     }
 
 
+def test_a_separation_comes_back_as_it_was(store: Store) -> None:
+    add(store, separation())
+    add(store, separation("s2"))
+    got, want = store.load_separation("s1"), separation()
+    assert got.classes.equals(want.classes)
+    assert replace(got, classes=None) == replace(want, classes=None)
+    with pytest.raises(StoreError, match=r"^separation 's' is ambiguous: s1, s2$"):
+        store.load_separation("s")
+
+
 def test_leaks_are_named(store: Store) -> None:
     add(store, separation())
     rows = store.analysis("leaks", level="none", arm="separated").to_pylist()
@@ -138,3 +150,33 @@ def test_text_features_are_listed_by_lm(store: Store) -> None:
         ("a1", "bert"),
     ]
     assert "elsewhere" in store.query("FROM text_feature_set")["path"].to_pylist()
+
+
+def test_caption_sets_are_listed_by_name(store: Store) -> None:
+    given: dict[str, Any] = {
+        "caption_set_id": "c1",
+        "name": "b",
+        "source": "parquet",
+        "encoder": "vit",
+        "revision": "r",
+        "weights_sha256": None,
+        "layer": "last",
+        "pooling": "cls",
+        "width": 4,
+        "n_pairs": 5,
+        "n_texts": 4,
+        "n_images": 3,
+        "n_skipped": 1,
+        "sha256": "x",
+        "path": "captions/c1",
+    }
+    store.add_caption_set(CaptionSetRow(**given))
+    store.add_caption_set(CaptionSetRow(**given | {"caption_set_id": "c2", "name": "a"}))
+    # one with a new name is there once
+    store.add_caption_set(CaptionSetRow(**given | {"name": "c"}))
+    rows = store.analysis("caption-sets").to_pylist()
+    assert [(row["caption_set_id"], row["name"]) for row in rows] == [("c2", "a"), ("c1", "c")]
+    shown = given | {"name": "c"}
+    assert rows[1] == {name: shown[name] for name in rows[1]}
+    counts = ["n_pairs", "n_texts", "n_images", "n_skipped"]
+    assert list(rows[1])[-4:] == counts

@@ -107,7 +107,9 @@ def _by_suffix(path: Path) -> str:
 def _of_folder(path: Path, kind: str | None) -> tuple[str, list[Path]]:
     """Kind and files of a folder: shards sorted by name, or the one json."""
     named = {k: sorted(path.glob(f"*.{k}")) for k in ("parquet", "tar", "json")}
-    named["json"] = _only_json(named["json"])
+    # those beside shards are notes about them
+    others = named["parquet"] or named["tar"]
+    named["json"] = _chat(named["json"]) if others and kind is None else _only_json(named["json"])
     there = dict(zip(KINDS, named.values(), strict=True))
     kinds = [kind] if kind else [k for k, files in there.items() if files]
     if not any(there[k] for k in kinds):
@@ -118,10 +120,13 @@ def _of_folder(path: Path, kind: str | None) -> tuple[str, list[Path]]:
     return kinds[0], there[kinds[0]]
 
 
+def _chat(files: Sequence[Path]) -> list[Path]:
+    return [file for file in files if file.name == "chat.json"]
+
+
 def _only_json(files: Sequence[Path]) -> list[Path]:
     """LLaVA's chat.json, also beside its metadata.json; else the only one."""
-    chats = [file for file in files if file.name == "chat.json"]
-    return chats or (list(files) if len(files) == 1 else [])
+    return _chat(files) or (list(files) if len(files) == 1 else [])
 
 
 def _expanded(pattern: str) -> list[str]:

@@ -205,12 +205,14 @@ class TestKinds:
     def test_a_kind_may_be_said(self, tmp_path: Path) -> None:
         path = worlds.parquet(tmp_path / "a.parquet").rename(tmp_path / "a.bin")
         assert pairs(path, kind="parquet") == PAIRS
-        worlds.parquet(tmp_path / "a.parquet")
         worlds.tar(tmp_path / "a.tar", worlds.members(PAIRS[:1]))
+        (tmp_path / "a_stats.json").write_text("{}")
+        assert pairs(tmp_path) == PAIRS[:1]
+        worlds.parquet(tmp_path / "a.parquet")
         assert pairs(tmp_path, kind="webdataset") == PAIRS[:1]
 
     def test_what_is_no_source(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="^unknown kind 'csv'; valid: "):
+        with pytest.raises(ConfigError, match=r"^unknown kind 'csv'; valid: "):
             caption_source(tmp_path, kind="csv")
         with pytest.raises(DataError, match=r"holds no \.parquet or \.tar or chat\.json$"):
             caption_source(tmp_path)

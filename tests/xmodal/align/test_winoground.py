@@ -94,13 +94,13 @@ def test_what_is_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"must be a \.parquet file of examples, or a folder"):
         read_winoground(tmp_path / "no.parquet")
     pq.write_table(pa.table({"id": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="has no column image_0, only id$"):
+    with pytest.raises(DataError, match=r"has no column image_0, only id$"):
         read_winoground(tmp_path)
     (tmp_path / "examples.jsonl").write_text("\n")
-    with pytest.raises(DataError, match="holds no example$"):
+    with pytest.raises(DataError, match=r"holds no example$"):
         read_winoground(tmp_path)
     (tmp_path / "examples.jsonl").write_text("[1]\n")
-    with pytest.raises(DataError, match="line 1 must be an object, got list$"):
+    with pytest.raises(DataError, match=r"line 1 must be an object, got list$"):
         read_winoground(tmp_path)
     (tmp_path / "a.parquet").write_bytes(b"no")
     with pytest.raises(DataError, match="cannot be read as Parquet: "):
@@ -148,5 +148,5 @@ def test_vectors_that_do_not_fit() -> None:
     for bad in (0.0, np.nan, np.inf):
         broken = good.copy()
         broken[3] = bad
-        with pytest.raises(DataError, match="^picture vector 1 of example 1 must be finite and "):
+        with pytest.raises(DataError, match=r"^picture vector 1 of example 1 must be finite and "):
             compose(EXAMPLES, good, broken)
