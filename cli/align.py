@@ -67,7 +67,10 @@ def features(
     ] = None,
     language: Annotated[
         str | None,
-        typer.Option(help="Of --names: which rows.  [default: the only language of the file]"),
+        typer.Option(
+            help="Of --names: which rows; what the names are called where no column says it.  "
+            "[default: the only language of the file, or its name]"
+        ),
     ] = None,
     captions: Captions = None,
     pooling: Annotated[

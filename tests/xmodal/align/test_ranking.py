@@ -122,6 +122,14 @@ def test_how_many_are_taken_at_a_time_changes_no_bit(monkeypatch: pytest.MonkeyP
     assert [one[:3] for one in want] == [one[:3] for one in plain(queries, candidates, right)]
 
 
+@SETTINGS
+@given(*[st.lists(st.integers(0, 3), min_size=1, max_size=8)] * 2)
+def test_all_of_the_query_s_class_is_right(queries: list[int], candidates: list[int]) -> None:
+    found = by_class(*(items(np.eye(8)[: len(each)], each) for each in (queries, candidates)))
+    want = {(q, c) for q, a in enumerate(queries) for c, b in enumerate(candidates) if a == b}
+    assert sorted(zip(*(rows.tolist() for rows in found), strict=True)) == sorted(want)
+
+
 def test_one_vector_for_everything_ranks_last() -> None:
     for vector in (np.ones((6, 3)), np.zeros((6, 3))):
         classes = items(vector, list(range(6)))

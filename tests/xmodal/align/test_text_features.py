@@ -101,6 +101,17 @@ def test_a_row_is_the_mean_of_its_texts(lm: TextModel, taxonomy: Taxonomy, tmp_p
     assert (made.n_texts, made.width, made.lm_kind) == (10, 16, "decoder")
 
 
+def test_rows_of_several_texts_in_several_chunks(
+    lm: TextModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_features, "CHUNK", 2)
+    texts = [["an owl", "a hen"], ["saw"], ["a parrot on a branch", "an axe", "owl"], ["hen"]]
+    made, _ = make_text_features(TextSource(texts=texts), lm, tmp_path)
+    want = [torch.stack([lm.encode([text])[0] for text in row]).mean(0) for row in texts]
+    assert np.allclose(made.open(), torch.stack(want), atol=1e-5)
+    assert made.n_texts == 7
+
+
 def test_each_text_is_read_once(lm: TextModel, tmp_path: Path) -> None:
     made, _ = make_text_features(source(), lm, tmp_path)
     assert made.table().column("texts").to_pylist() == [[t] for t in dict.fromkeys(CAPTIONS)]
