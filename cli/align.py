@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from cli.align_capability import capability
 from cli.errors import user_errors
 from cli.options import DEFAULT_STORE, Dataset, Format, StorePath, to_stderr
 
 app = typer.Typer(
     help="How well frozen LMs align with frozen image features.", no_args_is_help=True
 )
+app.command("capability")(capability)
 
 
 @app.command("features")
