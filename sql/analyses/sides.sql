@@ -57,7 +57,6 @@ pair AS (
         AND a.text_settings = b.text_settings
         AND a.image_settings = b.image_settings
         AND a.rest_settings = b.rest_settings
-        AND a.dropout = b.dropout
         AND a.shape = b.shape
         AND a.asked_settings = b.asked_settings
         AND a.level IS NOT DISTINCT FROM b.level

@@ -97,9 +97,10 @@ def test_a_run_evaluated_twice_in_one_way_counts_once(store: Store) -> None:
     add(store, "b", {1: [2, 2]}, seed_init=1)
     with store.transaction():
         store.insert_rows("align_evaluation", [evaluation("a2", run("a"), created_at="2027")])
-    insert(store, "align_answer", ANSWER, answers("a2", {1: [1, 1]}))
+    insert(store, "align_answer", ANSWER, answers("a2", {1: [1, 2]}))
     (row,) = rows(store, "zero-shot")
-    assert (row["top1"], row["n_runs"]) == (0.5, 2)
+    # run a: (1 + 1/2) / 2, run b: 0
+    assert (row["top1"], row["n_runs"]) == (0.375, 2)
 
 
 OTHER: dict[str, dict[str, Any]] = {
@@ -279,6 +280,10 @@ def test_winoground(store: Store) -> None:
         (None, 0.6, 0.7, 0.5, 0.8),
         # all equal: nothing is larger
         ("tie", 0.5, 0.5, 0.5, 0.5),
+        # picture 1 is as near to both captions: image right only
+        (None, 0.9, 0.1, 0.5, 0.5),
+        # caption 1 is as near to both pictures: text right only
+        (None, 0.9, 0.5, 0.2, 0.5),
     ]
     names = COMPOSITION.names
     made = [dict(zip(names, ("a", n, *one), strict=True)) for n, one in enumerate(cosines)]
@@ -286,8 +291,8 @@ def test_winoground(store: Store) -> None:
     insert(store, "align_composition", COMPOSITION, made)
     everything, swap, tie = rows(store, "winoground")
     scores = ("text_score", "image_score", "group_score")
-    assert [everything[n] for n in scores] == [0.5, 0.5, 0.25]
-    assert (everything["tag"], everything["n_examples"]) == (None, 4)
+    assert [everything[n] for n in scores] == close([0.5, 0.5, 1 / 6])
+    assert (everything["tag"], everything["n_examples"]) == (None, 6)
     assert (swap["tag"], *(swap[n] for n in scores)) == ("swap", 1.0, 0.5, 0.5)
     assert (tie["tag"], *(tie[n] for n in scores)) == ("tie", 0.0, 0.0, 0.0)
     # Wilson of 0 of 1 and of 1 of 2: z^2 = 3.841458821
@@ -547,6 +552,7 @@ def lms(store: Store, right: dict[str, int], **changes: Any) -> None:
 def test_capability(store: Store) -> None:
     lms(store, {"a": 1, "b": 2, "c": 3, "d": 6, "e": 5})
     lms(store, {"a": 9}, lm_init="random")
+    lms(store, {"f": 9}, lm_kind="words")
     capabilities(store, {"a": 10, "b": 20, "c": 30, "d": 40, "e": 50, "f": 60})
     (row,) = rows(store, "capability")
     # x - 30 = -20 -10 0 10 20; y - 3.4 = -2.4 -1.4 -0.4 2.6 1.6 tenths: sums 120, 1000, 17.2
