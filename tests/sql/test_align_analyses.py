@@ -399,23 +399,22 @@ def test_sizes_of_encoder_and_decoder_are_alike(store: Store) -> None:
     assert (row["encoder_pooling"], row["decoder_pooling"]) == ("mean", "last")
 
 
-@pytest.mark.parametrize(("n_cut", "n_rows"), [(0, 1), (1, 0)])
-def test_longest_counts_where_a_text_was_cut(store: Store, n_cut: int, n_rows: int) -> None:
+def test_texts_of_a_pair_are_the_same_and_cut_at_the_same(store: Store) -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "same": {},
+        "shorter, nothing cut": {"longest": 77},
+        "shorter, some cut": {"longest": 77, "n_cut": 1},
+        "names": {"names": "zh"},
+        "templates": {"templates_json": "[]"},
+        "rows": {"n_rows": 9},
+    }
     with store.transaction():
-        sets = [text_set("t1"), text_set("tb", longest=77, n_cut=n_cut)]
-        store.insert_rows("text_feature_set", sets)
-    add(store, "a", {1: [1]}, **BERT)
-    add(store, "b", {1: [1]})
-    assert len(rows(store, "encoder-vs-decoder")) == n_rows
-
-
-@pytest.mark.parametrize("change", [{"names": "zh"}, {"templates_json": "[]"}, {"n_rows": 9}])
-def test_other_texts_are_no_pair(store: Store, change: dict[str, Any]) -> None:
-    with store.transaction():
-        store.insert_rows("text_feature_set", [text_set("t1"), text_set("tb", **change)])
-    add(store, "a", {1: [1]}, **BERT)
-    add(store, "b", {1: [1]})
-    assert rows(store, "encoder-vs-decoder") == []
+        sets = [text_set(name, **change) for name, change in changes.items()]
+        store.insert_rows("text_feature_set", [text_set("t1"), *sets])
+    made = [run(name, **(BERT | {"lm": name, "text_feature_set_id": name})) for name in changes]
+    add_all(store, [(of, {}, answers(of.run_id, {1: [1]})) for of in [run("plain"), *made]])
+    found = [row["encoder_lm"] for row in rows(store, "encoder-vs-decoder")]
+    assert found == ["same", "shorter, nothing cut"]
 
 
 def test_text_controls_name_the_control(store: Store) -> None:

@@ -91,7 +91,7 @@ def test_means_and_pairs_match_plain_python() -> None:
     # several experiments at once, each of a recipe: what takes time is a query
     with Store.in_memory() as store:
 
-        @settings(max_examples=4, deadline=None)
+        @settings(max_examples=3, deadline=None)
         @given(st.lists(experiments(), min_size=8, max_size=8))
         def check(made: list[dict[tuple[str, int], dict[int, list[int]]]]) -> None:
             clear(store)
@@ -163,7 +163,7 @@ def test_correlations_match_numpy() -> None:
     scores = st.lists(st.integers(0, 5), min_size=1, max_size=len(LMS))
     with Store.in_memory() as store:
 
-        @settings(max_examples=4, deadline=None)
+        @settings(max_examples=3, deadline=None)
         @given(
             st.lists(values, min_size=len(LMS), max_size=len(LMS)),
             st.lists(scores, min_size=8, max_size=8),
