@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.align_capability import capability
 from cli.align_demo import demo
 from cli.align_evaluate import evaluate
 from cli.align_pairs import pairs
@@ -23,6 +24,7 @@ Captions = Annotated[
     str | None,
     typer.Option("--captions", help="Id of a caption set, or its beginning: its texts."),
 ]
+app.command("capability")(capability)
 
 
 @app.command("features")

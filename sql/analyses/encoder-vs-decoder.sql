@@ -66,10 +66,21 @@ pair AS (
             <= coalesce($ratio::DOUBLE, 1.5)
 ),
 
-compared AS (
+-- kept, so that classes are not joined with one another before conditions are
+pair_class AS MATERIALIZED (
     SELECT
         pair.*,
         a.n_candidates,
+        a.class_id,
+        a.top1,
+        a.n_runs
+    FROM pair
+    JOIN class_mean AS a ON a.condition = pair.condition_a
+),
+
+compared AS (
+    SELECT
+        a.* EXCLUDE (class_id, top1, n_runs),
         avg(a.top1 ORDER BY a.class_id) AS top1_encoder,
         avg(b.top1 ORDER BY a.class_id) AS top1_decoder,
         avg(b.top1 - a.top1 ORDER BY a.class_id) AS difference,
@@ -77,10 +88,9 @@ compared AS (
         count(*) AS n_classes,
         max(a.n_runs) AS n_runs_encoder,
         max(b.n_runs) AS n_runs_decoder
-    FROM pair
-    JOIN class_mean AS a ON a.condition = pair.condition_a
+    FROM pair_class AS a
     JOIN class_mean AS b
-        ON b.condition = pair.condition_b
+        ON b.condition = a.condition_b
         AND b.class_id = a.class_id
         AND b.n_candidates = a.n_candidates
     GROUP BY ALL

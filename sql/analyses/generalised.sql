@@ -24,9 +24,6 @@ WITH part AS (
     WHERE
         task = 'generalised'
         AND unseen IS NOT NULL
-        AND condition IN (
-            SELECT condition FROM align_condition WHERE starts_with(run_id, coalesce($run, ''))
-        )
     GROUP BY ALL
 ),
 
@@ -86,7 +83,12 @@ SELECT
 FROM beside
 JOIN align_setting USING (condition)
 LEFT JOIN alone USING (condition)
-WHERE $level IS NULL OR level = $level::VARCHAR
+WHERE
+    ($level IS NULL OR level = $level::VARCHAR)
+    AND (
+        $run IS NULL
+        OR len(list_filter(run_ids, lambda one: starts_with(one, $run::VARCHAR))) > 0
+    )
 ORDER BY
     trained_on,
     separation_id,

@@ -46,9 +46,6 @@ run_mean AS (
         avg(within4 ORDER BY evaluation_id) AS within4
     FROM evaluated
     JOIN align_condition USING (evaluation_id)
-    WHERE condition IN (
-        SELECT condition FROM align_condition WHERE starts_with(run_id, coalesce($run, ''))
-    )
     GROUP BY ALL
 ),
 
@@ -97,7 +94,12 @@ SELECT
     condition_mean.n_runs
 FROM condition_mean
 JOIN align_setting USING (condition)
-WHERE $level IS NULL OR level = $level::VARCHAR
+WHERE
+    ($level IS NULL OR level = $level::VARCHAR)
+    AND (
+        $run IS NULL
+        OR len(list_filter(run_ids, lambda one: starts_with(one, $run::VARCHAR))) > 0
+    )
 ORDER BY
     trained_on,
     separation_id,

@@ -28,9 +28,6 @@ WITH answer AS (
     WHERE
         task IN ('text-to-image', 'image-to-text')
         AND ($task IS NULL OR task = $task::VARCHAR)
-        AND condition IN (
-            SELECT condition FROM align_condition WHERE starts_with(run_id, coalesce($run, ''))
-        )
     GROUP BY ALL
 ),
 
@@ -124,6 +121,10 @@ JOIN condition_median
     AND condition_median.n_candidates = recall.n_candidates
     AND condition_median.unseen IS NOT DISTINCT FROM recall.unseen
 JOIN align_setting AS setting ON setting.condition = recall.condition
+WHERE (
+        $run IS NULL
+        OR len(list_filter(run_ids, lambda one: starts_with(one, $run::VARCHAR))) > 0
+    )
 ORDER BY
     trained_on,
     separation_id,

@@ -73,24 +73,30 @@ base AS (
     QUALIFY rank() OVER (PARTITION BY here.condition ORDER BY there.arm = here.arm DESC) = 1
 ),
 
+-- kept, so that classes are not joined with one another before conditions are
+base_class AS MATERIALIZED (
+    SELECT base.base, class_mean.*
+    FROM base
+    JOIN class_mean USING (condition)
+),
+
 fall AS (
     SELECT
-        base.condition,
-        base.base,
+        here.condition,
+        here.base,
         here.n_candidates,
         avg(there.top1 - here.top1 ORDER BY here.class_id) AS fall,
         stddev_samp(there.top1 - here.top1 ORDER BY here.class_id) AS sd,
         t_975(count(*) - 1) * sd / sqrt(count(*)) AS half
-    FROM base
-    JOIN class_mean AS here ON here.condition = base.condition
+    FROM base_class AS here
     JOIN class_mean AS there
-        ON there.condition = base.base
+        ON there.condition = here.base
         AND there.class_id = here.class_id
         AND there.n_candidates = here.n_candidates
     GROUP BY ALL
 ),
 
-arms AS (
+arms AS MATERIALIZED (
     SELECT
         settings,
         level,
@@ -110,21 +116,31 @@ arms AS (
         USING (settings, level, n_candidates)
 ),
 
-effect AS (
+arm_class AS MATERIALIZED (
     SELECT
         arms.separated,
         arms.control,
         arms.n_candidates,
+        class_mean.class_id,
+        class_mean.top1
+    FROM arms
+    JOIN class_mean
+        ON class_mean.condition = arms.separated
+        AND class_mean.n_candidates = arms.n_candidates
+),
+
+effect AS (
+    SELECT
+        a.separated,
+        a.control,
+        a.n_candidates,
         avg(a.top1 - b.top1 ORDER BY a.class_id) AS difference,
         stddev_samp(a.top1 - b.top1 ORDER BY a.class_id) AS sd,
         t_975(count(*) - 1) * sd / sqrt(count(*)) AS half
-    FROM arms
-    JOIN class_mean AS a
-        ON a.condition = arms.separated
-        AND a.n_candidates = arms.n_candidates
+    FROM arm_class AS a
     JOIN class_mean AS b
-        ON b.condition = arms.control
-        AND b.n_candidates = arms.n_candidates
+        ON b.condition = a.control
+        AND b.n_candidates = a.n_candidates
         AND b.class_id = a.class_id
     GROUP BY ALL
 )

@@ -57,7 +57,6 @@ pair AS (
         AND a.text_settings = b.text_settings
         AND a.image_settings = b.image_settings
         AND a.rest_settings = b.rest_settings
-        AND a.dropout = b.dropout
         AND a.shape = b.shape
         AND a.asked_settings = b.asked_settings
         AND a.level IS NOT DISTINCT FROM b.level
@@ -67,10 +66,21 @@ pair AS (
             < list_position(['text', 'image', 'both'], b.side)
 ),
 
-compared AS (
+-- kept, so that classes are not joined with one another before conditions are
+pair_class AS MATERIALIZED (
     SELECT
         pair.*,
         a.n_candidates,
+        a.class_id,
+        a.top1,
+        a.n_runs
+    FROM pair
+    JOIN class_mean AS a ON a.condition = pair.condition_a
+),
+
+compared AS (
+    SELECT
+        a.* EXCLUDE (class_id, top1, n_runs),
         avg(a.top1 ORDER BY a.class_id) AS top1_a,
         avg(b.top1 ORDER BY a.class_id) AS top1_b,
         avg(b.top1 - a.top1 ORDER BY a.class_id) AS difference,
@@ -78,10 +88,9 @@ compared AS (
         count(*) AS n_classes,
         max(a.n_runs) AS n_runs_a,
         max(b.n_runs) AS n_runs_b
-    FROM pair
-    JOIN class_mean AS a ON a.condition = pair.condition_a
+    FROM pair_class AS a
     JOIN class_mean AS b
-        ON b.condition = pair.condition_b
+        ON b.condition = a.condition_b
         AND b.class_id = a.class_id
         AND b.n_candidates = a.n_candidates
     GROUP BY ALL

@@ -19,9 +19,6 @@ WITH scored AS (
         c0_i0 > c0_i1 AND c1_i1 > c1_i0 AS is_image
     FROM align_composition
     JOIN align_condition USING (evaluation_id)
-    WHERE condition IN (
-        SELECT condition FROM align_condition WHERE starts_with(run_id, coalesce($run, ''))
-    )
 ),
 
 in_set AS (
@@ -88,6 +85,10 @@ SELECT
     condition_mean.n_runs
 FROM condition_mean
 JOIN align_setting USING (condition)
+WHERE (
+        $run IS NULL
+        OR len(list_filter(run_ids, lambda one: starts_with(one, $run::VARCHAR))) > 0
+    )
 ORDER BY
     trained_on,
     separation_id,

@@ -12,11 +12,7 @@
 WITH class_mean AS (
     SELECT *
     FROM align_seed_mean
-    WHERE
-        task = coalesce($task::VARCHAR, 'zero-shot')
-        AND condition IN (
-            SELECT condition FROM align_condition WHERE starts_with(run_id, coalesce($run, ''))
-        )
+    WHERE task = coalesce($task::VARCHAR, 'zero-shot')
 ),
 
 class_name AS (
@@ -58,7 +54,12 @@ SELECT
 FROM class_mean
 JOIN align_setting AS setting USING (condition)
 LEFT JOIN class_name USING (condition, class_id)
-WHERE $level IS NULL OR level = $level::VARCHAR
+WHERE
+    ($level IS NULL OR level = $level::VARCHAR)
+    AND (
+        $run IS NULL
+        OR len(list_filter(run_ids, lambda one: starts_with(one, $run::VARCHAR))) > 0
+    )
 ORDER BY
     trained_on,
     separation_id,

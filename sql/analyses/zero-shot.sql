@@ -27,9 +27,6 @@ WITH condition_mean AS (
     WHERE
         task IN ('zero-shot', 'seen', 'generalised')
         AND ($task IS NULL OR task = $task::VARCHAR)
-        AND condition IN (
-            SELECT condition FROM align_condition WHERE starts_with(run_id, coalesce($run, ''))
-        )
     GROUP BY ALL
 )
 
@@ -62,7 +59,12 @@ SELECT
     condition_mean.n_runs
 FROM condition_mean
 JOIN align_setting USING (condition)
-WHERE $level IS NULL OR level = $level::VARCHAR
+WHERE
+    ($level IS NULL OR level = $level::VARCHAR)
+    AND (
+        $run IS NULL
+        OR len(list_filter(run_ids, lambda one: starts_with(one, $run::VARCHAR))) > 0
+    )
 ORDER BY
     trained_on,
     separation_id,

@@ -24,6 +24,7 @@ from xmodal.store.feature_sets import replace_feature_set
 from xmodal.store.ids import dataset_meant
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
 from xmodal.store.rows import (
+    CapabilityRow,
     CaptionSetRow,
     DatasetRow,
     FeatureSetRow,
@@ -322,6 +323,25 @@ class Store:
         with self.transaction():
             self._con.execute("DELETE FROM lm_pair WHERE lm_hash = $id", {"id": lm_hash})
             self.insert("lm_pair", pairs, LM_PAIR, {"lm_hash": lm_hash})
+
+    def add_capabilities(self, rows: Sequence[CapabilityRow]) -> None:
+        """Store measures of LMs; each replaces an earlier one of its LM and capability.
+
+        Raises:
+            StoreError: Two of them are of one LM and capability.
+        """
+        keys = [(row.lm, row.capability) for row in rows]
+        twice = next((key for n, key in enumerate(keys) if key in keys[:n]), None)
+        if twice is not None:
+            raise StoreError(f"{twice[1]} of {twice[0]} is given twice: leave one value")
+        given = {"lms": [key[0] for key in keys], "names": [key[1] for key in keys]}
+        with self.transaction():
+            self.execute(
+                "DELETE FROM lm_capability WHERE (lm, capability) IN "
+                "(SELECT unnest($lms), unnest($names))",
+                given,
+            )
+            self.insert_rows("lm_capability", rows)
 
     def sync(self, runs_dir: Path | str) -> SyncReport:
         """Bring finished run folders in; safe at any time, and a no-op when nothing changed.
