@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from taxonomy.errors import StoreError
+from taxonomy.hashing import content_id
 from taxonomy.model import one_of
 from xmodal.align.class_lists import read_class_list
 from xmodal.align.evaluate import (
@@ -106,7 +107,9 @@ def evaluate_alignment(
         split=split,
         device=torch.device(device_meant(device)),
         limit=limit,
-        class_list=None if classes is None else classes.stem,
+        class_list=(
+            None if classes is None else f"{classes.stem}@{content_id(sorted(limit or ()))[:8]}"
+        ),
     )
     yield from synced(store, done)
 
@@ -196,14 +199,18 @@ def evaluate_winoground(
 
     said = [[one.example_id, one.captions, one.tag] for one in examples]
     seen = [sha256(image).hexdigest() for image in images_of(examples)]
-    facts = _facts(run["text_feature_set_id"], "all") | {"class_list": path.stem}
+    facts = _facts(run["text_feature_set_id"], "all")
+    facts["example_set"] = f"{path.stem}@{content_id([said, seen])[:8]}"
     identity = {"examples": said, "pictures": seen}
     yield from synced(store, write_evaluation(folder, facts, identity, answer, where))
 
 
 def _facts(text_feature_set_id: str, split: str) -> dict[str, Any]:
     """Columns of align_evaluation for what is of no dataset."""
-    none = ("dataset_id", "caption_set_id", "feature_set_id", "names", "class_list")
+    none = (
+        *("dataset_id", "caption_set_id", "feature_set_id"),
+        *("names", "class_list", "example_set"),
+    )
     return {**dict.fromkeys(none), "text_feature_set_id": text_feature_set_id, "split": split}
 
 

@@ -57,7 +57,8 @@ class AlignJob:
     validation_share: float = 0.1
     """Of the classes, or of the captions' pictures, that are held out to look at."""
     seed: int = 42
-    """Of initialisation, order, dropout, and of what is drawn among pairs and classes."""
+    """Of initialisation, order and dropout; what is drawn among pairs and classes is the same for
+    all seeds."""
     device: str = "cpu"
     rows: int | None = None
     """Rows that go through the projections at once; None for the whole batch."""
@@ -148,6 +149,7 @@ def score_classes(
         "feature_set_id": world.pictures.feature_set_id,
         "names": world.texts.names,
         "class_list": class_list,
+        "example_set": None,
         "split": split,
     }
     identity = {
@@ -227,9 +229,8 @@ def _class_data(job: AlignJob) -> _Data:
         share=job.validation_share,
         held_out=part.trained - part.unseen,
         n_pairs=job.n_pairs,
-        seed=job.seed,
     )
-    settings: dict[str, Any] = {"n_views": world.pictures.config.n_views}
+    settings: dict[str, Any] = {"n_views": world.pictures.config.n_views, **_limit(job)}
     if job.validation == "classes":
         settings["validation_share"] = job.validation_share
     facts = {
@@ -263,7 +264,6 @@ def _caption_data(job: AlignJob) -> _Data:
         validation=job.validation,
         share=job.validation_share,
         n_pairs=job.n_pairs,
-        seed=job.seed,
     )
     world = None
     if job.feature_set_id is not None and job.class_texts is not None:
@@ -281,8 +281,14 @@ def _caption_data(job: AlignJob) -> _Data:
         "encoder": captions.encoder,
         "n_classes": None,
     }
-    settings = {"validation_share": job.validation_share} if job.validation == "pairs" else {}
+    settings = _limit(job)
+    if job.validation == "pairs":
+        settings["validation_share"] = job.validation_share
     return _Data(chosen=chosen, facts=facts, settings=settings, world=world, part=part)
+
+
+def _limit(job: AlignJob) -> dict[str, Any]:
+    return {} if job.n_pairs is None else {"n_pairs": job.n_pairs}
 
 
 def _text_facts(texts: TextFeatureSet) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 -- The score of alignments against the number of training pairs, all else equal
 -- Grain: one row per condition (runs that differ by seeds only) of a curve: conditions that
 --   differ in n_pairs, two at least, with what goes with it (texts, pictures, and the batch where
---   there are fewer pairs than a batch has). Recipes are equal but for name and n_pairs; classes,
---   validation and its pairs are the same. curve numbers the curves.
+--   there are fewer pairs than a batch has). Recipes are equal but for name and n_pairs;
+--   fewer pairs may show fewer classes. curve numbers the curves.
 -- Units: top1: share of pictures whose class stands first, mean over runs, then over classes;
 --   low, high: its 95 % interval, Student's t over classes, NULL with one. chance = 1 / candidates.
 --   batch_size: pairs of a step.
@@ -29,8 +29,7 @@ scored AS (
         score.n_runs AS n_scored_runs,
         md5(concat_ws(
             ' ', data_settings, coalesce(level, ''), coalesce(arm, ''), text_settings,
-            image_settings, unsized_settings, asked_settings, validation, n_validation_pairs,
-            coalesce(n_trained_classes, -1), n_params, n_candidates
+            image_settings, unsized_settings, asked_settings, validation, n_params, n_candidates
         )) AS curve_settings
     FROM align_setting AS setting
     JOIN score USING (condition)

@@ -99,8 +99,11 @@ CREATE TABLE align_evaluation (
     feature_set_id VARCHAR,
     -- the class names' language or origin; NULL for the dataset's own
     names VARCHAR,
-    -- the list of classes that pictures and candidates are limited to; NULL for no limit
+    -- the list of classes that pictures and candidates are limited to, with the beginning of its
+    -- hash; NULL for no limit
     class_list VARCHAR,
+    -- the compositional examples, with the beginning of their hash; NULL for others
+    example_set VARCHAR,
     split VARCHAR NOT NULL,
     -- of the trained projections
     aligner_sha256 VARCHAR NOT NULL,

@@ -2,7 +2,7 @@
 -- asked. Evaluations of one condition differ by seeds only (of initialisation, order, and of the
 -- weights of a random LM), machine and time.
 -- Grain: evaluation_id. trained_on, asked_on: a caption set's name, else a dataset's id; asked_on
--- is NULL for compositional examples. lm_pooling: s2 of a decoder is last, the same vectors.
+-- is the examples where these are compositional. lm_pooling: s2 of a decoder is last, the same vectors.
 -- condition: hash of all settings. The other hashes are of one part of them each, so that an
 -- analysis can let one part differ and hold the rest equal:
 --   data_settings: what is trained on and by which templates, but for level, arm and sizes
@@ -31,9 +31,13 @@ WITH joined AS (
         evaluation.text_feature_set_id AS asked_text_feature_set_id,
         evaluation.names,
         evaluation.class_list,
+        evaluation.example_set,
         evaluation.split,
         coalesce(trained_caption.name, run.dataset_id, run.caption_set_id) AS trained_on,
-        coalesce(asked_caption.name, evaluation.dataset_id, evaluation.caption_set_id) AS asked_on,
+        coalesce(
+            asked_caption.name, evaluation.dataset_id, evaluation.caption_set_id,
+            evaluation.example_set
+        ) AS asked_on,
         {
             'name': trained_caption.name,
             'source': trained_caption.source,
@@ -196,6 +200,7 @@ hashed AS (
             'captions': asked_captions,
             'names': names,
             'class_list': class_list,
+            'example_set': example_set,
             'split': split,
             'texts': asked_texts
         })::VARCHAR) AS asked_settings,

@@ -121,6 +121,9 @@ def test_compositions(world: Tiny, tmp_path: Path) -> None:
     assert len({row[name] for name in ("c0_i0", "c1_i0", "c0_i1", "c1_i1")}) == 4
     shown = world.call("query", "@winoground", "--format", "csv")
     assert shown.exit_code == 0, shown.stderr
+    (asked,) = rows(world, "FROM align_evaluation WHERE example_set IS NOT NULL")
+    assert asked["example_set"].startswith("winoground@")
+    assert asked["example_set"] in shown.stdout
 
 
 def test_a_list_of_classes_limits_pictures_and_candidates(world: Tiny, tmp_path: Path) -> None:
@@ -130,7 +133,7 @@ def test_a_list_of_classes_limits_pictures_and_candidates(world: Tiny, tmp_path:
     done = world.call("align", "evaluate", run_id, "--classes", path)
     assert done.exit_code == 0, done.stderr
     (row,) = rows(world, "FROM align_evaluation WHERE class_list IS NOT NULL")
-    assert row["class_list"] == "birds"
+    assert row["class_list"].startswith("birds@")
     asked = rows(
         world,
         "SELECT DISTINCT task, n_candidates FROM align_answer WHERE evaluation_id = $id "

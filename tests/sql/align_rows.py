@@ -134,6 +134,7 @@ def evaluation(evaluation_id: str, of: AlignRunRow, **changes: Any) -> AlignEval
         "feature_set_id": of.feature_set_id,
         "names": None,
         "class_list": None,
+        "example_set": None,
         "split": "test",
         "aligner_sha256": "a",
         "seconds": 1.0,

@@ -482,7 +482,7 @@ def test_pairs_curve(store: Store) -> None:
     add(store, "a", {1: [1], 2: [1]})
     less = {"recipe": "s2 (n_pairs=20)", "recipe_json": recipe("s2 (n_pairs=20)", n_pairs=20)}
     add(store, "b", {1: [2], 2: [1]}, n_pairs=20, n_images=20, batch_size=8, **less)
-    add(store, "c", {1: [2], 2: [2]}, n_pairs=20, n_validation_pairs=1)
+    add(store, "c", {1: [2], 2: [2]}, n_pairs=20, validation="none")
     add(store, "d", {1: [2], 2: [2]}, n_pairs=30, recipe_json=recipe(learning_rate=0.1))
     got = [
         (r["curve"], r["n_pairs"], r["batch_size"], r["top1"]) for r in rows(store, "pairs-curve")

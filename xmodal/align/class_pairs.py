@@ -114,7 +114,7 @@ class ClassWorld:
             share: Of the classes that are held out to look at.
             held_out: The classes among which those are drawn; None for all that are trained.
             n_pairs: Train on so many pairs only, a random choice, nested in n_pairs; None for all.
-            seed: Of the choice of classes and of pairs.
+            seed: Of the choice of classes and of pairs; no part of a run's seeds.
 
         Raises:
             ConfigError: A setting out of range.
@@ -140,7 +140,7 @@ class ClassWorld:
         shown = sorted(set(self.class_of(of_rows).tolist()))
         watched: Ints = np.zeros(0, dtype=np.int64)
         if validation == "pictures":
-            watched = self.images("validation", shown)
+            watched = self.images("validation", known)
         elif validation == "classes":
             both = [self.images(split, looked_at) for split in ("train", "validation")]
             watched = np.sort(np.concatenate(both))

@@ -384,6 +384,7 @@ class AlignEvaluationRecord(Row):
     feature_set_id: str | None
     names: str | None
     class_list: str | None
+    example_set: str | None
     split: str
     aligner_sha256: str
     seconds: float
