@@ -100,7 +100,7 @@ def features(
 
     What was stopped goes on where it was.
     """
-    from xmodal.alignments import ensure_text_features
+    from xmodal.alignments.texts import ensure_text_features
     from xmodal.progress import counter
 
     with counter("texts") as progress:
@@ -172,8 +172,8 @@ def split(
     too, and as many others in the control; they are counted, not stored.
     """
     from taxonomy.separation import LEVELS, SeparationConfig
-    from xmodal.alignments import split_concepts, texts_meant
-    from xmodal.captions import with_text_counts
+    from xmodal.alignments.captions import with_text_counts
+    from xmodal.alignments.texts import split_concepts, texts_meant
     from xmodal.store import Store
     from xmodal.store.render import chosen_format, emit
 

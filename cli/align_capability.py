@@ -26,7 +26,7 @@ def capability(
 
     A value replaces an earlier one of the same LM and capability.
     """
-    from xmodal.capabilities import import_capabilities
+    from xmodal.alignments.capabilities import import_capabilities
 
     done = import_capabilities(store, file)
     typer.echo(f"{done.n_values} values of {done.n_lms} LMs")

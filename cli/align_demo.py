@@ -42,7 +42,7 @@ def demo(
 
     At each level of separation; rerunning reuses what is there and goes on where it was stopped.
     """
-    from xmodal.align_demo import align_demo
+    from xmodal.alignments.demo import align_demo
 
     chosen = listed("seeds", seeds, int)
     for text in align_demo(

@@ -58,7 +58,7 @@ def evaluate(
 ) -> None:
     """Ask a trained alignment about other pictures, classes or class names, and sync."""
     from taxonomy.errors import ConfigError
-    from xmodal import align_evaluations as ask
+    from xmodal.alignments import evaluations as ask
 
     if sum(one is not None for one in (captions, winoground, classes or dataset or features)) > 1:
         raise ConfigError("classes, captions and winoground are asked about one at a time")

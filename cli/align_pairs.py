@@ -69,7 +69,7 @@ def pairs(
 
     What was stopped goes on where it was.
     """
-    from xmodal.captions import ensure_caption_set
+    from xmodal.alignments.captions import ensure_caption_set
     from xmodal.features.encoders.load import config_for
     from xmodal.machine import device_meant
     from xmodal.progress import counter

@@ -138,7 +138,7 @@ def train(
     A finished run is not trained again unless its folder lost a file; a stopped one goes on
     where it was. `xmodal query @zero-shot` shows what came out.
     """
-    from xmodal.align_runs import train_alignments
+    from xmodal.alignments.runs import train_alignments
 
     for line in train_alignments(
         store, text_features=text_features or (), features=features, dataset=dataset,

@@ -16,8 +16,8 @@ from tests.cli.tiny_store import Tiny
 from tests.xmodal.align import caption_worlds as worlds
 from tests.xmodal.align.caption_worlds import PAIRS
 from xmodal.align.captions import load_caption_set
-from xmodal.alignments import texts_meant
-from xmodal.captions import caption_filter
+from xmodal.alignments.captions import caption_filter
+from xmodal.alignments.texts import texts_meant
 from xmodal.store import Store
 
 CLASSICAL = ("--encoder", "classical")

@@ -9,8 +9,9 @@ from pathlib import Path
 from taxonomy.errors import DataError
 from taxonomy.model import TaxonomyConfig
 from taxonomy.separation import SeparationConfig
-from xmodal.align_runs import plan_alignments, run_jobs
-from xmodal.alignments import ensure_text_features, split_concepts
+from xmodal.alignments.plan import plan_alignments
+from xmodal.alignments.runs import run_jobs
+from xmodal.alignments.texts import ensure_text_features, split_concepts
 from xmodal.features.extract import FeatureConfig, Work
 from xmodal.jobs import runs_dir
 from xmodal.lms.causal import EMBEDDED

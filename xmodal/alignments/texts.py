@@ -29,7 +29,7 @@ from xmodal.align.text_features import (
     make_text_features,
     same_rows,
 )
-from xmodal.captions import bundled_nouns, stored_captions
+from xmodal.alignments.captions import bundled_nouns, stored_captions
 from xmodal.lms.reader import LONGEST, Pooling
 from xmodal.lms.words import BAG_OF_WORDS, load_reader
 from xmodal.machine import device_meant

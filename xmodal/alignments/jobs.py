@@ -23,7 +23,7 @@ from xmodal.align.recipes import Recipe
 from xmodal.align.run import AlignResult, AlignSpec, train_run
 from xmodal.align.text_features import TextFeatureSet, load_text_features
 from xmodal.align.trainer import Trainer
-from xmodal.captions import bundled_nouns, caption_filter, stored_captions
+from xmodal.alignments.captions import bundled_nouns, caption_filter, stored_captions
 from xmodal.features.extract import load_features
 from xmodal.jobs import runs_dir
 from xmodal.store import Store

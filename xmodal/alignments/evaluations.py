@@ -26,11 +26,11 @@ from xmodal.align.run import AlignResult
 from xmodal.align.run_folder import AlignFolder
 from xmodal.align.winoground import compose, images_of, read_winoground
 from xmodal.align.winoground import texts_of as captions_of
-from xmodal.align_again import encode_again, read_again
-from xmodal.align_jobs import edges_of, score_classes, texts_of, world_of
-from xmodal.align_match import check_encoder, check_reader
-from xmodal.align_runs import caption_texts, check_asked, text_sets
-from xmodal.captions import stored_captions
+from xmodal.alignments.again import encode_again, read_again
+from xmodal.alignments.captions import stored_captions
+from xmodal.alignments.jobs import edges_of, score_classes, texts_of, world_of
+from xmodal.alignments.match import check_encoder, check_reader
+from xmodal.alignments.sources import caption_texts, check_asked, text_sets
 from xmodal.features.stored import load_stored
 from xmodal.jobs import runs_dir
 from xmodal.machine import device_meant
