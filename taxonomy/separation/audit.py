@@ -60,7 +60,7 @@ def audit(
     if distance < 1:
         raise ConfigError(f"distance must be at least 1, got {distance}")
     hidden, shown = classes.rows(unseen), classes.rows(seen)
-    graph = _graph(classes)
+    graph = classes.nouns.graph
     found = [
         *_identities(classes, hidden, shown),
         *_graph_leaks(classes, hidden, shown, graph, distance),
@@ -78,15 +78,6 @@ def _order(row: Row) -> tuple[int, int, int, int]:
     missing = 1 << 62
     seen, text = row.get("seen_id", missing), row.get("text_row", -1)
     return row["unseen_id"], seen, text, RELATIONS.index(row["relation"])
-
-
-def _graph(classes: Classes) -> nx.DiGraph:
-    """Hyponym -> hypernym."""
-    graph = nx.DiGraph()
-    for node, parents in classes.nouns.above.items():
-        graph.add_node(node)
-        graph.add_edges_from((node, parent) for parent in parents)
-    return graph
 
 
 def _identities(classes: Classes, hidden: list[int], shown: list[int]) -> Iterator[Row]:

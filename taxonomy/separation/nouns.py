@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import networkx as nx
+
 from taxonomy.errors import DataError
 from taxonomy.wordnet import WordNet
 
@@ -35,6 +37,15 @@ class Nouns:
             for parent in parents:
                 found[parent].append(node)
         return {node: tuple(nodes) for node, nodes in found.items()}
+
+    @cached_property
+    def graph(self) -> nx.DiGraph:
+        """Every node; hyponym -> hypernym."""
+        found = nx.DiGraph()
+        for node, parents in self.above.items():
+            found.add_node(node)
+            found.add_edges_from((node, parent) for parent in parents)
+        return found
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
