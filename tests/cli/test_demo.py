@@ -63,6 +63,43 @@ def test_the_demo_in_short_and_again(tmp_path: Path) -> None:
     assert again.stdout.endswith(table)
 
 
+class TestAlignDemo:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--seeds", "1,x"], "seeds must be whole numbers with commas between, got 'x'"),
+            (["--seeds", ""], "seeds must be one or more whole numbers from 0, got []"),
+            (["--set", "depth=1"], "depth of an mlp must be at least 2, got 1"),
+            (["--set", "deep=1"], "unknown setting 'deep'; valid: "),
+            (["--n-unseen", "0"], "n_unseen must be at least 1, got 0"),
+        ],
+    )
+    def test_bad_arguments_leave_no_folder(
+        self, tmp_path: Path, arguments: list[str], message: str
+    ) -> None:
+        output = tmp_path / "demo"
+        done = CliRunner().invoke(app, ["align", "demo", "--output", str(output), *arguments])
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"error: {message}")
+        assert done.stderr.count("\n") == 1
+        assert not output.exists()
+
+    @pytest.mark.slow
+    def test_the_demo_in_short_and_again(self, tmp_path: Path) -> None:
+        output = tmp_path / "demo"
+        arguments = ["--output", str(output), "--set", "n_steps=3", "--workers", "1"]
+        first = CliRunner().invoke(app, ["align", "demo", *arguments])
+        assert first.exit_code == 0, first.stderr
+        assert "19 trained, 0 there already" in first.stdout
+        assert (output / "levels.png").read_bytes().startswith(b"\x89PNG")
+        with Store.open(output / "xmodal.duckdb", read_only=True) as store:
+            assert store.query("FROM align_run").num_rows == 19
+            assert store.analysis("text-controls").num_rows > 0
+        again = CliRunner().invoke(app, ["align", "demo", *arguments])
+        assert "0 trained, 19 there already" in again.stdout
+        assert again.stdout.endswith(first.stdout[first.stdout.index("Zero-shot") :])
+
+
 class TestBundle:
     @pytest.mark.slow
     def test_train_lm_makes_a_folder_and_says_what_it_knows(self, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from taxonomy.errors import DataError
 from taxonomy.model import TaxonomyConfig
 from taxonomy.separation import SeparationConfig
+from xmodal.align.grids import recipes
 from xmodal.alignments.plan import plan_alignments
 from xmodal.alignments.runs import run_jobs
 from xmodal.alignments.texts import ensure_text_features, split_concepts
@@ -72,6 +73,7 @@ def align_demo(
     check_seeds(seeds)
     folder = folder or FOLDER
     config = SeparationConfig(n_unseen=n_unseen)
+    recipes("embedded", changes)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

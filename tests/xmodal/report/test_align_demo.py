@@ -1,0 +1,112 @@
+"""What the demo of alignments says of what is in the store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sql import align_rows
+from tests.sql.test_align import separation
+from tests.xmodal.store import world
+from xmodal.report.align_demo import closing
+from xmodal.report.figure import level_chart
+from xmodal.store import Store
+
+NAMES = {
+    ("embedded", "pretrained"): "pretrained LM",
+    ("embedded", "random"): "random weights",
+    ("bag-of-words", "none"): "bag of words",
+}
+RIGHT = {1: [1, 1], 2: [1, 1], 3: [1, 2]}
+WRONG = {1: [3, 3], 2: [2, 2], 3: [1, 4]}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Two levels; the pretrained LM is better, and the control worse."""
+    found = tmp_path / "x.duckdb"
+    with Store.open(found) as store:
+        store.add_taxonomy(world.taxonomy())
+        made = separation()
+        store.add_separation(made, {})
+        for lm, init in NAMES:
+            kind = "words" if lm == "bag-of-words" else "decoder"
+            of: dict[str, Any] = {"lm": lm, "lm_init": init, "lm_kind": kind, "lm_hash": init}
+            ranks = RIGHT if init == "pretrained" else WRONG
+            texts = f"t-{init}"
+            store.add_text_feature_set(
+                align_rows.text_set(texts, **{k: v for k, v in of.items() if k != "lm_pooling"})
+            )
+            for level, arm in (
+                ("none", "separated"),
+                ("branch", "separated"),
+                ("branch", "control"),
+            ):
+                if arm == "separated" or init == "pretrained":
+                    align_rows.add(
+                        store,
+                        f"{init}-{level}-{arm}",
+                        WRONG if arm == "control" else ranks,
+                        text_feature_set_id=texts,
+                        separation_id=made.separation_id,
+                        level=level,
+                        arm=arm,
+                        **of,
+                    )
+    return found
+
+
+def test_the_table_and_its_reading(path: Path) -> None:
+    said = "\n".join(closing(path, "s1", "s2", NAMES))
+    lines = [line.split() for line in said.splitlines()]
+    # five of six pictures, class by class 1, 1, 0.5; guesses are right with a quarter
+    none = next(line for line in lines if line[:1] == ["none"])
+    branch = next(line for line in lines if line[:1] == ["branch"])
+    assert none == [
+        "none",
+        "3",
+        "0.833",
+        "±",
+        "0.717",
+        *["0.167", "±", "0.717"] * 2,
+        "-",
+        "0.250",
+        "1",
+    ]
+    assert branch[2:5] == ["0.833", "±", "0.717"]
+    assert branch[-5:] == ["0.167", "±", "0.717", "0.250", "1"]
+    assert (
+        "the pretrained LM names 83.3% of the pictures; a guess has 25.0%, which is within" in said
+    )
+    assert "That is +66.7 points against random weights: from -76.8 to 210.1, zero within." in said
+    assert "That is +66.7 points against bag of words: " in said
+    assert (path.parent / "levels.png").read_bytes().startswith(b"\x89PNG")
+    assert (path.parent / "levels.svg").read_text().startswith("<svg")
+
+
+def test_other_recipes_and_splits_are_no_part_of_it(path: Path) -> None:
+    before = list(closing(path, "s1", "s2", NAMES))
+    with Store.open(path) as store:
+        more: dict[str, Any] = {"lm": "embedded", "lm_hash": "pretrained", "separation_id": "s1"}
+        align_rows.add(store, "other", WRONG, text_feature_set_id="t-pretrained",
+                       recipe="s2 (depth=2)", recipe_json=json.dumps({"name": "other"}),
+                       **more)  # fmt: skip
+        align_rows.add(store, "split", WRONG, text_feature_set_id="t-pretrained",
+                       asked={"split": "validation"}, seed_init=3, **more)  # fmt: skip
+    assert list(closing(path, "s1", "s2", NAMES)) == before
+
+
+def test_the_chart_has_each_point_and_where_guessing_lies() -> None:
+    points = [
+        {"series": series, "level": level, "score": 0.5, "low": 0.4, "high": 0.6, "chance": 0.01}
+        for series in ("a", "b")
+        for level in ("branch", "none")
+    ]
+    spec = level_chart(points).to_dict()
+    assert len(spec["layer"]) == 4
+    text = json.dumps(spec)
+    assert '"sort": ["none", "branch"]' in text
+    assert '"domain": ["a", "b"]' in text
