@@ -108,10 +108,9 @@ class TextFeatureSet:
 
 
 def text_feature_set_id(source: TextSource, lm: TextReader, pooling: Pooling, longest: int) -> str:
-    """Hash of texts, weights and what is taken of their states; s2 is last under another name."""
+    """Hash of texts, whose they are, weights and what is taken; s2 is last under another name."""
     name = "last" if pooling.name == "s2" else pooling.name
-    # what came later counts only where it is said, so that sets keep their ids
-    names = {} if source.names is None else {"names": source.names}
+    whose = {"dataset": source.dataset_id, "names": source.names}
     return content_id(
         {
             "texts": source.sha256,
@@ -120,7 +119,7 @@ def text_feature_set_id(source: TextSource, lm: TextReader, pooling: Pooling, lo
             "layer": pooling.layer,
             "longest": longest,
             "tokens": lm.tokens_id,
-            **names,
+            **{key: value for key, value in whose.items() if value is not None},
         }
     )
 

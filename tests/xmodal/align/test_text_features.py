@@ -230,6 +230,9 @@ def test_the_id_is_made_of_what_it_was_at_first(lm: TextModel) -> None:
     assert made_id(source(), lm, Pooling("last"), 512) == content_id(want)
     named = TextSource(texts=source().texts, names="de")
     assert made_id(named, lm, Pooling("last"), 512) == content_id(want | {"names": "de"})
+    # equal texts of equal classes, of another dataset: a set of its own, as it says whose it is
+    of = TextSource(texts=source().texts, dataset_id="d1")
+    assert made_id(of, lm, Pooling("last"), 512) == content_id(want | {"dataset": "d1"})
 
 
 def test_each_text_is_tokenised_once(lm: TextModel, tmp_path: Path) -> None:
