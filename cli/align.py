@@ -47,8 +47,8 @@ def features(
     template: Annotated[
         list[str] | None,
         typer.Option(
-            help="name, photo, gloss, shows, or a text with {name}, {phrase} or {gloss}; repeated, "
-            "a class has the mean of its vectors.  [default: name]"
+            help="name, photo, gloss, shows, is-a, or a text with {name}, {phrase} or {gloss}; "
+            "repeated, a class has the mean of its vectors.  [default: name]"
         ),
     ] = None,
     role: Annotated[str, typer.Option(help="Classes: leaf, inner or hypernym.")] = "leaf",

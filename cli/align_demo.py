@@ -22,8 +22,12 @@ def demo(
         ),
     ] = None,
     seeds: Annotated[
-        str, typer.Option(help="Comma-separated; one run of each level and LM a seed.")
-    ] = "42",
+        str,
+        typer.Option(
+            help="Comma-separated; one run of each level and LM a seed, each with random weights of "
+            "its own."
+        ),
+    ] = "42,218,7",
     n_unseen: Annotated[int, typer.Option(help="Unseen classes, in whole branches.")] = 100,
     workers: Annotated[
         int | None,

@@ -5,8 +5,9 @@
 --   Where a setting without a column differs, such as the LM's layer, each is a row.
 -- Units: top1, top5: share of pictures whose class is the first, or among the first five; mean
 --   over runs, then over classes, so that every class counts the same. low, high: 95 % interval
---   of top1, Student's t over classes, NULL with one. micro1, micro5: share of all pictures.
---   chance = 1 / candidates, of top1. n_pictures: of a run.
+--   of top1, low5, high5 of top5, Student's t over classes, NULL with one. chance, chance5: of a
+--   guess, 1 / candidates and 5 / candidates. micro1, micro5: share of all pictures. n_pictures:
+--   of a run.
 -- Empty: no alignment was evaluated on pictures of classes: `xmodal align evaluate` does that
 -- Params: $task VARCHAR: one task; all when left out. $level VARCHAR: one level; all when left
 --   out. $run VARCHAR: conditions of this run, an id or its beginning; all when left out.
@@ -18,6 +19,7 @@ WITH condition_mean AS (
         avg(top1 ORDER BY class_id) AS top1,
         stddev_samp(top1 ORDER BY class_id) AS sd,
         avg(top5 ORDER BY class_id) AS top5,
+        stddev_samp(top5 ORDER BY class_id) AS sd5,
         sum(n_queries * top1 ORDER BY class_id) / sum(n_queries) AS micro1,
         sum(n_queries * top5 ORDER BY class_id) / sum(n_queries) AS micro5,
         count(*) AS n_classes,
@@ -52,6 +54,9 @@ SELECT
     top1 + t_975(n_classes - 1) * sd / sqrt(n_classes) AS high,
     1 / n_candidates AS chance,
     top5,
+    top5 - t_975(n_classes - 1) * sd5 / sqrt(n_classes) AS low5,
+    top5 + t_975(n_classes - 1) * sd5 / sqrt(n_classes) AS high5,
+    least(1, 5 / n_candidates) AS chance5,
     micro1,
     micro5,
     n_classes,

@@ -87,17 +87,17 @@ class TestAlignDemo:
     @pytest.mark.slow
     def test_the_demo_in_short_and_again(self, tmp_path: Path) -> None:
         output = tmp_path / "demo"
-        arguments = ["--output", str(output), "--set", "n_steps=3", "--workers", "1"]
+        arguments = ["--output", str(output), "--set", "n_steps=3", "--seeds", "1,2"]
         first = CliRunner().invoke(app, ["align", "demo", *arguments])
         assert first.exit_code == 0, first.stderr
-        assert "19 trained, 0 there already" in first.stdout
+        assert "38 trained, 0 there already" in first.stdout
         assert (output / "levels.png").read_bytes().startswith(b"\x89PNG")
         with Store.open(output / "xmodal.duckdb", read_only=True) as store:
-            assert store.query("FROM align_run").num_rows == 19
+            assert store.query("FROM align_run").num_rows == 38
             assert store.analysis("text-controls").num_rows > 0
         again = CliRunner().invoke(app, ["align", "demo", *arguments])
-        assert "0 trained, 19 there already" in again.stdout
-        assert again.stdout.endswith(first.stdout[first.stdout.index("Zero-shot") :])
+        assert "0 trained, 38 there already" in again.stdout
+        assert again.stdout.endswith(first.stdout[first.stdout.index("Pictures of") :])
 
 
 class TestBundle:

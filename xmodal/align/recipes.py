@@ -85,14 +85,25 @@ RECIPES = {
         # as in S2's released code (JonaRuthardt/ShareLock), but for the batch: there the 16,384
         # are 16 batches of 1,024 one after the other, each with its own 1,023 negatives
         Recipe(name="s2", duplicates="keep", min_gain=0.1),
+        # For the embedded LM and pictures, some 400 classes to learn from, with texts
+        # "{phrase} is a" and pooling mean. Chosen on separations of seeds 1 to 4 by pictures of
+        # their unseen classes, none of split test. Over seeds 1 to 8 an MLP on both sides finds
+        # the class among the first five more often by 0.010, standard error 0.008, at level
+        # branch: not enough to leave the paper's text side alone for. All steps are taken, as
+        # classes held out to stop by are missed in training. Width and dropout are what kind mlp
+        # has in place of the paper's.
         Recipe(
             name="embedded",
-            aligner=AlignerConfig(text=ProjectionConfig(depth=2, width=512)),
-            batch_size=1024,
-            n_steps=300,
+            aligner=AlignerConfig(
+                text=ProjectionConfig(kind="linear", depth=2, width=256, dropout=0.5)
+            ),
+            batch_size=512,
+            n_steps=200,
+            learning_rate=2e-3,
+            weight_decay=1e-2,
             warmup_steps=15,
             look_every=20,
-            patience=5,
+            patience=None,
         ),
     )
 }
@@ -112,7 +123,8 @@ def named_recipe(
         **changes: Settings of AlignerConfig or Recipe.
 
     Raises:
-        ConfigError: No such recipe or setting, or a value out of range or at odds with another.
+        ConfigError: No such recipe or setting, a value out of range or at odds with another, or a
+            setting of kind mlp for a projection of another kind.
     """
     if name not in RECIPES:
         raise ConfigError(unknown("recipe", name, RECIPES))
@@ -126,6 +138,7 @@ def named_recipe(
         known = _settings(ProjectionConfig) if key in shape else _settings(Recipe)
         if key not in known:
             raise ConfigError(unknown("setting", key, known))
+    _check_used(shape, _one_projected(recipe.aligner).kind)
     aligner = _projected(recipe.aligner, side or side_of(recipe.aligner), shape, of_aligner)
     label = ", ".join(f"{key}={value}" for key, value in said.items())
     return replace(recipe, name=f"{name} ({label})", aligner=aligner, **given)
@@ -143,13 +156,32 @@ def _settings(config: type[ProjectionConfig | AlignerConfig | Recipe]) -> list[s
     return [one.name for one in fields(config) if one.name not in nested]
 
 
+def _one_projected(aligner: AlignerConfig) -> ProjectionConfig:
+    """How the text is projected, or else the picture."""
+    return aligner.image if aligner.text.kind == "identity" else aligner.text
+
+
+def _check_used(shape: dict[str, Any], kind: str) -> None:
+    """Raise ConfigError for a setting of kind mlp where the projection is of another kind.
+
+    Args:
+        shape: Settings of ProjectionConfig that are changed.
+        kind: Of the recipe's projection.
+    """
+    kind = shape.get("kind", kind)
+    if kind != "mlp" and (idle := [key for key in shape if key != "kind"]):
+        raise ConfigError(
+            f"{idle[0]} is of projections of kind mlp, got kind {kind}: give kind mlp as well, or "
+            f"leave {idle[0]} out"
+        )
+
+
 def _projected(
     aligner: AlignerConfig, side: str, shape: dict[str, Any], changes: dict[str, Any]
 ) -> AlignerConfig:
     """The same with other sides projected, otherwise."""
     one_of("side", side, SIDES)
-    usual = aligner.image if aligner.text.kind == "identity" else aligner.text
-    used, left = replace(usual, **shape), ProjectionConfig(kind="identity")
+    used, left = replace(_one_projected(aligner), **shape), ProjectionConfig(kind="identity")
     return replace(
         aligner,
         text=left if side == "image" else used,

@@ -14,8 +14,9 @@ TEMPLATES = {
     "name": "{name}",
     "photo": "a photo of {phrase}",
     "gloss": "{phrase}: {gloss}",
-    # a sentence that the embedded LM has practised
+    # what the embedded LM has practised: a sentence, and the beginning of one
     "shows": "this image shows {phrase}.",
+    "is-a": "{phrase} is a",
 }
 FIELDS = ("name", "phrase", "gloss")
 """name: parrot; phrase, with its article: a parrot; gloss: what WordNet says of the synset."""

@@ -16,6 +16,17 @@ from xmodal.store import Store
 
 Row = Mapping[str, Any]
 CONTROL = "as many removed at random"
+TOP1 = ("top1", "low", "high", "chance")
+TOP5 = ("top5", "low5", "high5", "chance5")
+"""Columns of @zero-shot: a score, its interval, and what a guess has."""
+Measure = tuple[str, str, str, str]
+TITLES = {
+    TOP1: "Pictures of unseen classes whose own class text is the nearest (top-1, fractions)",
+    TOP5: "Pictures of unseen classes whose own class text is among the nearest five (top-5)",
+}
+NOTE = """Test pictures; mean over the unseen classes, with its 95 % interval over classes. trained:
+classes that training saw. At level none it saw the unseen ones too; each further level removes
+what is nearer to them. {control}: {reader}, with as many classes left."""
 
 
 def closing(
@@ -33,7 +44,7 @@ def closing(
         The text to print.
     """
     with Store.open(store, read_only=True) as opened:
-        found = opened.analysis("visual-generalization").to_pylist()
+        found = opened.analysis("zero-shot", task="zero-shot").to_pylist()
         parts = opened.analysis("separation", separation=separation_id).to_pylist()
         controls = opened.analysis("text-controls").to_pylist()
     readers = list(names.values())
@@ -59,7 +70,9 @@ def closing(
     sizes = {row["level"]: row for row in parts if row["arm"] == "separated"}
     by = {(row["level"], row["reader"], row["arm"]): row for row in rows}
     yield ""
-    yield _table(sizes, by, readers)
+    yield _table(sizes, by, readers, TOP1)
+    yield _table(sizes, by, readers, TOP5)
+    yield NOTE.format(control=CONTROL, reader=readers[0])
     yield reading(by, against, readers)
     figures = save_chart(level_chart(_points(rows)), store.parent / "levels")
     yield f"\nFigure: {figures[0]} and {figures[1].name}"
@@ -72,12 +85,10 @@ Key = tuple[str, str, str]
 """Level, reader, arm."""
 
 
-def _table(sizes: Mapping[str, Row], by: Mapping[Key, Row], readers: Sequence[str]) -> str:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title="Zero-shot accuracy on pictures of unseen classes (fractions)",
-        title_justify="left",
-    )
+def _table(
+    sizes: Mapping[str, Row], by: Mapping[Key, Row], readers: Sequence[str], measure: Measure
+) -> str:
+    table = Table(box=box.SIMPLE_HEAD, title=TITLES[measure], title_justify="left")
     for name in ("level", "trained", *readers, CONTROL, "guess", "runs"):
         table.add_column(name, justify="left" if name == "level" else "right")
     for level, size in sizes.items():
@@ -85,31 +96,24 @@ def _table(sizes: Mapping[str, Row], by: Mapping[Key, Row], readers: Sequence[st
         table.add_row(
             level,
             str(size["n_training"]),
-            *(_score(by.get((level, reader, "separated"))) for reader in readers),
-            _score(by.get((level, readers[0], "control"))),
-            f"{first['chance']:.3f}",
+            *(_score(by.get((level, reader, "separated")), measure) for reader in readers),
+            _score(by.get((level, readers[0], "control")), measure),
+            f"{first[measure[3]]:.3f}",
             str(first["n_runs"]),
         )
     console = Console(file=io.StringIO(), width=100)
     console.print(table)
-    console.print(
-        "The share of test pictures of the unseen classes whose own class text is the nearest of\n"
-        "theirs; mean over these classes, with its 95 % interval over classes. trained: classes "
-        "that\ntraining saw. At level none it saw the unseen ones too; each further level removes "
-        "what is\nnearer to them. "
-        f"{CONTROL}: {readers[0]}, with as many classes left.",
-        highlight=False,
-    )
     file = console.file
     assert isinstance(file, io.StringIO)
-    return file.getvalue().rstrip()
+    return file.getvalue().rstrip() + "\n"
 
 
-def _score(row: Row | None) -> str:
+def _score(row: Row | None, measure: Measure) -> str:
     if row is None:
         return "-"
-    half = "" if row["high"] is None else f" ± {row['high'] - row['score']:.3f}"
-    return f"{row['score']:.3f}{half}"
+    score, _, high, _ = measure
+    half = "" if row[high] is None else f" ± {row[high] - row[score]:.3f}"
+    return f"{row[score]:.3f}{half}"
 
 
 def reading(
@@ -125,8 +129,9 @@ def reading(
     last = list(dict.fromkeys(level for level, _, _ in by))[-1]
     own = by[last, readers[0], "separated"]
     said = [
-        f"\nAt level {last} the {readers[0]} names {own['score']:.1%} of the pictures; a guess has "
-        f"{own['chance']:.1%}, which is {_place(own['chance'], own)} its interval."
+        f"\nAt level {last} the {readers[0]} names {own['top1']:.1%} of the pictures; a guess has "
+        f"{own['chance']:.1%}, which is {_place(own, TOP1)} its interval. Among the nearest five: "
+        f"{own['top5']:.1%}; a guess has {own['chance5']:.1%}, {_place(own, TOP5)} its interval."
     ]
     for reader in readers[1:]:
         row = against.get((last, reader))
@@ -143,24 +148,29 @@ def reading(
     return "\n".join(said)
 
 
-def _place(value: float, row: Row) -> str:
-    if row["low"] is None:
+def _place(row: Row, measure: Measure) -> str:
+    """Where a guess lies."""
+    _, low, high, chance = measure
+    if row[low] is None:
         return "without"
-    return "below" if value < row["low"] else "above" if value > row["high"] else "within"
+    return "below" if row[chance] < row[low] else "above" if row[chance] > row[high] else "within"
 
 
 def _points(rows: Sequence[Row]) -> list[dict[str, Any]]:
     points = []
     for row in rows:
         arm = "" if row["arm"] == "separated" else f", {CONTROL}"
-        points.append(
-            {
-                "series": row["reader"] + arm,
-                "level": row["level"],
-                "score": row["score"],
-                "low": row["score"] if row["low"] is None else max(0.0, row["low"]),
-                "high": row["score"] if row["high"] is None else row["high"],
-                "chance": row["chance"],
-            }
-        )
+        for measure, name in ((TOP1, "the nearest"), (TOP5, "among the nearest five")):
+            score, low, high, chance = (row[column] for column in measure)
+            points.append(
+                {
+                    "series": row["reader"] + arm,
+                    "level": row["level"],
+                    "measure": name,
+                    "score": score,
+                    "low": score if low is None else max(0.0, low),
+                    "high": score if high is None else high,
+                    "chance": chance,
+                }
+            )
     return points

@@ -111,21 +111,41 @@ def level_chart(points: Sequence[Mapping[str, Any]]) -> alt.TopLevelMixin:
     """Zero-shot accuracy by level of separation: a line for each reader of the class names.
 
     Args:
-        points: series, level, score, low, high (95 % interval over classes), chance; fractions.
+        points: series, level, measure, score, low, high (95 % interval over classes), chance;
+            fractions. A panel for each measure.
     """
     there = [level for level in LEVELS if any(point["level"] == level for point in points)]
     series = list(dict.fromkeys(point["series"] for point in points))
+    measures = dict.fromkeys(point["measure"] for point in points)
+    panels = [
+        _level_panel([p for p in points if p["measure"] == measure], there, series, measure)
+        for measure in measures
+    ]
+    whole: Any = alt.hconcat(
+        *panels,
+        title=alt.Title(
+            "Pictures of unseen classes whose own class text is ...",
+            subtitle="bars: 95 % interval over classes; dashed: guessing",
+            anchor="start",
+        ),
+    )
+    final: alt.TopLevelMixin = whole.configure_view(stroke=None)
+    return final
+
+
+def _level_panel(
+    points: Sequence[Mapping[str, Any]], levels: Sequence[str], series: Sequence[str], title: str
+) -> Any:
     x = alt.X(
         "level:N",
-        sort=there,
-        title="level of separation: more is left out of training from left to right",
+        sort=levels,
+        title="level of separation",
         axis=alt.Axis(labelAngle=0),
         scale=alt.Scale(type="point", padding=0.3),
     )
     colour = alt.Color(
         "series:N",
         title=None,
-        sort=series,
         scale=alt.Scale(domain=series, range=list(SERIES[: len(series)])),
         legend=alt.Legend(orient="bottom", columns=2, labelLimit=320),
     )
@@ -135,10 +155,7 @@ def level_chart(points: Sequence[Mapping[str, Any]]) -> alt.TopLevelMixin:
         x=x, xOffset=shift, y="score:Q", color=colour
     )
     dots = base.mark_point(filled=True, size=55, opacity=1).encode(
-        x=x,
-        xOffset=shift,
-        y=alt.Y("score:Q", title="zero-shot accuracy on unseen classes (fraction)"),
-        color=colour,
+        x=x, xOffset=shift, y=alt.Y("score:Q", title="fraction of pictures"), color=colour
     )
     spans = base.mark_rule(strokeWidth=1.5).encode(
         x=x, xOffset=shift, y="low:Q", y2="high:Q", color=colour
@@ -146,19 +163,7 @@ def level_chart(points: Sequence[Mapping[str, Any]]) -> alt.TopLevelMixin:
     guess = base.mark_line(color=GREY, strokeDash=[4, 3], strokeWidth=1.2).encode(
         x=x, y="max(chance):Q"
     )
-    chart: Any = alt.layer(
-        guess,
-        lines,
-        spans,
-        dots,
-        title=alt.Title(
-            "Pictures of unseen classes, by what training does not see",
-            subtitle="bars: 95 % interval over classes; dashed: guessing",
-            anchor="start",
-        ),
-    ).properties(width=440, height=260)
-    whole: alt.TopLevelMixin = chart.configure_view(stroke=None)
-    return whole
+    return alt.layer(guess, lines, spans, dots, title=title).properties(width=330, height=250)
 
 
 def save_chart(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:

@@ -44,6 +44,16 @@ def test_s2_is_the_paper_s() -> None:
     assert content_id(s2.as_dict()) == "70b1363ce11e44cf"
 
 
+def test_embedded_keeps_its_id_and_gives_a_small_mlp() -> None:
+    embedded = RECIPES["embedded"]
+    assert embedded.aligner.text.kind == "linear"
+    assert content_id(embedded.as_dict()) == "3fbf98e3e08ac5d6"
+    mlp = named_recipe("embedded", projection={"kind": "mlp"})
+    assert (mlp.aligner.text.kind, mlp.aligner.text.depth, mlp.aligner.text.width) == (
+        "mlp", 2, 256,
+    )  # fmt: skip
+
+
 def test_a_later_setting_counts_only_where_it_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "_LATER", {"stop_by": "loss"})
     assert "stop_by" not in RECIPES["s2"].as_dict()
@@ -69,6 +79,15 @@ def test_named_with_changes() -> None:
         ({"name": "s3"}, "unknown recipe 's3'; valid: "),
         ({"sid": 3}, "unknown setting 'sid'"),
         ({"projection": {"widht": 3}}, "unknown setting 'widht'; valid: width"),
+        (
+            {"name": "embedded", "projection": {"width": 8}},
+            "width is of projections of kind mlp, got kind linear: give kind mlp as well, or leave "
+            "width out",
+        ),
+        (
+            {"projection": {"kind": "linear", "depth": 3}},
+            "depth is of projections of kind mlp, got kind linear: ",
+        ),
         ({"side": "left"}, "side must be one of text, image, both, got 'left'"),
     ],
 )

@@ -63,8 +63,8 @@ def test_the_table_and_its_reading(path: Path) -> None:
     said = "\n".join(closing(path, "s1", "s2", NAMES))
     lines = [line.split() for line in said.splitlines()]
     # five of six pictures, class by class 1, 1, 0.5; guesses are right with a quarter
-    none = next(line for line in lines if line[:1] == ["none"])
-    branch = next(line for line in lines if line[:1] == ["branch"])
+    none, none5 = (line for line in lines if line[:1] == ["none"])
+    branch, branch5 = (line for line in lines if line[:1] == ["branch"])
     assert none == [
         "none",
         "3",
@@ -76,6 +76,9 @@ def test_the_table_and_its_reading(path: Path) -> None:
         "0.250",
         "1",
     ]
+    # of four candidates, all are among the first five
+    assert (none5[2:5], none5[-2]) == (["1.000", "±", "0.000"], "1.000")
+    assert branch5[2:5] == ["1.000", "±", "0.000"]
     assert branch[2:5] == ["0.833", "±", "0.717"]
     assert branch[-5:] == ["0.167", "±", "0.717", "0.250", "1"]
     assert (
@@ -101,12 +104,24 @@ def test_other_recipes_and_splits_are_no_part_of_it(path: Path) -> None:
 
 def test_the_chart_has_each_point_and_where_guessing_lies() -> None:
     points = [
-        {"series": series, "level": level, "score": 0.5, "low": 0.4, "high": 0.6, "chance": 0.01}
+        {
+            "series": series,
+            "level": level,
+            "measure": measure,
+            "score": 0.5,
+            "low": 0.4,
+            "high": 0.6,
+            "chance": 0.01,
+        }
         for series in ("a", "b")
         for level in ("branch", "none")
+        for measure in ("first", "five")
     ]
     spec = level_chart(points).to_dict()
-    assert len(spec["layer"]) == 4
+    assert [(one["title"], len(one["layer"])) for one in spec["hconcat"]] == [
+        ("first", 4),
+        ("five", 4),
+    ]
     text = json.dumps(spec)
     assert '"sort": ["none", "branch"]' in text
     assert '"domain": ["a", "b"]' in text
