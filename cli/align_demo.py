@@ -24,8 +24,7 @@ def demo(
     seeds: Annotated[
         str,
         typer.Option(
-            help="Comma-separated; one run of each level and LM a seed, each with random weights of "
-            "its own."
+            help="Comma-separated; one run of each level and LM a seed, random weights drawn by it."
         ),
     ] = "42,218,7",
     n_unseen: Annotated[int, typer.Option(help="Unseen classes, in whole branches.")] = 100,

@@ -25,6 +25,9 @@ from xmodal.store import Store
 from xmodal.taxonomies import build_taxonomy
 
 FOLDER = Path("xmodal-align-demo")
+MAX_BRANCH = 4
+"""Classes of an unseen branch. With 20 an unseen class has its nearest relatives among the unseen
+ones at every level, and levels differ in little."""
 TEMPLATE, POOLING = "is-a", "mean"
 """What suits the embedded LM; see the recipe."""
 SEEDS = (42, 218, 7)
@@ -76,7 +79,7 @@ def align_demo(
     check_seeds(seeds)
     seeds = list(dict.fromkeys(seeds))
     folder = folder or FOLDER
-    config = SeparationConfig(n_unseen=n_unseen)
+    config = SeparationConfig(n_unseen=n_unseen, max_branch=MAX_BRANCH)
     recipes("embedded", changes)
     try:
         folder.mkdir(parents=True, exist_ok=True)
