@@ -6,7 +6,7 @@
 -- Units: top1_control, top1_lm: share of pictures whose class stands first, mean over
 --   runs, then over the classes that both have. difference = top1_lm - top1_control, paired by
 --   class; low, high: its 95 % interval, Student's t over classes, NULL with one. chance = 1 /
---   candidates.
+--   candidates. top5_control to high5: the same of the first five.
 -- Empty: no two conditions differ in the LM's weights alone, or in LM against words
 -- Params: $task VARCHAR: zero-shot when left out; seen, generalised. $level VARCHAR: one
 --   level; all when left out.
@@ -77,6 +77,7 @@ pair_class AS MATERIALIZED (
         a.n_candidates,
         a.class_id,
         a.top1,
+        a.top5,
         a.n_runs
     FROM pair
     JOIN class_mean AS a ON a.condition = pair.condition_a
@@ -84,11 +85,15 @@ pair_class AS MATERIALIZED (
 
 compared AS (
     SELECT
-        a.* EXCLUDE (class_id, top1, n_runs),
+        a.* EXCLUDE (class_id, top1, top5, n_runs),
         avg(a.top1 ORDER BY a.class_id) AS top1_control,
         avg(b.top1 ORDER BY a.class_id) AS top1_lm,
         avg(b.top1 - a.top1 ORDER BY a.class_id) AS difference,
         stddev_samp(b.top1 - a.top1 ORDER BY a.class_id) AS sd,
+        avg(a.top5 ORDER BY a.class_id) AS top5_control,
+        avg(b.top5 ORDER BY a.class_id) AS top5_lm,
+        avg(b.top5 - a.top5 ORDER BY a.class_id) AS difference5,
+        stddev_samp(b.top5 - a.top5 ORDER BY a.class_id) AS sd5,
         count(*) AS n_classes,
         max(a.n_runs) AS n_runs_control,
         max(b.n_runs) AS n_runs_lm
@@ -101,9 +106,17 @@ compared AS (
 )
 
 SELECT
-    * EXCLUDE (condition_a, condition_b, n_candidates, sd, n_classes, n_runs_control, n_runs_lm),
+    * EXCLUDE (
+        condition_a, condition_b, n_candidates, sd, top5_control, top5_lm, difference5, sd5, n_classes,
+        n_runs_control, n_runs_lm
+    ),
     difference - t_975(n_classes - 1) * sd / sqrt(n_classes) AS low,
     difference + t_975(n_classes - 1) * sd / sqrt(n_classes) AS high,
+    top5_control,
+    top5_lm,
+    difference5,
+    difference5 - t_975(n_classes - 1) * sd5 / sqrt(n_classes) AS low5,
+    difference5 + t_975(n_classes - 1) * sd5 / sqrt(n_classes) AS high5,
     1 / n_candidates AS chance,
     n_classes,
     n_runs_control,

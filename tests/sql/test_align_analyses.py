@@ -423,10 +423,10 @@ def test_text_controls_name_the_control(store: Store) -> None:
     add(store, "w", {1: [2], 2: [2]}, **WORDS)
     # of another LM, no control of this one
     add(store, "b", {1: [2], 2: [2]}, **(BERT | {"lm_init": "random"}))
-    got = [
-        (r["lm"], r["lm_init"], r["control"], r["control_lm"], r["difference"])
-        for r in rows(store, "text-controls")
-    ]
+    found = rows(store, "text-controls")
+    got = [(r["lm"], r["lm_init"], r["control"], r["control_lm"], r["difference"]) for r in found]
+    # all ranks are among the first five
+    assert {(r["top5_lm"], r["top5_control"], r["difference5"]) for r in found} == {(1, 1, 0)}
     assert got == [
         ("bert", "random", "words", "words", 0),
         ("qwen", "pretrained", "random", "qwen", 0.5),

@@ -136,16 +136,19 @@ def reading(
     for reader in readers[1:]:
         row = against.get((last, reader))
         if row is not None:
-            said.append(
-                f"That is {100 * row['difference']:+.1f} points against {reader}: "
-                + (
-                    "no interval, with one class."
-                    if row["low"] is None
-                    else f"from {100 * row['low']:.1f} to {100 * row['high']:.1f}, "
-                    + ("zero within." if row["low"] <= 0 <= row["high"] else "zero outside.")
-                )
-            )
+            both = ("difference", "low", "high"), ("difference5", "low5", "high5")
+            first, five = (_apart(*(row[name] for name in names)) for names in both)
+            said.append(f"Against {reader}, in points: {first}; among the nearest five {five}.")
     return "\n".join(said)
+
+
+def _apart(difference: float, low: float | None, high: float | None) -> str:
+    """A difference and its interval, in points of percent."""
+    said = f"{100 * difference:+.1f}"
+    if low is None or high is None:
+        return f"{said} without an interval"
+    zero = "zero within" if low <= 0 <= high else "zero outside"
+    return f"{said} ({100 * low:.1f} to {100 * high:.1f}, {zero})"
 
 
 def _place(row: Row, measure: Measure) -> str:

@@ -155,7 +155,16 @@ def _level_panel(
         x=x, xOffset=shift, y="score:Q", color=colour
     )
     dots = base.mark_point(filled=True, size=55, opacity=1).encode(
-        x=x, xOffset=shift, y=alt.Y("score:Q", title="fraction of pictures"), color=colour
+        x=x,
+        xOffset=shift,
+        # most of it happens near guessing
+        y=alt.Y(
+            "score:Q",
+            title="fraction of pictures (square-root scale)",
+            scale=alt.Scale(type="sqrt", domain=[0, 1]),
+            axis=alt.Axis(values=[0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        ),
+        color=colour,
     )
     spans = base.mark_rule(strokeWidth=1.5).encode(
         x=x, xOffset=shift, y="low:Q", y2="high:Q", color=colour
