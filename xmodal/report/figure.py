@@ -162,7 +162,9 @@ def _level_panel(
             "score:Q",
             title="fraction of pictures (square-root scale)",
             scale=alt.Scale(type="sqrt", domain=[0, 1]),
-            axis=alt.Axis(values=[0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0]),
+            axis=alt.Axis(
+                values=[0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1], format="~g", labelOverlap=False
+            ),
         ),
         color=colour,
     )
