@@ -13,6 +13,7 @@ from taxonomy.errors import StoreError
 from taxonomy.separation import Removed, Separation, SeparationConfig
 from taxonomy.tables import LEAK, SEPARATION
 from tests.xmodal.store import world
+from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.world import PARROT, RUBY, SAW
 from xmodal.store import Store
 from xmodal.store.rows import CaptionSetRow, TextFeatureSetRow
@@ -20,7 +21,7 @@ from xmodal.store.rows import CaptionSetRow, TextFeatureSetRow
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         opened.add_taxonomy(world.taxonomy())
         yield opened
 

@@ -22,6 +22,7 @@ from tests.sql.align_rows import (
     run,
     text_set,
 )
+from tests.xmodal.store.empty import empty_store
 from xmodal.store import Store
 from xmodal.store.rows import CapabilityRow
 
@@ -30,7 +31,7 @@ FILLED = ("align_run", "align_evaluation", "align_answer", "align_composition", 
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Store]:
-    with Store.in_memory() as store:
+    with empty_store() as store:
         yield store
 
 

@@ -22,6 +22,7 @@ from tests.sql.align_rows import (
     recipe,
     run,
 )
+from tests.xmodal.store.empty import empty_store
 from xmodal.store import Store
 from xmodal.store.rows import AlignRunRow, CapabilityRow
 
@@ -89,7 +90,7 @@ def check_means(runs: dict[str, list[dict[int, list[int]]]], row: dict[str, Any]
 
 def test_means_and_pairs_match_plain_python() -> None:
     # several experiments at once, each of a recipe: what takes time is a query
-    with Store.in_memory() as store:
+    with empty_store() as store:
 
         @settings(max_examples=3, deadline=None)
         @given(st.lists(experiments(), min_size=8, max_size=8))
@@ -161,7 +162,7 @@ def check_correlation(made: list[tuple[int, float]], row: dict[str, Any]) -> Non
 def test_correlations_match_numpy() -> None:
     values = st.sampled_from([0.1, 0.3, 0.7, 0.9])
     scores = st.lists(st.integers(0, 5), min_size=1, max_size=len(LMS))
-    with Store.in_memory() as store:
+    with empty_store() as store:
 
         @settings(max_examples=3, deadline=None)
         @given(
@@ -212,7 +213,7 @@ def test_every_analysis_has_rows_of_a_filled_store() -> None:
         {"n_pairs": 9},
         {"level": "none"},
     ]
-    with Store.in_memory() as store:
+    with empty_store() as store:
         made = []
         for n, change in enumerate(changes):
             name = f"r{n}"

@@ -14,6 +14,7 @@ import pytest
 import sql
 from taxonomy.tables import CONCEPT, EXAMPLE
 from tests.xmodal.store import world
+from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.world import BIRD, GEM, PARROT, RUBY, SAW, TOOL
 from xmodal.store import Store
 from xmodal.store.analyses import Analysis, all_analyses
@@ -23,7 +24,7 @@ ANALYSES = [analysis.name for analysis in all_analyses()]
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         opened.add_taxonomy(world.taxonomy())
         yield opened
 
@@ -53,7 +54,7 @@ def test_one_statement_with_a_header_that_names_its_params(name: str) -> None:
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_an_empty_store_gives_no_rows(name: str) -> None:
-    with Store.in_memory() as empty:
+    with empty_store() as empty:
         assert empty.analysis(name).num_rows == 0
 
 

@@ -18,6 +18,7 @@ from tests.sql import released
 from tests.sql.released import add_own
 from tests.sql.test_oracles import close, mean, plain_f1, plain_macro
 from tests.xmodal.store import world
+from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.world import BIRD, GEM, PARROT, RUBY, SAW, TOOL
 from xmodal.store import Store
 
@@ -122,7 +123,7 @@ def test_given_leaf_matches_plain_python(questions: list[Any]) -> None:
             what = (hypernym, "hypernym", answer, True, "held_out")
         examples.append((number, image, "test", SAW, *what, False))
     of = replace(world.manifest([]), examples=world.table(EXAMPLE, examples))
-    with Store.in_memory() as store:
+    with empty_store() as store:
         store.add_taxonomy(world.taxonomy())
         store.add_manifest(of)
         add_own(store, "a", of, [(n, q[3]) for n, q in enumerate(questions)])
@@ -208,7 +209,7 @@ def test_distances_match_networkx(graph: Any) -> None:
     of = world.manifest(
         [(h * 2 + n, 0, h, bool(n), "held_out") for h in range(5, 8) for n in (0, 1)]
     )
-    with Store.in_memory() as store:
+    with empty_store() as store:
         store.add_taxonomy(
             replace(
                 world.taxonomy(),
@@ -252,7 +253,7 @@ def test_paired_interval_matches_plain_python(f1: list[tuple[float, list[float]]
     for n in range(3):
         scores = [score(i, ys[n]) for i, (_, ys) in enumerate(f1) if n < len(ys)]
         runs.append((released.run(f"r{n}", lm_init="random", seed=n), scores))
-    with Store.in_memory() as store:
+    with empty_store() as store:
         released.add(store, runs)
         (row,) = store.analysis("pretrained-vs-random", question_set="held_out_s1").to_pylist()
         (t,) = store.query("SELECT t_975($n::BIGINT) AS t", {"n": len(f1) - 1}).to_pylist()

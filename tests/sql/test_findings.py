@@ -12,6 +12,7 @@ from taxonomy.tables import EXAMPLE
 from tests.sql import released
 from tests.sql.released import add_own
 from tests.xmodal.store import world
+from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.world import BIRD, GEM, PARROT, RUBY, SAW, TOOL
 from xmodal.store import Store
 from xmodal.store.findings import (
@@ -38,7 +39,7 @@ QUESTIONS = [
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         opened.add_taxonomy(world.taxonomy())
         yield opened
 

@@ -15,6 +15,7 @@ from taxonomy.manifest.build import build_manifest
 from taxonomy.manifest.exposure import exposure
 from taxonomy.model import ManifestConfig
 from tests.xmodal.store import world
+from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.world import BIRD, GEM, NAMES, PARROT, RUBY, SAW, TOOL
 from xmodal.store import IMAGE_MODES, METRIC, Store
 from xmodal.store.rows import RunRow
@@ -119,7 +120,7 @@ def test_main_results_and_image_blind_match_plain_python(
     experiment: tuple[list[Any], list[tuple[str, str, list[bool]]]],
 ) -> None:
     asked, runs = experiment
-    with Store.in_memory() as store:
+    with empty_store() as store:
         fill(store, asked, runs)
         got = store.analysis("main-results").to_pylist()
         blind = store.analysis("image-blind").to_pylist()
@@ -179,7 +180,7 @@ def test_scrambled_matches_plain_python(
         {"leaf": NAMES[leaf], "hypernym": NAMES[hypernym], "answer": answer}
         for (leaf, hypernym), answer in taught.items()
     ]
-    with Store.in_memory() as store:
+    with empty_store() as store:
         fill(store, asked, runs)
         if rows:
             store.add_lm_pairs("lm1", pa.Table.from_pylist(rows))
@@ -207,7 +208,7 @@ def test_exposure_matches_the_taxonomy_layer(design: str, mentions: str) -> None
     dataset = world.with_images(world.taxonomy(), n_per_leaf=6)
     config = ManifestConfig(design=design, ratio=0.5 * (design != "none"), mentions=mentions)
     of = build_manifest(dataset, config)
-    with Store.in_memory() as store:
+    with empty_store() as store:
         store.add_taxonomy(dataset)
         store.add_manifest(of)
         got = store.analysis("exposure")

@@ -12,12 +12,13 @@ from taxonomy.tables import CONCEPT, EDGE, LEAF_HYPERNYM
 from tests.sql import released
 from tests.sql.released import run
 from tests.xmodal.store import world
+from tests.xmodal.store.empty import empty_store
 from xmodal.store import Store
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         yield opened
 
 

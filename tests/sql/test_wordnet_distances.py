@@ -10,8 +10,8 @@ from taxonomy.model import Taxonomy, TaxonomyConfig
 from taxonomy.wordnet import _NounReader
 from tests.shared_data import needs_shared, shared
 from tests.sql import released
+from tests.xmodal.store.empty import empty_store
 from xmodal.bundle.wordnet_files import wordnet_dir
-from xmodal.store import Store
 from xmodal.taxonomies import build_taxonomy
 
 
@@ -45,7 +45,7 @@ def compared(nouns: Any, taxonomy: Taxonomy) -> dict[str, tuple[float | None, in
             want.setdefault(hypernym["name"], []).append(found)
     scores = [("held_out_s1", name, 0.5, 0.4, 10, True) for name in want]
     hypernyms = [{"source": "s1", "released_as": name, "hypernym": name} for name in want]
-    with Store.in_memory() as store:
+    with empty_store() as store:
         store.add_taxonomy(taxonomy)
         released.add(store, [(released.run("a"), scores)], hypernyms=hypernyms)
         rows = store.analysis(

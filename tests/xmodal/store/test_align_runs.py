@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.xmodal.store import world
+from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.world import PARROT
 from xmodal.store import METRIC, Store
 from xmodal.store.rows import AlignEvaluationRecord, AlignRunRecord, TextFeatureSetRow
@@ -53,7 +54,7 @@ RUN: dict[str, Any] = {
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         opened.add_taxonomy(world.taxonomy())
         made: dict[str, Any] = dict.fromkeys(TextFeatureSetRow.model_fields)
         counts = dict.fromkeys(("longest", "n_rows", "n_texts", "n_cut", "n_unknown", "width"), 1)

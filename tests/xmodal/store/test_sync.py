@@ -13,6 +13,7 @@ import pytest
 from taxonomy.errors import StoreError
 from taxonomy.model import Manifest
 from tests.xmodal.store import world
+from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import METRIC, PREDICTION, Store
 
@@ -27,7 +28,7 @@ def of() -> Manifest:
 
 @pytest.fixture
 def store(of: Manifest) -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         opened.add_taxonomy(world.taxonomy())
         opened.add_manifest(of)
         yield opened
