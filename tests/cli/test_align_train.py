@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.tiny_store import Tiny
+from tests.xmodal.lms import tiny_texts
 from tests.xmodal.tiny import StoppedError
 from xmodal.align import run as align_run
 from xmodal.align.run_folder import AlignFolder
@@ -276,3 +277,36 @@ def test_what_is_missing_is_named(made: Tiny, tmp_path: Path) -> None:
     done = bare.call("align", "train")
     assert "holds no text features of dataset" in done.stderr
     assert "`xmodal align features" in done.stderr
+
+
+def test_the_analyses_find_what_is_alike_but_for_one_thing(world: Tiny, tmp_path: Path) -> None:
+    of = ("--separation", separation(world), "--level", "branch")
+    both = ("--arm", "separated", "--arm", "control", "--seeds", "1,2")
+    train(world, *of, *both, "--grid", "side=text,image")
+    train(world, *of, "--n-pairs", "10,16", "--seeds", "1,2", "--set", "side=text")
+    train(world, *of, "--grid", "depth=2,6", "--seeds", "1,2", "--set", "side=text")
+    encoder = tiny_texts.save(tmp_path / "bert", "bert")
+    for more in (("--lm", encoder), ("--lm", world.lm, "--lm-init", "random")):
+        done = world.call("align", "features", *more)
+        assert done.exit_code == 0, done.stderr
+        features = ("--text-features", done.stdout.split()[0])
+        train(world, *of, *features, "--seeds", "1,2", "--set", "side=text")
+    with Store.open(world.store, read_only=True) as store:
+        found = {
+            name: store.analysis(name, **params).to_pylist()
+            for name, params in {
+                "sides": {},
+                "separation-effect": {},
+                "pairs-curve": {},
+                "projection-grid": {},
+                "encoder-vs-decoder": {"ratio": 1000.0},
+                "text-controls": {},
+                "visual-generalization": {},
+            }.items()
+        }
+    assert all(found.values()), {name: len(said) for name, said in found.items()}
+    # seeds are averaged, nothing else is
+    assert {row["n_runs"] for row in found["visual-generalization"]} == {2}
+    assert [row["n_pairs"] for row in found["pairs-curve"]][:2] == [10, 16]
+    assert {row["depth"] for row in found["projection-grid"]} == {2, 4, 6}
+    assert {row["n_runs_separated"] for row in found["separation-effect"]} == {2}
