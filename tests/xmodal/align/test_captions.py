@@ -260,7 +260,7 @@ def test_files_that_change_meanwhile_are_refused(
             "^pooling must be mean or cls .* got 'pca': encode with --pool mean",
         ),
         (FeatureConfig(encoder="classical", pooling="patches"), "got 'patches': encode with "),
-        (FeatureConfig(encoder="classical", pooling="given"), "got 'given'$"),
+        (FeatureConfig(encoder="classical", pooling="given"), "got 'given': encode with "),
         (FeatureConfig(encoder="classical", pooling="cls"), "no class token: take pooling mean$"),
         (FeatureConfig(pooling="mean", dtype="bfloat16"), "^dtype must be float32 "),
     ],
