@@ -8,14 +8,20 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, Dataset, StorePath
+from cli.options import DEFAULT_STORE, StorePath
 
 
 @user_errors
 def evaluate(
     run_id: Annotated[str, typer.Argument(help="Of an alignment, or its beginning.")],
     store: StorePath = DEFAULT_STORE,
-    dataset: Dataset = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="Id of a dataset, or its beginning.  [default: the run's; the latest for a run "
+            "over captions]"
+        ),
+    ] = None,
     features: Annotated[
         str | None,
         typer.Option(help="Id of picture features by the run's encoder.  [default: the run's]"),
@@ -24,7 +30,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="Id of text features by the run's LM, such as class names in another language.  "
-            "[default: the run's]"
+            "[default: the run's; of other captions their only ones]"
         ),
     ] = None,
     classes: Annotated[

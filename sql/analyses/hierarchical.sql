@@ -87,7 +87,7 @@ SELECT
     wrong_edges,
     within2,
     within4,
-    n_pictures,
+    n_pictures::BIGINT AS n_pictures,
     n_wrong,
     n_unplaced,
     n_candidates,

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from tests.sql import released
+from tests.sql import align_rows, released
 from tests.xmodal.store import world
 from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import Store
@@ -76,3 +76,13 @@ def test_show_of_an_unknown_or_ambiguous_run(path: Path) -> None:
     assert done.stderr.startswith("error: unknown run 'run-c'; valid: run-")
     done = CliRunner().invoke(app, ["runs", "show", "run", "--store", str(path)])
     assert done.stderr == "error: run 'run' is ambiguous: run-a, run-b\n"
+
+
+def test_an_alignment_is_shown_and_counted_beside_own_runs(path: Path) -> None:
+    with Store.open(path) as store:
+        align_rows.add(store, "align-a", {1: [1]})
+    done = CliRunner().invoke(app, ["runs", "--store", str(path)])
+    assert done.stderr == "1 alignments beside these: `xmodal query @align-runs`\n"
+    done = CliRunner().invoke(app, ["runs", "show", "align", "--store", str(path)])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert ["run_id", "align-a"] in [line.split() for line in done.stdout.splitlines()]

@@ -56,7 +56,7 @@ class PictureEncoder:
         if config.pooling not in POOLINGS:
             raise ConfigError(
                 f"pooling must be mean or cls for pictures of no dataset, one vector each, got "
-                f"{config.pooling!r}"
+                f"{config.pooling!r}: encode with --pool mean, and train on such pictures"
             )
         if config.dtype != "float32":
             raise ConfigError(

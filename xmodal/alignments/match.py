@@ -53,7 +53,7 @@ def check_encoder(pictures: Row, trained: Row) -> None:
         if pictures[name] != trained[name]:
             raise DataError(
                 f"{what} have {name} {pictures[name]}, trained were {mine} with {trained[name]}: "
-                "encode the pictures in the same way"
+                "encode the pictures in the same way, and train on those"
             )
     if pictures["pooling"] == "pca":
         raise DataError(

@@ -127,7 +127,8 @@ def text_sets(store: Store, of: Taxonomy, given: Sequence[str]) -> list[dict[str
         if len(own) > 1:
             raise StoreError(
                 f"dataset {of.dataset_id} has {len(own)} sets of text features, give "
-                f"--text-features with one or more of {', '.join(own)}"
+                f"--text-features with one or more of {', '.join(own)}: `xmodal query "
+                "@text-features` says which is which"
             )
         return list(own.values())
     found = []

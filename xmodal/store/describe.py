@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from xmodal.store.store import Store
 
 _OWN = "SELECT run_id FROM run ORDER BY run_id"
+_ALIGNED = "SELECT run_id FROM align_run ORDER BY run_id"
 _RELEASED = "SELECT run_id FROM released_run ORDER BY run_id"
 
 
@@ -18,16 +19,22 @@ def describe_run(store: Store, run_id: str) -> dict[str, Any]:
 
     Args:
         store: Open, to read.
-        run_id: Id of an own or a released run, or its beginning.
+        run_id: Id of an own or a released run or of an alignment, or its beginning.
 
     Returns:
-        Its columns; `last_metrics` by name of an own run; `macro_f1` by question set.
+        Its columns; `last_metrics` by name of an own run; `macro_f1` by question set, of an
+        alignment its columns only.
 
     Raises:
         StoreError: An id that is unknown or ambiguous.
     """
-    own, released = (store.query(text)["run_id"].to_pylist() for text in (_OWN, _RELEASED))
-    found = resolve_id("run", run_id, own + released)
+    own, released, aligned = (
+        store.query(text)["run_id"].to_pylist() for text in (_OWN, _RELEASED, _ALIGNED)
+    )
+    found = resolve_id("run", run_id, own + released + aligned)
+    if found in aligned:
+        text = "FROM align_run WHERE run_id = $id"
+        return dict(store.query(text, {"id": found}).to_pylist()[0])
     scores = store.query(
         "SELECT question_set, macro_f1 FROM score_mean WHERE run_id = $id ORDER BY question_set",
         {"id": found},
@@ -42,3 +49,8 @@ def describe_run(store: Store, run_id: str) -> dict[str, Any]:
 def n_released(store: Store) -> int:
     """Released runs in the store."""
     return int(store.query(_RELEASED).num_rows)
+
+
+def n_alignments(store: Store) -> int:
+    """Alignments in the store."""
+    return int(store.query(_ALIGNED).num_rows)

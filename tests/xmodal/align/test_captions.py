@@ -255,9 +255,12 @@ def test_files_that_change_meanwhile_are_refused(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (FeatureConfig(encoder="classical"), "^pooling must be mean or cls .* got 'pca'$"),
-        (FeatureConfig(encoder="classical", pooling="patches"), "got 'patches'$"),
-        (FeatureConfig(encoder="classical", pooling="given"), "got 'given'$"),
+        (
+            FeatureConfig(encoder="classical"),
+            "^pooling must be mean or cls .* got 'pca': encode with --pool mean",
+        ),
+        (FeatureConfig(encoder="classical", pooling="patches"), "got 'patches': encode with "),
+        (FeatureConfig(encoder="classical", pooling="given"), "got 'given': encode with "),
         (FeatureConfig(encoder="classical", pooling="cls"), "no class token: take pooling mean$"),
         (FeatureConfig(pooling="mean", dtype="bfloat16"), "^dtype must be float32 "),
     ],
