@@ -131,8 +131,6 @@ def named_recipe(
     recipe = RECIPES[name]
     shape, given = dict(sorted((projection or {}).items())), dict(sorted(changes.items()))
     said = ({} if side is None else {"side": side}) | shape | given
-    if not said:
-        return recipe
     of_aligner = {key: given.pop(key) for key in _settings(AlignerConfig) if key in given}
     for key in [*shape, *given]:
         known = _settings(ProjectionConfig) if key in shape else _settings(Recipe)
@@ -140,7 +138,16 @@ def named_recipe(
             raise ConfigError(unknown("setting", key, known))
     _check_used(shape, _one_projected(recipe.aligner).kind)
     aligner = _projected(recipe.aligner, side or side_of(recipe.aligner), shape, of_aligner)
-    label = ", ".join(f"{key}={value}" for key, value in said.items())
+    # what is as it was has no part in the name, so that settings have one name only
+    was = {"side": side_of(recipe.aligner)} | {
+        key: getattr(one, key)
+        for one in (_one_projected(recipe.aligner), recipe.aligner, recipe)
+        for key in said
+        if hasattr(one, key)
+    }
+    label = ", ".join(f"{key}={value}" for key, value in said.items() if value != was[key])
+    if not label:
+        return recipe
     return replace(recipe, name=f"{name} ({label})", aligner=aligner, **given)
 
 

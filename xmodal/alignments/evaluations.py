@@ -143,8 +143,10 @@ def evaluate_captions(
     with Store.open(store, read_only=True) as opened:
         run = load_alignment(opened, run_id)
         found = stored_captions(opened, captions)
-        (row,) = caption_texts(opened, found, [text_features] if text_features else [])
-        check_reader(row, _row(opened, "text_feature_set", run["text_feature_set_id"]))
+        trained = _row(opened, "text_feature_set", run["text_feature_set_id"])
+        given = [text_features] if text_features else []
+        (row,) = caption_texts(opened, found, given, trained)
+        check_reader(row, trained)
         check_encoder(_row(opened, "caption_set", found.caption_set_id), _trained(opened, run))
         texts = texts_of(opened, row["text_feature_set_id"])
     where = device_meant(device)

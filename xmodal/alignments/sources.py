@@ -65,8 +65,21 @@ def caption_sources(
     return found
 
 
-def caption_texts(store: Store, captions: CaptionSet, given: Sequence[str]) -> list[dict[str, Any]]:
-    """Text features of a caption set: those that are named, or its only ones."""
+def caption_texts(
+    store: Store, captions: CaptionSet, given: Sequence[str], like: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Text features of a caption set: those that are named, or its only ones.
+
+    Args:
+        store: Open, to read.
+        captions: The set.
+        given: Ids of text features, or their beginnings; none for the only ones.
+        like: Row of text_feature_set: of several, only what the same LM has read in the same way.
+
+    Raises:
+        DataError: Text features of other texts.
+        StoreError: None, several, or an id that is unknown or ambiguous.
+    """
     text = "FROM text_feature_set WHERE dataset_id IS NULL ORDER BY text_feature_set_id"
     rows = {row["text_feature_set_id"]: row for row in store.query(text).to_pylist()}
     if given:
@@ -79,6 +92,7 @@ def caption_texts(store: Store, captions: CaptionSet, given: Sequence[str]) -> l
         row
         for key, row in rows.items()
         if row["n_rows"] == captions.n_texts
+        and (like is None or same_reader(row, like))
         and texts_of(store, key).table()["texts"].to_pylist() == want
     ]
     if len(own) == 1:
