@@ -84,6 +84,10 @@ def test_a_separation_leaves_out_what_speaks_of_unseen_classes(world: Tiny) -> N
     assert (row["n_pairs"], row["level"], row["separation_id"]) == (18, "lemma", of)
     tasks = rows(world, "SELECT task, count(*) AS n FROM align_answer GROUP BY ALL ORDER BY ALL")
     assert {one["task"]: one["n"] for one in tasks}["zero-shot"] == 4
+    (asked,) = rows(world, "FROM align_evaluation")
+    # the class texts are found by the run's LM, though it was trained on other texts
+    again = first(world.call("align", "evaluate", row["run_id"]))
+    assert again == asked["evaluation_id"]
     train(world, "--separation", of, "--level", "none", "--validation", "none")
     assert rows(world, "FROM align_run WHERE level = 'none'")[0]["n_pairs"] == 30
 

@@ -101,6 +101,8 @@ def choose_captions(
         validated=(),
         data_id=content_id(
             {
+                "texts": texts.text_feature_set_id,
+                "pictures": captions.caption_set_id,
                 "text": texts.sha256,
                 "image": captions.sha256,
                 "rows": digest(rows),

@@ -39,7 +39,7 @@ class Chosen:
     validated: tuple[int, ...]
     """Concept ids of the classes held out to look at; empty unless they are."""
     data_id: str
-    """Hash of the rows and of the features that they are rows of."""
+    """Hash of the rows, of the features that they are rows of, and of what these are called."""
     n_images: int
     """Pictures with a training pair, however many views of them there are."""
 
@@ -156,6 +156,10 @@ class ClassWorld:
             validated=tuple(sorted(looked_at)),
             data_id=content_id(
                 {
+                    # a run says which sets it is of, so that equal vectors of others, such as of
+                    # another dataset or longest, are another run
+                    "texts": self.texts.text_feature_set_id,
+                    "pictures": self.pictures.feature_set_id,
                     "text": self.texts.sha256,
                     "image": self.pictures.sha256,
                     "rows": digest(rows),

@@ -11,7 +11,7 @@ import torch
 
 from taxonomy.errors import StoreError
 from taxonomy.hashing import content_id
-from taxonomy.model import one_of
+from taxonomy.model import Taxonomy, one_of
 from xmodal.align.class_lists import read_class_list
 from xmodal.align.evaluate import (
     ANSWERS,
@@ -30,7 +30,7 @@ from xmodal.alignments.again import encode_again, read_again
 from xmodal.alignments.captions import stored_captions
 from xmodal.alignments.jobs import edges_of, score_classes, texts_of, world_of
 from xmodal.alignments.match import check_encoder, check_reader
-from xmodal.alignments.sources import caption_texts, check_asked, text_sets
+from xmodal.alignments.sources import caption_texts, check_asked, class_texts_of, text_sets
 from xmodal.features.stored import load_stored
 from xmodal.jobs import runs_dir
 from xmodal.machine import device_meant
@@ -92,8 +92,7 @@ def evaluate_alignment(
             run["dataset_id"] if own else dataset,
         )
         own = of.dataset_id == run["dataset_id"]
-        given = text_features or (run["text_feature_set_id"] if own else None)
-        (texts,) = text_sets(opened, of, [given] if given else [])
+        texts = _texts(opened, run, of, own, text_features)
         _check_same(opened, run, pictures.feature_set_id, texts)
         part = _part(opened, run) if own else None
         world = world_of(opened, pictures.feature_set_id, texts["text_feature_set_id"])
@@ -245,6 +244,19 @@ def _part(store: Store, run: dict[str, Any]) -> Part:
     if run["separation_id"] is None:
         return Part(frozenset(), frozenset())
     return load_part(store, run["separation_id"], run["level"], run["arm"])
+
+
+def _texts(
+    store: Store, run: dict[str, Any], of: Taxonomy, own: bool, given: str | None
+) -> dict[str, Any]:
+    """The class texts to ask with: those given, the run's, or the only ones by its LM."""
+    if given is None and run["caption_set_id"] is not None:
+        return class_texts_of(
+            store, of, _row(store, "text_feature_set", run["text_feature_set_id"])
+        )
+    name = given or (run["text_feature_set_id"] if own else None)
+    (found,) = text_sets(store, of, [name] if name else [])
+    return found
 
 
 def _check_same(

@@ -58,7 +58,7 @@ def caption_sources(
                 (asked,) = text_sets(store, of, [class_texts])
                 check_reader(asked, row)
             else:
-                asked = _class_texts(store, of, row)
+                asked = class_texts_of(store, of, row)
             key = asked["text_feature_set_id"]
         feature_set_id = None if pictures is None else pictures.feature_set_id
         found.append(Source(row, feature_set_id, trained["caption_set_id"], key))
@@ -110,7 +110,7 @@ def caption_texts(
     )
 
 
-def _class_texts(store: Store, of: Taxonomy, trained: dict[str, Any]) -> dict[str, Any]:
+def class_texts_of(store: Store, of: Taxonomy, trained: dict[str, Any]) -> dict[str, Any]:
     """The only text features of a dataset's classes that the LM of a caption set has read."""
     text = "FROM text_feature_set WHERE dataset_id = $id ORDER BY text_feature_set_id"
     rows = store.query(text, {"id": of.dataset_id}).to_pylist()

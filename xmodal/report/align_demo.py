@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from taxonomy.errors import StoreError
 from xmodal.report.figure import level_chart, save_chart
 from xmodal.store import Store
 
@@ -42,6 +43,9 @@ def closing(
 
     Yields:
         The text to print.
+
+    Raises:
+        StoreError: Others trained and asked in this store, in a way that nothing tells apart.
     """
     with Store.open(store, read_only=True) as opened:
         found = opened.analysis("zero-shot", task="zero-shot").to_pylist()
@@ -50,8 +54,11 @@ def closing(
     readers = list(names.values())
 
     def own(row: Row) -> bool:
-        said = (row["separation_id"], row["recipe"], row["split"], row["class_list"])
-        return said == (separation_id, recipe, "test", None)
+        said = (row["separation_id"], row["recipe"], row["split"], row["class_list"], row["names"])
+        return (
+            said == (separation_id, recipe, "test", None, None)
+            and row["asked_on"] == row["trained_on"]
+        )
 
     rows = [
         row | {"reader": names[row["lm"], row["lm_init"]]}
@@ -59,16 +66,20 @@ def closing(
         if own(row) and (row["lm"], row["lm_init"]) in names
     ]
     rows.sort(key=lambda row: (row["arm"] == "control", readers.index(row["reader"])))
-    against = {
-        (row["level"], names[row["control_lm"], row["control_init"]]): row
+    differences = [
+        row | {"reader": names[row["control_lm"], row["control_init"]]}
         for row in controls
         if own(row)
         and row["arm"] == "separated"
         and names.get((row["lm"], row["lm_init"])) == readers[0]
         and (row["control_lm"], row["control_init"]) in names
-    }
+    ]
     sizes = {row["level"]: row for row in parts if row["arm"] == "separated"}
-    by = {(row["level"], row["reader"], row["arm"]): row for row in rows}
+    by = _one_each(rows, store)
+    rows = list(by.values())
+    against = {
+        (level, reader): row for (level, reader, _), row in _one_each(differences, store).items()
+    }
     yield ""
     yield _table(sizes, by, readers, TOP1)
     yield _table(sizes, by, readers, TOP5)
@@ -83,6 +94,32 @@ def closing(
 
 Key = tuple[str, str, str]
 """Level, reader, arm."""
+
+
+def _one_each(rows: Sequence[dict[str, Any]], store: Path) -> dict[Key, dict[str, Any]]:
+    """Rows by level, reader and arm: of several numbers of pairs the largest, which is all.
+
+    Raises:
+        StoreError: Runs of another setting are in the store, which nothing tells apart.
+    """
+    most = {_key(row): row["n_pairs"] for row in sorted(rows, key=lambda row: row["n_pairs"])}
+    found: dict[Key, dict[str, Any]] = {}
+    for row in rows:
+        key = _key(row)
+        if row["n_pairs"] < most[key]:
+            continue
+        if key in found:
+            raise StoreError(
+                f"{store} holds several scores of {key[1]} at level {key[0]}, arm {key[2]}, by "
+                f"recipe {row['recipe']}: see `xmodal query @zero-shot --store {store}`, or give "
+                "the demo another --output"
+            )
+        found[key] = row
+    return found
+
+
+def _key(row: Row) -> Key:
+    return row["level"], row["reader"], row["arm"]
 
 
 def _table(

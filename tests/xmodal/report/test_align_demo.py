@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from taxonomy.errors import StoreError
 from tests.sql import align_rows
 from tests.sql.test_align import separation
 from tests.xmodal.store import world
@@ -102,6 +103,28 @@ def test_other_recipes_and_splits_are_no_part_of_it(path: Path) -> None:
         align_rows.add(store, "split", WRONG, text_feature_set_id="t-pretrained",
                        asked={"split": "validation"}, seed_init=3, **more)  # fmt: skip
     assert list(closing(path, "s1", "s2", NAMES)) == before
+
+
+def test_what_was_asked_otherwise_is_no_part_of_it(path: Path) -> None:
+    before = list(closing(path, "s1", "s2", NAMES))
+    of: dict[str, Any] = {"lm": "embedded", "lm_hash": "pretrained", "separation_id": "s1"}
+    of |= {"text_feature_set_id": "t-pretrained"}
+    with Store.open(path) as store:
+        align_rows.add(store, "few", WRONG, n_pairs=50, **of)
+        align_rows.add(store, "names", WRONG, asked={"names": "de"}, **of)
+        align_rows.add(store, "elsewhere", WRONG, asked={"dataset_id": "d2"}, **of)
+    assert list(closing(path, "s1", "s2", NAMES)) == before
+
+
+@pytest.mark.parametrize("lm", NAMES)
+def test_two_scores_of_one_cell_are_refused(path: Path, lm: tuple[str, str]) -> None:
+    kind = "words" if lm[1] == "none" else "decoder"
+    of: dict[str, Any] = {"lm": lm[0], "lm_init": lm[1], "lm_hash": lm[1], "lm_kind": kind}
+    with Store.open(path) as store:
+        align_rows.add(store, "looked otherwise", WRONG, text_feature_set_id=f"t-{lm[1]}",
+                       separation_id="s1", validation="none", **of)  # fmt: skip
+    with pytest.raises(StoreError, match=f"several scores of {NAMES[lm]} at level branch"):
+        list(closing(path, "s1", "s2", NAMES))
 
 
 def test_the_chart_has_each_point_and_where_guessing_lies() -> None:
