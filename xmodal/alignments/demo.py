@@ -26,8 +26,8 @@ from xmodal.taxonomies import build_taxonomy
 
 FOLDER = Path("xmodal-align-demo")
 MAX_BRANCH = 4
-"""Classes of an unseen branch. With 20 a separation is few large branches, and what comes out depends
-on which: benchmarks.unseen_classes."""
+"""Classes of an unseen branch. With 20 a separation is few large branches, and what comes out
+depends on which: benchmarks.unseen_classes."""
 TEMPLATE, POOLING = "is-a", "mean"
 """What suits the embedded LM; see the recipe."""
 SEEDS = (42, 218, 7)
