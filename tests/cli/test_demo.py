@@ -69,7 +69,7 @@ class TestAlignDemo:
         [
             (["--seeds", "1,x"], "seeds must be whole numbers with commas between, got 'x'"),
             (["--seeds", ""], "seeds must be one or more whole numbers from 0, got []"),
-            (["--set", "depth=1"], "depth of an mlp must be at least 2, got 1"),
+            (["--set", "depth=3"], "depth is of projections of kind mlp, got kind linear: "),
             (["--set", "deep=1"], "unknown setting 'deep'; valid: "),
             (["--n-unseen", "0"], "n_unseen must be at least 1, got 0"),
         ],
