@@ -126,6 +126,8 @@ def check_seeds(seeds: Sequence[int]) -> None:
     """Raise ConfigError unless there are seeds and all can seed a generator."""
     if not seeds or min(seeds) < 0:
         raise ConfigError(f"seeds must be one or more whole numbers from 0, got {list(seeds)}")
+    if max(seeds) >= 2**63:
+        raise ConfigError(f"seeds must be below 2 to the power of 63, got {max(seeds)}")
 
 
 def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:

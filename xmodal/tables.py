@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+WEIGHTS = "aligner.safetensors"
+"""Of an alignment's folder."""
+EVALUATIONS, EVALUATION = "evals", "evaluation.json"
+"""Where the evaluations of a run lie in its folder, and the record of each."""
+ANSWERS, COMPOSITIONS = "answers.parquet", "composition.parquet"
+"""What an evaluation of an alignment leaves, one or the other."""
 ANSWER = pa.schema(
     [
         pa.field("task", pa.string(), nullable=False),

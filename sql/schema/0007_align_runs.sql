@@ -2,6 +2,9 @@
 
 -- language or origin of the class names that a user gave; NULL for the dataset's own
 ALTER TABLE text_feature_set ADD COLUMN names VARCHAR;
+-- of the texts in their order and of the classes that they stand for, whatever read them; NULL for
+-- sets that were made before it was kept
+ALTER TABLE text_feature_set ADD COLUMN texts_sha256 VARCHAR;
 
 -- Grain: one set of pairs of caption and picture, its pictures encoded.
 CREATE TABLE caption_set (

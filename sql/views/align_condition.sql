@@ -55,6 +55,7 @@ WITH joined AS (
         {
             'dataset': trained_text.dataset_id,
             'names': trained_text.names,
+            'texts': trained_text.texts_sha256,
             'n_rows': trained_text.n_rows,
             'n_texts': trained_text.n_texts
         } AS trained_texts,
@@ -62,6 +63,7 @@ WITH joined AS (
             'dataset': asked_text.dataset_id,
             'templates': asked_text.templates_json,
             'names': asked_text.names,
+            'texts': asked_text.texts_sha256,
             'n_rows': asked_text.n_rows,
             'n_texts': asked_text.n_texts
         } AS asked_texts,

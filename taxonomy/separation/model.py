@@ -50,6 +50,11 @@ class SeparationConfig:
                 raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.min_training < 1:
             raise ConfigError(f"min_training must be at least 1, got {self.min_training}")
+        for name in ("n_unseen", "max_branch", "distance", "min_training", "seed"):
+            if abs(getattr(self, name)) >= 2**63:
+                raise ConfigError(
+                    f"{name} must be below 2 to the power of 63, got {getattr(self, name)}"
+                )
         wanted = tuple(level for level in LEVELS if level in self.levels)
         if not self.levels or self.levels != wanted:
             raise ConfigError(

@@ -114,6 +114,11 @@ def test_names_in_another_language_are_another_set(world: Tiny, tmp_path: Path) 
         (["--template", "nam"], "unknown template 'nam'; valid: name"),
         (["--template", "gloss"], "5 classes have no gloss, such as "),
         (["--longest", "1"], "longest must be at least 2 tokens, got 1"),
+        (["--longest", "9" * 30], "longest must be below 2147483648 tokens, got 999"),
+        (["--seed", "-1"], "seeds must be one or more whole numbers from 0, got [-1]"),
+        (["--seed", "9" * 30], "seeds must be below 2 to the power of 63, got 999"),
+        (["--template", "{name!x}"], "template '{name!x}' cannot be filled in: "),
+        (["--template", "{name:>q}"], "template '{name:>q}' cannot be filled in: "),
         (["--dataset", "nope"], "unknown dataset 'nope'; valid: "),
         (["--texts", "no.txt"], "no.txt cannot be read: "),
         (["--texts", "no.csv"], "no.csv must be a .txt or .parquet file of texts"),
@@ -150,6 +155,15 @@ def test_an_empty_text_is_named(world: Tiny, tmp_path: Path) -> None:
     path.write_text("an owl\n\na hen\n")
     done = world.call("align", "features", "--lm", world.lm, "--texts", path)
     assert done.stderr == f"error: {path} has an empty text in line 2: take it out\n"
+
+
+@pytest.mark.parametrize("values", [[1, 2], [["an owl"], ["a hen"]]])
+def test_a_column_that_holds_no_texts(world: Tiny, tmp_path: Path, values: list[Any]) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"caption": values}), path)
+    done = world.call("align", "features", "--lm", world.lm, "--texts", path)
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"error: {path}: column caption must hold texts, got ")
 
 
 class TestSplit:
@@ -205,6 +219,8 @@ class TestSplit:
             (["--min-training", "100"], "level none leaves 5 of 5 classes in training"),
             (["--n-unseen", "9"], ""),
             (["--distance", "0"], "distance must be at least 1, got 0"),
+            (["--seed", "9" * 30], "seed must be below 2 to the power of 63, got 999"),
+            (["--max-branch", "9" * 30], "max_branch must be below 2 to the power of 63, got 999"),
             (["--level", "twig"], "levels must be some of none, lemma, synset, subtree, branch, "),
             (["--level", "none", "--level", "none"], "levels must be some of none, lemma, "),
             (["--max-cosine", "0.5"], "features and max_cosine go together, got max_cosine 0.5"),

@@ -204,6 +204,17 @@ def test_a_run_whose_folder_lost_a_file_is_made_again(world: Tiny) -> None:
     assert len(rows(world, "FROM align_run")) == len(rows(world, "FROM align_evaluation")) == 1
 
 
+def test_an_evaluation_that_lost_its_table_is_made_again(world: Tiny) -> None:
+    (run_id,) = train(world)
+    (table,) = (world.store.parent / "runs" / run_id).glob("evals/*/answers.parquet")
+    want = table.read_bytes()
+    table.unlink()
+    done = world.call("align", "evaluate", run_id)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines()[0].split(": ")[0].endswith(" scored")
+    assert table.read_bytes() == want
+
+
 def test_levels_arms_grids_and_seeds_are_runs_of_their_own(world: Tiny) -> None:
     given = ("--separation", separation(world)[:6], "--level", "none", "--level", "branch")
     grid = ("--grid", "side=text,both", "--arm", "separated", "--arm", "control")
@@ -217,6 +228,12 @@ def test_levels_arms_grids_and_seeds_are_runs_of_their_own(world: Tiny) -> None:
     ]
     n_classes = rows(world, "SELECT DISTINCT level, n_classes FROM align_run ORDER BY ALL")
     assert n_classes[-1] == {"level": "none", "n_classes": 5}
+
+
+def test_all_pairs_by_number_are_a_run_of_their_own(world: Tiny) -> None:
+    # the analyses tell the two apart, so that one must not stand for the other
+    assert train(world) != train(world, "--n-pairs", "40")
+    assert [row["n_pairs"] for row in rows(world, "FROM align_run")] == [40, 40]
 
 
 def test_fewer_pairs_and_validation_classes(world: Tiny) -> None:
@@ -245,6 +262,12 @@ def test_fewer_pairs_and_validation_classes(world: Tiny) -> None:
         (["--validation", "all"], "validation must be one of pictures, classes, none, got 'all'"),
         (["--split", "dev"], "split must be one of train, validation, test, got 'dev'"),
         (["--rows", "0"], "rows must be at least 1, got 0"),
+        (["--seed", "9" * 30], "seeds must be below 2 to the power of 63, got 999"),
+        (
+            ["--set", "side=both", "--set", "dim=99999999999"],
+            "dim must be at most 1000000, got 99999999999",
+        ),
+        (["--set", "depth=" + "9" * 30], "depth must be at most 1000, got 999"),
         (["--seed", "-1"], "seeds must be one or more whole numbers from 0, got [-1]"),
         (["--set", "learning_rate=1e30"], "run "),
     ],

@@ -68,6 +68,7 @@ def text_set(text_feature_set_id: str, **changes: Any) -> TextFeatureSetRow:
         "sha256": "f",
         "path": "a",
         "names": None,
+        "texts_sha256": "x",
     }
     return TextFeatureSetRow(**(row | changes))
 

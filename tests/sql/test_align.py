@@ -140,6 +140,7 @@ def test_text_features_are_listed_by_lm(store: Store) -> None:
         "sha256": "f",
         "path": "text-features/a",
         "names": None,
+        "texts_sha256": None,
     }
     for made_id, lm in (("a1", "bert"), ("a0", "qwen")):
         store.add_text_feature_set(TextFeatureSetRow(text_feature_set_id=made_id, lm=lm, **given))

@@ -611,3 +611,19 @@ def test_lms_of_other_conditions_are_correlated_apart(store: Store) -> None:
     capabilities(store, {"a": 1, "b": 2} | dict.fromkeys(OTHER, 3))
     n_lms = sorted(row["n_lms"] for row in rows(store, "capability"))
     assert n_lms == [1] * len(OTHER) + [2]
+
+
+def test_names_of_two_files_are_not_averaged_for_random_weights(store: Store) -> None:
+    for name, texts in (("a", "x"), ("b", "y"), ("c", "x")):
+        store.add_text_feature_set(
+            text_set(f"t-{name}", names="de", texts_sha256=texts, lm_init="random", lm_hash=name)
+        )
+        add(
+            store,
+            name,
+            {1: [1], 2: [2]},
+            text_feature_set_id=f"t-{name}",
+            lm_init="random",
+            lm_hash=name,
+        )
+    assert sorted(row["n_runs"] for row in rows(store, "zero-shot")) == [1, 2]

@@ -22,17 +22,12 @@ from xmodal.align.captions import CaptionSet
 from xmodal.align.class_pairs import ClassWorld
 from xmodal.align.projection import Aligner
 from xmodal.align.ranking import Items, caption_tasks, zero_shot_tasks
-from xmodal.align.run_folder import WEIGHTS, AlignFolder
+from xmodal.align.run_folder import AlignFolder
 from xmodal.align.text_features import TextFeatureSet
 from xmodal.files import file_sha256, write_whole
 from xmodal.provenance import command, now, versions
+from xmodal.tables import ANSWERS, COMPOSITIONS, EVALUATION, EVALUATIONS, WEIGHTS
 
-FOLDER, RECORD, ANSWERS, COMPOSITION = (
-    "evals",
-    "evaluation.json",
-    "answers.parquet",
-    "composition.parquet",
-)
 SPLITS = ("train", "validation", "test")
 _AT_A_TIME = 8192
 """Rows that are projected together."""
@@ -135,7 +130,7 @@ def write_evaluation(
     answer: Callable[[], Mapping[str, pa.Table]],
     device: str,
 ) -> Evaluated:
-    """Score a run unless that was done, and write what a finished evaluation leaves.
+    """Score a run unless that was done and is whole, and write what an evaluation leaves.
 
     Args:
         folder: Of the run.
@@ -146,8 +141,9 @@ def write_evaluation(
     """
     weights = file_sha256(folder.path / WEIGHTS)
     made_id = content_id({**facts, **identity, "aligner": weights})
-    path = folder.path / FOLDER / made_id
-    if (path / RECORD).is_file():
+    path = folder.path / EVALUATIONS / made_id
+    has_table = any((path / name).is_file() for name in (ANSWERS, COMPOSITIONS))
+    if has_table and (path / EVALUATION).is_file():
         return Evaluated(made_id, path, made=False)
     started = time.monotonic()
     tables = answer()
@@ -166,7 +162,7 @@ def write_evaluation(
         "created_at": now(),
     }
     text = json.dumps(record, indent=1)
-    write_whole(path / RECORD, lambda path: path.write_text(text))
+    write_whole(path / EVALUATION, lambda path: path.write_text(text))
     return Evaluated(made_id, path, made=True)
 
 

@@ -24,6 +24,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 PAPER_SCALE = math.exp(2.6592)
 """14.28: S2's factor of the cosines, CLIP's at its start."""
+MAX_WIDTH = 1_000_000
+"""Channels, at most: far more than fit in memory."""
 _MASK_ROWS = 256
 """Rows of a batch whose dropout is drawn together, however the batch is split."""
 
@@ -53,6 +55,9 @@ class ProjectionConfig:
             )
         if self.width < 1:
             raise ConfigError(f"width must be at least 1, got {self.width}")
+        for name, most in (("depth", 1000), ("width", MAX_WIDTH)):
+            if getattr(self, name) > most:
+                raise ConfigError(f"{name} must be at most {most}, got {getattr(self, name)}")
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}")
 
@@ -87,6 +92,8 @@ class AlignerConfig:
             )
         if self.dim is not None and self.dim < 1:
             raise ConfigError(f"dim must be at least 1, got {self.dim}")
+        if self.dim is not None and self.dim > MAX_WIDTH:
+            raise ConfigError(f"dim must be at most {MAX_WIDTH}, got {self.dim}")
 
     def shared_width(self, text_width: int, image_width: int) -> int:
         """D, the channels of the embeddings of both sides."""

@@ -16,8 +16,7 @@ from xmodal.align.checkpoint import Checkpoint
 from xmodal.align.projection import Aligner, AlignerConfig, ProjectionConfig
 from xmodal.files import write_whole
 from xmodal.run_record import RecordFolder
-
-WEIGHTS = "aligner.safetensors"
+from xmodal.tables import WEIGHTS
 
 
 @dataclass(frozen=True)

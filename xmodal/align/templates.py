@@ -61,6 +61,10 @@ def template(name: str) -> str:
         raise ConfigError(
             f"template {name!r} asks for {{{odd[0]}}}: a class has {', '.join(FIELDS)}"
         )
+    try:
+        name.format(**dict.fromkeys(FIELDS, ""))
+    except (ValueError, LookupError, AttributeError) as error:
+        raise ConfigError(f"template {name!r} cannot be filled in: {error}") from None
     return name
 
 

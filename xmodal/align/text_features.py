@@ -86,6 +86,8 @@ class TextFeatureSet:
     path: Path
     names: str | None = None
     """Language or origin of class names that a user gave; None for the dataset's own."""
+    texts_sha256: str | None = None
+    """Of what was read; None for sets that were made before it was kept."""
 
     def open(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The memory-mapped array, float32 [N, D], read-only.
@@ -198,6 +200,7 @@ def _described(
         sha256=file_sha256(part / ARRAY),
         path=part.parent / made_id,
         names=source.names,
+        texts_sha256=source.sha256,
     )
 
 

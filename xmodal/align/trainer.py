@@ -92,11 +92,22 @@ class Trainer:
         return content_id([self.recipe.as_dict(), seeds, sizes, self.data_id])
 
     def start(self) -> TrainState:
-        """Fresh projections, drawn from seed_init, and their optimiser."""
+        """Fresh projections, drawn from seed_init, and their optimiser.
+
+        Raises:
+            ConfigError: They do not fit in memory.
+        """
         dtype = self.pairs.text.dtype
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed_init)
-            aligner = Aligner(self.recipe.aligner, *self.pairs.widths)
+            try:
+                aligner = Aligner(self.recipe.aligner, *self.pairs.widths)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise ConfigError(
+                    "the projections do not fit in memory: take a smaller width or depth"
+                ) from error
         aligner.to(
             self.device or self.pairs.text.device,
             dtype if dtype == torch.float64 else torch.float32,

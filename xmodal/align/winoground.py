@@ -17,19 +17,8 @@ import pyarrow.parquet as pq
 
 from taxonomy.errors import DataError
 from xmodal.align.caption_record import below, clean
+from xmodal.tables import COMPOSITION
 
-COMPOSITION = pa.schema(
-    [
-        pa.field("example_id", pa.int64(), nullable=False),
-        pa.field("tag", pa.string()),
-        # cosine of caption 0 or 1 with picture 0 or 1; 0 goes with 0, 1 with 1
-        pa.field("c0_i0", pa.float32(), nullable=False),
-        pa.field("c1_i0", pa.float32(), nullable=False),
-        pa.field("c0_i1", pa.float32(), nullable=False),
-        pa.field("c1_i1", pa.float32(), nullable=False),
-    ]
-)
-"""The columns of table align_composition, but for whose evaluation it is."""
 LINES, PICTURES = "examples.jsonl", "images"
 _NEEDED = ("id", "image_0", "image_1", "caption_0", "caption_1")
 _SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".webp")

@@ -14,8 +14,6 @@ from taxonomy.hashing import content_id
 from taxonomy.model import Taxonomy, one_of
 from xmodal.align.class_lists import read_class_list
 from xmodal.align.evaluate import (
-    ANSWERS,
-    COMPOSITION,
     SPLITS,
     Evaluated,
     answer_captions,
@@ -37,6 +35,7 @@ from xmodal.machine import device_meant
 from xmodal.store import Store
 from xmodal.store.separations import Part, load_part
 from xmodal.store.store import resolve_id
+from xmodal.tables import ANSWERS, COMPOSITIONS
 
 # one statement a table: identifiers cannot be parameters
 _ROWS = {
@@ -196,7 +195,7 @@ def evaluate_winoground(
             embed(aligner, side, torch.as_tensor(rows)).numpy()
             for side, rows in (("text", texts), ("image", pictures))
         ]
-        return {COMPOSITION: compose(examples, *vectors)}
+        return {COMPOSITIONS: compose(examples, *vectors)}
 
     said = [[one.example_id, one.captions, one.tag] for one in examples]
     seen = [sha256(image).hexdigest() for image in images_of(examples)]

@@ -17,7 +17,7 @@ from taxonomy.separation import read_classes
 from taxonomy.separation.edges import Edges
 from xmodal.align.caption_pairs import choose_captions
 from xmodal.align.class_pairs import Chosen, ClassWorld
-from xmodal.align.evaluate import ANSWERS, Evaluated, answer_classes, write_evaluation
+from xmodal.align.evaluate import Evaluated, answer_classes, write_evaluation
 from xmodal.align.pairs import Pairs
 from xmodal.align.recipes import Recipe
 from xmodal.align.run import AlignResult, AlignSpec, train_run
@@ -28,6 +28,7 @@ from xmodal.features.extract import load_features
 from xmodal.jobs import runs_dir
 from xmodal.store import Store
 from xmodal.store.separations import Part, load_part
+from xmodal.tables import ANSWERS
 
 OnRunStep = Callable[[int, int, int, float], None]
 """Called with (place of the run, step, steps in all, loss)."""
@@ -96,7 +97,9 @@ def _align_job(job: AlignJob, on_step: Callable[[int, int, float], None] | None)
             recipe=job.recipe,
             seed_init=job.seed,
             seed_order=job.seed,
-            data_id=content_id([data.chosen.data_id, job.separation_id, job.level, job.arm]),
+            data_id=content_id(
+                [data.chosen.data_id, job.separation_id, job.level, job.arm, data.settings]
+            ),
             rows=job.rows,
             offload=job.offload,
             device=where,

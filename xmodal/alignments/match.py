@@ -10,6 +10,8 @@ from taxonomy.errors import DataError
 Row = Mapping[str, Any]
 _READER = ("lm_hash", "lm_init", "pooling", "layer", "longest")
 _ENCODER = ("encoder", "revision", "weights_sha256", "layer", "pooling", "width")
+_PREPARED = ("side", "fit", "precision")
+"""How pictures were encoded, where both tables say so."""
 
 
 def same_reader(a: Row, b: Row) -> bool:
@@ -49,7 +51,8 @@ def check_encoder(pictures: Row, trained: Row) -> None:
     what, mine = _name(pictures), _name(trained)
     if what == mine:
         return
-    for name in _ENCODER:
+    both = [name for name in _PREPARED if name in pictures and name in trained]
+    for name in (*_ENCODER, *both):
         if pictures[name] != trained[name]:
             raise DataError(
                 f"{what} have {name} {pictures[name]}, trained were {mine} with {trained[name]}: "

@@ -33,6 +33,7 @@ from xmodal.alignments.captions import bundled_nouns, stored_captions
 from xmodal.lms.reader import LONGEST, Pooling
 from xmodal.lms.words import BAG_OF_WORDS, load_reader
 from xmodal.machine import device_meant
+from xmodal.pipeline import check_seeds
 from xmodal.store import Store
 from xmodal.store.rows import TextFeatureSetRow
 from xmodal.store.store import resolve_id
@@ -98,6 +99,9 @@ def ensure_text_features(
     """
     if longest < 2:
         raise ConfigError(f"longest must be at least 2 tokens, got {longest}")
+    if longest >= 2**31:
+        raise ConfigError(f"longest must be below 2147483648 tokens, got {longest}")
+    check_seeds([seed])
     if batch_tokens is not None and batch_tokens < 1:
         raise ConfigError(f"batch-tokens must be at least 1, got {batch_tokens}")
     if language is not None and names is None:
@@ -258,5 +262,8 @@ def _column(path: Path) -> list[str]:
     if name is None:
         have = ", ".join(file.schema_arrow.names)
         raise DataError(f"{path} has no column caption or text, only {have}")
-    texts: list[str] = file.read([name])[name].to_pylist()
+    texts: list[Any] = file.read([name])[name].to_pylist()
+    odd = next((one for one in texts if one is not None and not isinstance(one, str)), None)
+    if odd is not None:
+        raise DataError(f"{path}: column {name} must hold texts, got {str(odd)[:40]!r}")
     return texts

@@ -80,6 +80,11 @@ def closing(
     against = {
         (level, reader): row for (level, reader, _), row in _one_each(differences, store).items()
     }
+    if lacking := [level for level in sizes if (level, readers[0], "separated") not in by]:
+        raise StoreError(
+            f"{store} has no score of {readers[0]} at level {lacking[0]}: `xmodal store sync "
+            f"--store {store}` says what cannot be brought in"
+        )
     yield ""
     yield _table(sizes, by, readers, TOP1)
     yield _table(sizes, by, readers, TOP5)

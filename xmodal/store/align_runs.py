@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xmodal.store.folders import (
-    EVALUATION,
     METRIC,
     FolderError,
     checked,
@@ -28,18 +27,16 @@ from xmodal.store.rows import (
     AlignRunRecord,
     AlignRunRow,
 )
-from xmodal.tables import ANSWER, COMPOSITION
+from xmodal.tables import ANSWER, ANSWERS, COMPOSITION, COMPOSITIONS, EVALUATION, WEIGHTS
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-ANSWER_FILE, COMPOSITION_FILE = "answers.parquet", "composition.parquet"
-WEIGHTS = "aligner.safetensors"
 TASKS = ("zero-shot", "seen", "generalised", "text-to-image", "image-to-text")
 
 _TABLES = (
-    (ANSWER_FILE, "align_answer", ANSWER),
-    (COMPOSITION_FILE, "align_composition", COMPOSITION),
+    (ANSWERS, "align_answer", ANSWER),
+    (COMPOSITIONS, "align_composition", COMPOSITION),
 )
 
 # what a run and an evaluation name, and where it must be; one statement a table
@@ -105,7 +102,7 @@ def sync_align_evaluations(store: Store, run_folder: Path) -> tuple[int, list[tu
 def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
     there = [part for part in _TABLES if (folder / part[0]).is_file()]
     if not there:
-        raise FolderError(f"{ANSWER_FILE} or {COMPOSITION_FILE} must be there")
+        raise FolderError(f"{ANSWERS} or {COMPOSITIONS} must be there")
     found = content_hash(folder, (EVALUATION, *(name for name, _, _ in there)))
     if found == known_hash:
         return False
@@ -121,7 +118,7 @@ def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
     tables = {}
     for name, table, schema in there:
         rows = read_parquet(folder / name, schema)
-        if name == ANSWER_FILE:
+        if name == ANSWERS:
             _check_answers(rows)
         tables[table] = (rows, schema)
     with store.transaction():

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from xmodal.store.folders import (
-    EVALUATION,
     FolderError,
     check_examples,
     check_logits,
@@ -21,6 +20,7 @@ from xmodal.store.folders import (
     read_parquet,
 )
 from xmodal.store.rows import EvaluationRecord, EvaluationRow
+from xmodal.tables import EVALUATION
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store

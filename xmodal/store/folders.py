@@ -14,14 +14,13 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from xmodal.store.rows import Row
+from xmodal.tables import EVALUATION, EVALUATIONS
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
 R = TypeVar("R", bound=Row)
 
-EVALUATIONS, EVALUATION = "evals", "evaluation.json"
-"""Where a run's evaluations lie in its folder, and the record of each."""
 METRIC = pa.schema(
     [
         pa.field("step", pa.int64(), nullable=False),

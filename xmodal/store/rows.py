@@ -134,6 +134,7 @@ class TextFeatureSetRow(Row):
     sha256: str
     path: str
     names: str | None
+    texts_sha256: str | None
 
 
 class SeparationRow(Row):

@@ -117,6 +117,8 @@ def test_bf16_is_near() -> None:
         (ProjectionConfig, {"activation": "tanh"}, "activation must be one of relu, gelu, swish"),
         (ProjectionConfig, {"depth": 1}, "depth of an mlp must be at least 2, got 1"),
         (ProjectionConfig, {"width": 0}, "width must be at least 1, got 0"),
+        (ProjectionConfig, {"width": 10**11}, "width must be at most 1000000, got 100000000000"),
+        (ProjectionConfig, {"depth": 1001}, "depth must be at most 1000, got 1001"),
         (ProjectionConfig, {"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
         (AlignerConfig, {"scale": 0.0}, "scale must be above 0 and at most 100, got 0.0"),
         (AlignerConfig, {"text": small.IDENTITY}, "text and image are both kind identity"),

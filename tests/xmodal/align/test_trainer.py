@@ -253,3 +253,12 @@ def test_bad_settings_of_a_run_are_refused() -> None:
         small.trainer(rows=0)
     with pytest.raises(ConfigError, match="log_every must be at least 1, got 0"):
         small.trainer(log_every=0)
+
+
+def test_projections_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
+
+    monkeypatch.setattr(trainer_module, "Aligner", full)
+    with pytest.raises(ConfigError, match=r"^the projections do not fit in memory: take a smaller"):
+        small.trainer().start()
