@@ -1,0 +1,1 @@
+"""Binding: what a small decoder does to tell which colour goes with which shape."""
