@@ -69,6 +69,22 @@ class DecoderConfig:
 class Decoder(nn.Module):
     """Token sequences in, logits at the answers out; R decoders at once."""
 
+    embed: nn.Parameter
+    qkv: nn.Parameter
+    qkv_bias: nn.Parameter
+    out: nn.Parameter
+    up: nn.Parameter
+    up_bias: nn.Parameter
+    down: nn.Parameter
+    norm_in: nn.Parameter
+    norm_mid: nn.Parameter
+    norm: nn.Parameter
+    place: nn.Parameter
+    """Of learned positions."""
+    image_in: nn.Parameter
+    """Of decoders that see images."""
+    image_bias: nn.Parameter
+
     def __init__(self, config: DecoderConfig, seeds: Sequence[int]) -> None:
         """Fresh weights.
 
@@ -91,6 +107,35 @@ class Decoder(nn.Module):
     def n_layers(self) -> int:
         """L."""
         return self.config.n_layers
+
+    @torch.no_grad()
+    def take(self, others: Sequence[Decoder]) -> None:
+        """Take the weights of decoders of one run each, in order.
+
+        What only this one has, such as the way in for image tokens, stays as drawn.
+
+        Raises:
+            ConfigError: They are of another shape.
+        """
+        for run, other in enumerate(others):
+            theirs = dict(other.named_parameters())
+            for name, value in self.named_parameters():
+                if name not in theirs:
+                    if name in ("image_in", "image_bias"):
+                        continue
+                    raise ConfigError(f"the decoder to start from has no {name}")
+                if theirs[name].shape[1:] != value.shape[1:]:
+                    raise ConfigError(
+                        f"the decoder to start from must have {name} of shape "
+                        f"{list(value.shape[1:])}, got {list(theirs[name].shape[1:])}"
+                    )
+                value[run] = theirs[name][0].to(value)
+
+    def flops(self, n_tokens: int, n_answers: int) -> float:
+        """Of one sequence, forward: two a multiplication with a weight or an attended value."""
+        width, layers = self.config.width, self.config.n_layers
+        blocks = layers * n_tokens * (2 * 12 * width**2 + 4 * n_tokens * width)
+        return float(blocks + 2 * n_answers * width * N_TOKENS)
 
     def slice(self, run: int) -> Decoder:
         """A decoder of one run, with a copy of its weights."""
@@ -131,7 +176,7 @@ class Decoder(nn.Module):
         flat = hidden.flatten(1, -2)
         flat = _normed(flat, self.norm[:, None])
         out = torch.bmm(flat, self.embed.to(flat.dtype).transpose(1, 2))
-        return out.unflatten(1, hidden.shape[1:-1])
+        return out.view(*hidden.shape[:-1], -1)
 
     def hidden(
         self,
@@ -170,7 +215,7 @@ class Decoder(nn.Module):
             if bool(where.any()):
                 raise ValueError("the sequences want image tokens, got none")
             return x
-        if "image_in" not in dict(self.named_parameters()):
+        if self.config.image_width is None:
             raise ConfigError("this decoder sees no images: give it an image_width")
         shown = torch.bmm(image.flatten(1, 2).to(x.dtype), self.image_in)
         shown = shown + self.image_bias[:, None]
@@ -210,16 +255,16 @@ class Decoder(nn.Module):
         heads = self.config.n_heads
         inner = _normed(x, self.norm_in[:, layer, None])
         qkv = torch.baddbmm(self.qkv_bias[:, layer, None], inner, self.qkv[:, layer])
-        q, k, v = qkv.view(n_runs * count, n // count, 3, heads, width // heads).permute(
+        parts = qkv.view(n_runs * count, n // count, 3, heads, width // heads).permute(
             2, 0, 3, 1, 4
         )
-        if turn is not None:
-            q, k = _turned(q, *turn), _turned(k, *turn)
+        q_and_k, v = parts[:2], parts[2]
+        q, k = q_and_k if turn is None else _turned(q_and_k, *turn)
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = torch.baddbmm(x, seen.transpose(1, 2).reshape(n_runs, n, width), self.out[:, layer])
         inner = _normed(x, self.norm_mid[:, layer, None])
         up = torch.baddbmm(self.up_bias[:, layer, None], inner, self.up[:, layer])
-        return torch.baddbmm(x, F.gelu(up, approximate="tanh"), self.down[:, layer])
+        return torch.baddbmm(x, F.relu(up), self.down[:, layer])
 
 
 def _draw(config: DecoderConfig, seed: int) -> dict[str, Tensor]:
@@ -260,8 +305,8 @@ def _draw(config: DecoderConfig, seed: int) -> dict[str, Tensor]:
 
 
 def _normed(x: Tensor, gain: Tensor) -> Tensor:
-    """Root mean square one, times the gain; [R, N, W]."""
-    return F.rms_norm(x, x.shape[-1:], eps=1e-6) * gain
+    """Mean zero, standard deviation one, times the gain; [R, N, W]."""
+    return F.layer_norm(x, x.shape[-1:]) * gain
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

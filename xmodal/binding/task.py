@@ -47,6 +47,9 @@ class Layout:
     noise_to: int | None = None
     """Noise tokens up to this length of the context in place of `noise`; the length of an image
     makes the arm that is matched in tokens."""
+    offset: int = 0
+    """Positions that each sequence is stretched by at most: pairs, and the question, are shifted
+    apart by random offsets (position random-offset, while training)."""
     marker: bool = True
     """Ask with an answer token after the query word, so that what is read off is not the query's
     own token."""
@@ -58,6 +61,8 @@ class Layout:
         one_of("noise_between", self.noise_between, NOISE_BETWEEN)
         if self.noise < 0:
             raise ConfigError(f"noise must be at least 0, got {self.noise}")
+        if self.offset < 0:
+            raise ConfigError(f"offset must be at least 0, got {self.offset}")
         if self.noise and self.noise_to is not None:
             raise ConfigError("noise and noise_to exclude one another: give one of the two")
         if self.context != "text" and (self.noise or self.noise_to):
@@ -83,7 +88,7 @@ class Scenes:
     order: Tensor
     """int64 [R, B, N]: the object whose association stands first, second, ..."""
     gaps: Tensor
-    """float32 [R, B, 2 N] in [0, 1): where noise goes."""
+    """float32 [R, B, 4 N + 2] in [0, 1): where noise goes (the first 2 N) and offsets."""
 
     @property
     def n_objects(self) -> int:
@@ -115,6 +120,12 @@ class Sequences:
         n, of = len(self.segments), self.segments
         causal = torch.ones(n, n, dtype=torch.bool, device=of.device).tril()
         return causal & ((of[None] == SHARED) | (of[None] == of[:, None]))
+
+    def repeated(self, n_runs: int) -> Sequences:
+        """The same sequences for several runs; of one."""
+        each = (self.ids, self.positions, self.targets)
+        ids, positions, targets = (one.expand(n_runs, *one.shape[1:]) for one in each)
+        return replace(self, ids=ids, positions=positions, targets=targets)
 
     def only(self, questions: Sequence[int]) -> Sequences:
         """The same sequences with some of their questions.
@@ -174,9 +185,10 @@ def draw_scenes(
             f"got {n_objects}"
         )
     sizes = (vocabulary.n_colours, vocabulary.n_shapes, vocabulary.n_items, n_objects)
-    total = sum(sizes) + 2 * n_objects
+    n_gaps = 4 * n_objects + 2
+    total = sum(sizes) + n_gaps
     drawn = torch.stack([torch.rand(count, total, generator=one, device=one.device) for one in of])
-    *parts, gaps = drawn.split([*sizes, 2 * n_objects], dim=-1)
+    *parts, gaps = torch.split(drawn, [*sizes, n_gaps], dim=-1)
     colours, shapes, items, order = (one.topk(n_objects).indices for one in parts)
     return Scenes(colours, shapes, items, order, gaps)
 
@@ -257,11 +269,28 @@ def _positions(
         if layout.noise_between == "objects":
             before = cuts[..., :n].sort(-1).values.repeat_interleave(2, dim=-1)
         else:
-            before = cuts.sort(-1).values
+            before = cuts[..., : 2 * n].sort(-1).values
         rest = torch.full((*leading, n_shared - 2 * n), n_noise, device=device)
         shared = shared + torch.cat([before, rest], dim=-1)
     asked = n_shared + n_noise + torch.arange(n_block, device=device).repeat(n_questions)
-    return torch.cat([shared, asked.expand(*leading, -1)], dim=-1)
+    asked = asked.expand(*leading, -1)
+    if layout.offset:
+        shift = (scenes.gaps[..., 2 * n :] * (layout.offset + 1)).long().sort(-1).values
+        shared, asked = shared + _spread(shift, layout, n, n_shared), asked + shift[..., -1:]
+    return torch.cat([shared, asked], dim=-1)
+
+
+def _spread(shift: Tensor, layout: Layout, n: int, n_shared: int) -> Tensor:
+    """Shifts of units (pairs, the end of the context) as shifts of their tokens, [..., T]."""
+    if layout.context == "none":
+        return shift[..., :n].repeat_interleave(2, dim=-1)
+    n_context = n_shared - 1 - 2 * n
+    if layout.context == "image":
+        context = shift[..., :1].expand(*shift.shape[:-1], n_context)
+    else:
+        context = shift[..., :n].repeat_interleave(2, dim=-1)
+    pairs = shift[..., n + 1 : 2 * n + 1].repeat_interleave(2, dim=-1)
+    return torch.cat([context, shift[..., n : n + 1], pairs], dim=-1)
 
 
 def _pairs(first: Tensor, second: Tensor) -> Tensor:

@@ -1,0 +1,122 @@
+"""Recipes by name and size, and every combination of factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from taxonomy.errors import ConfigError, unknown
+from xmodal.binding.decoder import DecoderConfig
+from xmodal.binding.recipes import ARMS, FACTORS, Recipe, arm_name, arm_stages
+from xmodal.binding.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """A decoder, what it is shown, and how many steps the stages of an arm have."""
+
+    decoder: DecoderConfig
+    steps: Mapping[str, int]
+    """lessons, text, second, third."""
+    settings: Mapping[str, Any]
+    """Of the recipe."""
+
+
+SIZES = {
+    # The paper gives layers, width, heads, bf16 and "up to 8 objects". Everything else here is
+    # this package's choice: optimiser, batch, steps, vocabulary.
+    "paper": Size(
+        decoder=DecoderConfig(n_layers=12, width=128, n_heads=4),
+        steps={"lessons": 3000, "text": 6000, "second": 6000, "third": 3000},
+        settings={
+            "n_from": 2, "n_to": 8, "n_most": 16, "batch_size": 256, "n_questions": 8,
+            "vocabulary": Vocabulary(n_colours=32, n_shapes=32, n_items=32),
+            "learning_rate": 2e-3, "precision": "bfloat16", "evaluate_every": 500,
+        },
+    ),
+    "small": Size(
+        decoder=DecoderConfig(n_layers=4, width=64, n_heads=4),
+        steps={"lessons": 900, "text": 600, "second": 500, "third": 500},
+        settings={
+            "n_from": 2, "n_to": 4, "n_most": 8, "batch_size": 64, "n_questions": 4,
+            "vocabulary": Vocabulary(n_colours=16, n_shapes=16, n_items=16),
+            "learning_rate": 3e-3,
+        },
+    ),
+}  # fmt: skip
+"""Sizes by name: paper for a GPU, small for a CPU."""
+
+
+def arm_recipe(
+    arm: str,
+    size: str = "small",
+    *,
+    from_start: bool = False,
+    steps: Mapping[str, int] | None = None,
+    decoder: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> tuple[Recipe, dict[str, bool]]:
+    """The recipe of an arm, and the factors that it uses.
+
+    Args:
+        arm: A name of ARMS, or factors joined by +.
+        size: A name of SIZES.
+        from_start: Without the lessons and the first stage: it starts from a decoder that has them.
+        steps: In place of the size's: lessons, text, second, third, expansion.
+        decoder: Settings of the decoder in place of the size's.
+        **settings: Of the recipe, in place of the size's.
+
+    Raises:
+        ConfigError: No such arm, size or setting.
+    """
+    if size not in SIZES:
+        raise ConfigError(unknown("size", size, SIZES))
+    of = SIZES[size]
+    factors = factors_of(arm)
+    counts = {**of.steps, **(steps or {})}
+    if from_start:
+        counts |= {"lessons": 0, "text": 0}
+    given = {**of.settings, **settings}
+    if factors["noise"] and not given.get("noise") and given.get("noise_to") is None:
+        given["noise"] = 8 * given["n_to"]
+    recipe = Recipe(
+        name=size,
+        stages=arm_stages(factors, **counts),
+        decoder=replace(of.decoder, **(decoder or {})),
+        **given,
+    )
+    return recipe, factors | {"expansion": bool(counts.get("expansion"))}
+
+
+def factors_of(arm: str) -> dict[str, bool]:
+    """By factor whether an arm uses it.
+
+    Raises:
+        ConfigError: No such arm or factor.
+    """
+    if arm in ARMS:
+        said = set(ARMS[arm])
+    else:
+        said = set(arm.split("+"))
+        if said - set(FACTORS):
+            raise ConfigError(
+                f"{unknown('arm', arm, ARMS)}; or factors joined by +, of {', '.join(FACTORS)}"
+            )
+    return {name: name in said for name in FACTORS}
+
+
+def factorial(names: Sequence[str] = FACTORS) -> list[str]:
+    """Every combination of factors, by the names of the arms.
+
+    Raises:
+        ConfigError: No such factor.
+    """
+    for one in names:
+        if one not in FACTORS:
+            raise ConfigError(unknown("factor", one, FACTORS))
+    return [
+        arm_name(dict(zip(names, used, strict=True)))
+        for used in product((False, True), repeat=len(names))
+    ]
