@@ -92,7 +92,7 @@ class Recipe:
     noise_between: str = "objects"
     order: str = "shuffled"
     """Of the associations."""
-    marker: bool = True
+    marker: bool = False
     """Questions end with an answer token."""
     guided: bool = True
     """In lessons pairs and hops, half of the blocks shall have found the shape, by the same

@@ -45,10 +45,22 @@ class BindingSpec:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def run_id(self, place: int) -> str:
-        """Hash of everything that the trained weights depend on but for the machine."""
+        """Of the run of a place; see run_id_of."""
         start = None if self.starts is None else self.starts[place][0]
-        pictures = self.scene_facts.get("sha256") if self.recipe.uses_images else None
-        return content_id(["binding", self.recipe.as_dict(), self.seeds[place], start, pictures])
+        return run_id_of(self.recipe, self.seeds[place], start, self.scene_facts.get("sha256"))
+
+
+def run_id_of(recipe: Recipe, seed: int, start: str | None, pictures: str | None) -> str:
+    """Hash of everything that the trained weights depend on but for the machine.
+
+    Args:
+        recipe: All settings.
+        seed: Of initialisation and of what is drawn.
+        start: The run whose weights it starts from.
+        pictures: sha256 of the scene set; without meaning for a recipe without images.
+    """
+    shown = pictures if recipe.uses_images else None
+    return content_id(["binding", recipe.as_dict(), seed, start, shown])
 
 
 @dataclass(frozen=True)

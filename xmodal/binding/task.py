@@ -50,7 +50,7 @@ class Layout:
     offset: int = 0
     """Positions that each sequence is stretched by at most: pairs, and the question, are shifted
     apart by random offsets (position random-offset, while training)."""
-    marker: bool = True
+    marker: bool = False
     """Ask with an answer token after the query word, so that what is read off is not the query's
     own token."""
 

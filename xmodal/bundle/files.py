@@ -24,6 +24,11 @@ def data_file(name: str) -> Path:
     return path
 
 
+def data_folder(name: str) -> Path:
+    """The path of a folder of the bundle; there may be none."""
+    return _DATA / name
+
+
 def cache_dir() -> Path:
     """The folder for files that can be made again: XMODAL_CACHE, or the user's cache folder."""
     chosen = os.environ.get("XMODAL_CACHE")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from taxonomy.errors import ConfigError
-from xmodal.align.grids import GRIDS, read_settings, recipes, settings
+from xmodal.align.grids import GRIDS, recipes, settings
+from xmodal.settings import read_settings
 from xmodal.align.recipes import RECIPES, named_recipe
 
 
@@ -54,12 +55,14 @@ def test_no_patience_is_a_value() -> None:
 
 
 def test_values_have_the_type_of_their_setting() -> None:
-    assert read_settings(["patience=none", "n_steps=10,20,10", "scale=14", "n_steps=5"]) == {
+    assert read_settings(
+        ["patience=none", "n_steps=10,20,10", "scale=14", "n_steps=5"], settings()
+    ) == {
         "patience": (None,),
         "n_steps": (10, 20, 5),
         "scale": (14.0,),
     }
-    assert type(read_settings(["scale=14"])["scale"][0]) is float
+    assert type(read_settings(["scale=14"], settings())["scale"][0]) is float
 
 
 @pytest.mark.parametrize(
