@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.align import app as align_app
+from cli.binding import app as binding_app
 from cli.bundle import app as bundle_app
 from cli.ceiling import ceiling
 from cli.coherence import coherence
@@ -35,6 +36,7 @@ app.command("probe")(probe)
 app.command("query")(query)
 app.command("train")(train)
 app.add_typer(align_app, name="align")
+app.add_typer(binding_app, name="binding")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(features_app, name="features")
 app.add_typer(released_app, name="import")

@@ -123,7 +123,7 @@ def look(
     pictures: Pictures | None = None,
 ) -> list[list[Row]]:
     """Rows of table binding_accuracy at a moment, for each run."""
-    count = recipe.n_evaluated * (8 if ends_stage else 1)
+    count = recipe.n_evaluated * (4 if ends_stage else 1)
     found: list[list[Row]] = [[] for _ in range(decoder.n_runs)]
     for asked in looks_of(recipe, pictures, end=ends_stage):
         for n in range(recipe.n_from, recipe.n_most + 1):

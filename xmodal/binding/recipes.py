@@ -110,7 +110,7 @@ class Recipe:
     evaluate_every: int = 250
     """Steps between two looks at accuracy; ends of stages have one too."""
     n_evaluated: int = 256
-    """Sequences of a look, for each number of objects; eight times as many at ends of stages."""
+    """Sequences of a look, for each number of objects; four times as many at ends of stages."""
     keep_every: int | None = None
     """Steps between two kept copies of the weights, to probe; those at ends of stages are always
     kept."""

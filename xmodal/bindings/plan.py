@@ -35,7 +35,7 @@ class Plan:
 
 def known_settings() -> dict[str, str]:
     """Every setting that can be changed by name, with the type of its values."""
-    found = {name: "int" for name in STEP_COUNTS}
+    found = dict.fromkeys(STEP_COUNTS, "int")
     for config in (Recipe, DecoderConfig, Vocabulary):
         found |= {one.name: str(one.type) for one in fields(config)}
     return {name: kind for name, kind in found.items() if name not in _NOT_SETTINGS}
@@ -117,8 +117,14 @@ def plan_binding(
                     before[ids] = first
                 jobs.append(
                     BindingJob(
-                        store=store, arm=name, recipe=recipe, factors=factors, seeds=group,
-                        start_run_ids=ids, device=device, **pictures,
+                        store=store,
+                        arm=name,
+                        recipe=recipe,
+                        factors=factors,
+                        seeds=group,
+                        start_run_ids=ids,
+                        device=device,
+                        **pictures,
                     )  # fmt: skip
                 )
     return Plan(list(before.values()), jobs)

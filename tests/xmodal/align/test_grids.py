@@ -6,8 +6,8 @@ import pytest
 
 from taxonomy.errors import ConfigError
 from xmodal.align.grids import GRIDS, recipes, settings
-from xmodal.settings import read_settings
 from xmodal.align.recipes import RECIPES, named_recipe
+from xmodal.settings import read_settings
 
 
 def test_the_recipe_itself() -> None:

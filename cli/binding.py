@@ -1,0 +1,12 @@
+"""`xmodal binding`: how a decoder tells which colour goes with which shape."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.binding_train import train
+
+app = typer.Typer(
+    help="Whether seeing changes how a decoder binds colours to shapes.", no_args_is_help=True
+)
+app.command("train")(train)
