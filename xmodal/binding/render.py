@@ -47,7 +47,7 @@ def render(colours: Tensor, shapes: Tensor, places: Places, side: int) -> Tensor
     # where the middles of pixels lie within the shape's square, from -1 to 1
     within = (at + 0.5 - places.centres[..., None] * side) / (pixels[..., None, None] / 2)
     x, y = within[..., 0, None, :], within[..., 1, :, None]
-    distance = _sampled(distances, shapes[..., None, None], *torch.broadcast_tensors(x, y))
+    distance = _sampled(distances, shapes[..., None, None], x, y)
     covered = (0.5 - distance * pixels[..., None, None] / 2).clamp(0, 1)
     seen = (at >= 0) & (at < side)
     covered = covered * (seen[..., 0, None, :] & seen[..., 1, :, None])
@@ -57,7 +57,7 @@ def render(colours: Tensor, shapes: Tensor, places: Places, side: int) -> Tensor
     taken = covered[:, None] * (1 - rgb[colours]).permute(0, 2, 1)[..., None, None]
     drawn = torch.zeros(count, 3, side * side, device=device)
     drawn.scatter_add_(2, flat.flatten(1)[:, None].expand(-1, 3, -1), taken.flatten(2))
-    return (1 - drawn).clamp(0, 1).unflatten(-1, (side, side))
+    return (1 - drawn).clamp(0, 1).view(count, 3, side, side)
 
 
 @functools.lru_cache(maxsize=4)
@@ -66,13 +66,14 @@ def _stored(device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def _sampled(distances: Tensor, shapes: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Distances between the samples of textures, bilinear; outside of them those at the rim."""
+    """Distances between the samples of textures, bilinear; growing outside of them."""
     scale = (TEXTURE - 1) / (2 * REACH)
     px, py = (((one + REACH) * scale).clamp(0, TEXTURE - 1.001) for one in (x, y))
+    beyond = (torch.maximum(x.abs(), y.abs()) - REACH).clamp_min(0)
     left, top = px.long(), py.long()
     px, py = px - left, py - top
     start = (shapes * TEXTURE + top) * TEXTURE + left
     flat = distances.flatten()
     upper = torch.lerp(flat[start], flat[start + 1], px)
     lower = torch.lerp(flat[start + TEXTURE], flat[start + TEXTURE + 1], px)
-    return torch.lerp(upper, lower, py)
+    return torch.lerp(upper, lower, py) + beyond

@@ -81,6 +81,14 @@ class Places:
     sizes: Tensor
     """float32 [..., N]: width and height."""
 
+    def __getitem__(self, scenes: Any) -> Places:
+        """Those of some scenes, by anything that indexes the first dimension."""
+        return Places(self.centres[scenes], self.sizes[scenes])
+
+    def to(self, device: str | torch.device) -> Places:
+        """The same on a device."""
+        return Places(self.centres.to(device), self.sizes.to(device))
+
 
 def draw_places(
     of: torch.Generator | Sequence[torch.Generator],

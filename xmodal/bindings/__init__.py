@@ -1,0 +1,1 @@
+"""Binding, between the store and what lies beside it."""
