@@ -73,8 +73,11 @@ def as_stored(tokens: Tensor, dtype: str) -> np.ndarray[Any, Any]:
 
     Args:
         tokens: float32.
-        dtype: float32; or bfloat16, rounded to the nearest and given as uint16.
+        dtype: float32; float16, rounded to the nearest; or bfloat16, so too and given as uint16.
     """
+    if dtype == "float16":
+        short: np.ndarray[Any, Any] = tokens.half().contiguous().numpy()
+        return short
     if dtype == "float32":
         plain: np.ndarray[Any, Any] = tokens.contiguous().numpy()
         return plain

@@ -64,11 +64,11 @@ class ArrayFile:
     path: Path
     shape: tuple[int, int, int]
     dtype: str
-    """float32 or bfloat16."""
+    """float32, float16 or bfloat16."""
 
     @property
     def _stored(self) -> np.dtype[Any]:
-        return np.dtype(np.uint16 if self.dtype == "bfloat16" else np.float32)
+        return np.dtype("uint16" if self.dtype == "bfloat16" else self.dtype)
 
     @property
     def row_bytes(self) -> int:
