@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from cli.binding_data import data
 from cli.binding_train import train
 
 app = typer.Typer(
     help="Whether seeing changes how a decoder binds colours to shapes.", no_args_is_help=True
 )
+app.command("data")(data)
 app.command("train")(train)

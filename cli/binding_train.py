@@ -25,8 +25,8 @@ def train(
         list[str] | None,
         typer.Option(
             help="text, noise-text, image-text, noise-image-text, grounding-text, "
-            "grounding-image-text, or factors (noise, grounding, image, mixing) joined by +; may be "
-            "repeated. Every arm has the same steps and questions.  [default: text]"
+            "grounding-image-text, or factors (noise, grounding, image, mixing) joined by +; may "
+            "be repeated. Every arm has the same steps and questions.  [default: text]"
         ),
     ] = None,
     start: Annotated[

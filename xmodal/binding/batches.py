@@ -5,43 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from taxonomy.errors import ConfigError
 from taxonomy.hashing import hash63
+from xmodal.binding.pictures import Grounding, ScenePictures
 from xmodal.binding.recipes import GUIDED, Recipe
 from xmodal.binding.task import Layout, Scenes, Sequences, draw_scenes, generators, lay_out
 from xmodal.binding.vocabulary import COLOUR_0, SHAPE_0, Vocabulary
-
-
-class Pictures(Protocol):
-    """Image tokens of scenes, from a frozen encoder."""
-
-    @property
-    def n_tokens(self) -> int:
-        """Image tokens of a scene, P."""
-
-    @property
-    def width(self) -> int:
-        """Channels of an image token, Dv."""
-
-    def draw(
-        self, of: Sequence[Any], count: int, n_objects: int, vocabulary: Vocabulary, part: str
-    ) -> tuple[Scenes, Tensor]:
-        """Scenes with their image tokens, float [R, B, P, Dv]; part train or test."""
-
-    def ground(
-        self,
-        of: Sequence[Any],
-        count: int,
-        n_questions: int,
-        n_objects: int,
-        vocabulary: Vocabulary,
-    ) -> tuple[Sequences, Tensor]:
-        """Questions of feature grounding, with the image tokens that they show."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +29,8 @@ class Batch:
     guide: tuple[Tensor, Tensor] | None = None
     """Of a guided lesson: int64 [G], the questions whose answer goes through a shape, and int64
     [R, B, G], that shape as a token: what half of the blocks shall have found."""
+    ground: Grounding | None = None
+    """Of feature grounding: what its last question chooses among."""
 
 
 def batch_of(
@@ -62,7 +38,7 @@ def batch_of(
     step: int,
     seeds: Sequence[int],
     device: torch.device,
-    pictures: Pictures | None = None,
+    pictures: ScenePictures | None = None,
 ) -> Batch:
     """What a step shows to each run.
 
@@ -86,10 +62,11 @@ def batch_of(
     if lesson == "grounding":
         if pictures is None:
             raise ConfigError("lesson grounding needs a scene set")
-        sequences, shown = pictures.ground(
-            of, recipe.batch_size, min(n, recipe.n_questions), n, words
-        )
-        return Batch(sequences, shown, lesson)
+        # two questions of each token: as many in all as any other step asks
+        count = recipe.batch_size * min(n, recipe.n_questions) // 2
+        ground = pictures.ground(of, count, n)
+        sequences = ground.sequences.only([step % 2, 2])
+        return Batch(sequences, ground.image[..., :1, :], lesson, ground=ground)
     layout = recipe.layout(lesson, step)
     scenes, image = scenes_for(of, recipe.batch_size, n, words, layout, pictures, "train")
     sequences = lay_out(scenes, layout, 0 if image is None else image.shape[-2])
@@ -116,7 +93,7 @@ def scenes_for(
     n_objects: int,
     words: Vocabulary,
     layout: Layout,
-    pictures: Pictures | None,
+    pictures: ScenePictures | None,
     part: str,
 ) -> tuple[Scenes, Tensor | None]:
     """Scenes for a layout, with image tokens where it wants them."""

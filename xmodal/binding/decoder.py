@@ -174,7 +174,7 @@ class Decoder(nn.Module):
     def read(self, hidden: Tensor) -> Tensor:
         """Logits from the last residual stream; [R, ..., W] to [R, ..., V]."""
         flat = hidden.flatten(1, -2)
-        flat = _normed(flat, self.norm[:, None])
+        flat = self.normed(flat)
         out = torch.bmm(flat, self.embed.to(flat.dtype).transpose(1, 2))
         return out.view(*hidden.shape[:-1], -1)
 
@@ -217,9 +217,16 @@ class Decoder(nn.Module):
             return x
         if self.config.image_width is None:
             raise ConfigError("this decoder sees no images: give it an image_width")
-        shown = torch.bmm(image.flatten(1, 2).to(x.dtype), self.image_in)
-        shown = shown + self.image_bias[:, None]
+        shown = self.shown(image.flatten(1, 2).to(x.dtype))
         return x.masked_scatter(where[..., None], shown.to(x.dtype))
+
+    def shown(self, image: Tensor) -> Tensor:
+        """Image tokens as the residual stream takes them; [R, N, Dv] to [R, N, W]."""
+        return torch.baddbmm(self.image_bias[:, None], image, self.image_in)
+
+    def normed(self, hidden: Tensor) -> Tensor:
+        """The residual stream as the unembedding takes it; [R, N, W]."""
+        return _normed(hidden, self.norm[:, None])
 
     def _learned(self, positions: Tensor) -> Tensor:
         most = self.config.n_positions

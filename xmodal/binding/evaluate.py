@@ -9,8 +9,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from xmodal.binding.batches import Pictures, scenes_for
+from xmodal.binding.batches import scenes_for
 from xmodal.binding.decoder import Decoder
+from xmodal.binding.pictures import ScenePictures
 from xmodal.binding.recipes import Recipe
 from xmodal.binding.task import Layout, generators, lay_out
 from xmodal.binding.vocabulary import EXPANDED, ITEM_0, SHAPE_0, Vocabulary
@@ -32,7 +33,7 @@ class Asked:
     """two, colour-shape or shape-item."""
 
 
-def looks_of(recipe: Recipe, pictures: Pictures | None, *, end: bool) -> list[Asked]:
+def looks_of(recipe: Recipe, pictures: ScenePictures | None, *, end: bool) -> list[Asked]:
     """What is asked at a look: two-hop questions in text, and in images where there are any.
 
     Args:
@@ -58,7 +59,7 @@ def accuracy(
     count: int,
     *,
     purpose: str = "look",
-    pictures: Pictures | None = None,
+    pictures: ScenePictures | None = None,
 ) -> list[Row]:
     """Answers to one question each about fresh scenes; the same scenes for every run and step.
 
@@ -120,7 +121,7 @@ def look(
     stage: str,
     *,
     ends_stage: bool,
-    pictures: Pictures | None = None,
+    pictures: ScenePictures | None = None,
 ) -> list[list[Row]]:
     """Rows of table binding_accuracy at a moment, for each run."""
     count = recipe.n_evaluated * (4 if ends_stage else 1)

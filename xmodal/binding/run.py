@@ -14,8 +14,8 @@ import torch
 
 from taxonomy.errors import ConfigError
 from taxonomy.hashing import content_id
-from xmodal.binding.batches import Pictures
 from xmodal.binding.decoder import Decoder
+from xmodal.binding.pictures import ScenePictures
 from xmodal.binding.recipes import Recipe
 from xmodal.binding.run_folder import BindingFolder, restore
 from xmodal.binding.trainer import GroupState, Trainer, group_metrics
@@ -39,7 +39,7 @@ class BindingSpec:
     seeds: Sequence[int]
     starts: Sequence[tuple[str, Decoder]] | None = None
     """Of each run: whose weights it starts from, and these; None for fresh ones."""
-    pictures: Pictures | None = None
+    pictures: ScenePictures | None = None
     scene_facts: Mapping[str, Any] = field(default_factory=dict)
     """scene_set_id, scene_layout, encoder; and sha256, of the pictures."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))

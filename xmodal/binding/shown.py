@@ -20,7 +20,7 @@ from taxonomy.model import one_of
 from xmodal.binding.scene_config import Objects
 from xmodal.binding.scene_set import SCENES, TOKENS, SceneRecord, read_record, rows_of
 from xmodal.binding.scenes import Places, grid_of, patch_objects
-from xmodal.binding.task import Scenes
+from xmodal.binding.task import Scenes, n_gaps
 from xmodal.binding.vocabulary import MOST_ITEMS
 
 PARTS = ("train", "test")
@@ -195,9 +195,10 @@ def with_items(shown: Shown, of: Sequence[torch.Generator], n_items: int) -> Sce
         raise ConfigError(
             f"n_items must be from {n}, one for each object, to {MOST_ITEMS}, got {n_items}"
         )
-    total = n_items + 3 * n
+    gaps_of = n_gaps(n)
+    total = n_items + n + gaps_of
     drawn = torch.stack([torch.rand(count, total, generator=one, device=one.device) for one in of])
-    first, second, gaps = torch.split(drawn, [n_items, n, 2 * n], dim=-1)
+    first, second, gaps = torch.split(drawn, [n_items, n, gaps_of], dim=-1)
     items, order = first.topk(n).indices, second.topk(n).indices
     device = shown.colours.device
     return Scenes(shown.colours, shown.shapes, items.to(device), order.to(device), gaps.to(device))

@@ -164,6 +164,11 @@ def generators(
     return made
 
 
+def n_gaps(n_objects: int) -> int:
+    """Random numbers of a scene that say where noise and offsets go."""
+    return 4 * n_objects + 2
+
+
 def draw_scenes(
     of: Sequence[torch.Generator], count: int, n_objects: int, vocabulary: Vocabulary
 ) -> Scenes:
@@ -185,10 +190,10 @@ def draw_scenes(
             f"got {n_objects}"
         )
     sizes = (vocabulary.n_colours, vocabulary.n_shapes, vocabulary.n_items, n_objects)
-    n_gaps = 4 * n_objects + 2
-    total = sum(sizes) + n_gaps
+    gaps_of = n_gaps(n_objects)
+    total = sum(sizes) + gaps_of
     drawn = torch.stack([torch.rand(count, total, generator=one, device=one.device) for one in of])
-    *parts, gaps = torch.split(drawn, [*sizes, n_gaps], dim=-1)
+    *parts, gaps = torch.split(drawn, [*sizes, gaps_of], dim=-1)
     colours, shapes, items, order = (one.topk(n_objects).indices for one in parts)
     return Scenes(colours, shapes, items, order, gaps)
 

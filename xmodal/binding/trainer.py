@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from taxonomy.errors import ConfigError
-from xmodal.binding.batches import Batch, Pictures, batch_of
+from xmodal.binding.batches import Batch, batch_of
 from xmodal.binding.decoder import Decoder
 from xmodal.binding.evaluate import Row, look
 from xmodal.binding.optimiser import Muon, clip_each
+from xmodal.binding.pictures import Grounding, ScenePictures
 from xmodal.binding.recipes import Recipe
 
 MATRICES = ("qkv", "out", "up", "down")
@@ -66,7 +67,7 @@ class Trainer:
     """Of initialisation and of what is drawn; one a run."""
     starts: Sequence[Decoder] | None = None
     """One decoder a run to start from, in place of fresh weights."""
-    pictures: Pictures | None = None
+    pictures: ScenePictures | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     log_every: int = 25
@@ -161,14 +162,28 @@ class Trainer:
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"
         ):
-            guided = batch.guide is not None
-            logits = decoder(batch.sequences, image, edit=keep if guided else None)
-            losses = _each(logits, batch.sequences.targets, n_runs)
+            edit = keep if batch.guide is not None else None
+            hidden = decoder.hidden(batch.sequences, image, edit=edit)
+            asked = hidden[..., batch.sequences.at, :]
+            if batch.ground is not None:
+                return self._grounded(decoder, asked, batch, batch.ground)
+            losses = _each(decoder.read(asked), batch.sequences.targets, n_runs)
             if batch.guide is not None:
                 which, targets = batch.guide
                 middle = decoder.read(held[half][..., batch.sequences.at[which], :])
                 losses = losses + _each(middle, targets, n_runs)
         return losses
+
+    def _grounded(self, decoder: Decoder, asked: Tensor, batch: Batch, ground: Grounding) -> Tensor:
+        """Of feature grounding: a word for a token, and a token of the batch for a word."""
+        n_runs = len(asked)
+        words = _each(decoder.read(asked[..., :1, :]), batch.sequences.targets[..., :1], n_runs)
+        among = decoder.shown(ground.tokens.to(asked.dtype))
+        scores = torch.bmm(decoder.normed(asked[..., 1, :]), among.mT).float()
+        # several tokens of the batch may show the word: all of them are right
+        right = scores.masked_fill(~ground.positive, -math.inf).logsumexp(-1)
+        tokens = (scores.logsumexp(-1) - right).mean(-1)
+        return (words + tokens) / 2
 
     def _count(self, state: GroupState, batch: Batch) -> None:
         sequences = batch.sequences

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
+from xmodal.binding.pictures import ScenePictures
 from xmodal.binding.recipes import Recipe
 from xmodal.binding.run import BindingResult, BindingSpec, run_id_of, train_runs
 from xmodal.binding.run_folder import BindingFolder, load_decoder
-from xmodal.binding.scene_set import load_scene_set
+from xmodal.binding.shown import load_scene_set
 from xmodal.binding_tables import RUN_WEIGHTS
 from xmodal.bindings.shipped import lay_shipped
 from xmodal.jobs import runs_dir
@@ -60,14 +61,17 @@ class BindingJob:
         if self.start_run_ids is not None:
             folders = [BindingFolder(runs_dir(self.store) / one) for one in self.start_run_ids]
             starts = [(f.path.name, load_decoder(f.path / RUN_WEIGHTS)[0]) for f in folders]
-        has_pictures = self.scene_set is not None and self.recipe.uses_images
+        pictures = None
+        if self.scene_set is not None and self.recipe.uses_images:
+            pictures = ScenePictures(load_scene_set(self.scene_set, self.device))
+            pictures.check(self.recipe.vocabulary, self.recipe.n_from, self.recipe.n_most)
         return BindingSpec(
             recipe=self.recipe,
             arm=self.arm,
             factors=self.factors,
             seeds=self.seeds,
             starts=starts,
-            pictures=load_scene_set(self.scene_set) if has_pictures and self.scene_set else None,
+            pictures=pictures,
             scene_facts=self.scene_facts,
             device=torch.device(self.device),
         )

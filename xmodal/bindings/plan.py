@@ -75,7 +75,7 @@ def plan_binding(
         StoreError: No such scene set.
     """
     one_of("start", start, STARTS)
-    one_of("size", size, SIZES)
+    one_of("size", size, tuple(SIZES))
     check_seeds(seeds)
     if together is not None and together < 1:
         raise ConfigError(f"together must be at least 1, got {together}")
@@ -104,8 +104,9 @@ def plan_binding(
         settings = fixed | dict(zip(varied, values, strict=True))
         base = _recipe("text", size, settings, only_start=True)[0]
         for name in names:
-            shape = {"n_image_tokens": n_tokens, "image_width": width}
-            recipe, factors = _recipe(name, size, settings, start != "scratch", **shape)
+            recipe, factors = _recipe(
+                name, size, settings, start != "scratch", n_image_tokens=n_tokens, image_width=width
+            )
             for group in groups:
                 ids = None
                 if start != "scratch":
@@ -125,7 +126,7 @@ def plan_binding(
                         start_run_ids=ids,
                         device=device,
                         **pictures,
-                    )  # fmt: skip
+                    )
                 )
     return Plan(list(before.values()), jobs)
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from taxonomy.errors import ConfigError
+from taxonomy.errors import ConfigError, StoreError
 from xmodal.binding.scene_config import SceneSetConfig
 from xmodal.binding.scene_set import Progress, SceneRecord, make_scene_set
 from xmodal.binding.scenes import SceneLayout
@@ -74,6 +74,25 @@ def stored_scene_set(store: Path, given: str, device: str = "cpu") -> SceneSet:
     with Store.open(store, read_only=True) as opened:
         row = load_scene_set_row(opened, given)
     return load_scene_set(store.parent / row.path, device)
+
+
+def scene_set_meant(store: Path, given: str | None) -> SceneSetRow:
+    """The scene set that is meant: by its id or the beginning of it, or the only one.
+
+    Raises:
+        StoreError: No such set, or none given and not exactly one there.
+    """
+    if not store.is_file():
+        raise StoreError(f"no scene set in {store}: `xmodal binding data` makes one")
+    with Store.open(store, read_only=True) as opened:
+        if given is not None:
+            return load_scene_set_row(opened, given)
+        ids = opened.query("SELECT scene_set_id FROM scene_set ORDER BY 1")["scene_set_id"]
+        if len(ids) != 1:
+            what = "no scene set is" if not len(ids) else f"{len(ids)} scene sets are"
+            do = "`xmodal binding data` makes one" if not len(ids) else "give --scene-set"
+            raise StoreError(f"{what} in {store}: {do}")
+        return load_scene_set_row(opened, ids[0].as_py())
 
 
 def config_meant(
