@@ -77,7 +77,7 @@ def plain_counterfactual(
     return pairs, associations
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(3, 8), st.integers(0, 10**6), st.booleans())
 def test_counterfactuals_match_a_plain_oracle(n: int, seed: int, as_published: bool) -> None:
     n = n if as_published else max(n, 4)
@@ -141,9 +141,9 @@ def test_the_published_draw_has_s_equal_to_t_once_in_n_minus_2() -> None:
 def solved() -> dict[str, pa.Table]:
     found = {}
     for name, layers in (("positional", POSITIONAL), ("symbolic", SYMBOLIC)):
-        result = interchange(Solver(layers), [scenes_of(5, 400)], seed=3)
+        result = interchange(Solver(layers), [scenes_of(5, 250)], seed=3)
         [how] = result.answered
-        assert (how.n_base_right, how.n_counterfactual_right) == (400, 400)
+        assert (how.n_base_right, how.n_counterfactual_right) == (250, 250)
         assert how.n_drawn_ambiguous == 0
         found[name] = result.table
     return found
@@ -173,10 +173,10 @@ def test_permutation_gives_chance(solved: dict[str, pa.Table]) -> None:
     }
     for name in solved:
         # another example's index is any of the 5, its colour that of any object or of none, after
-        # which all items are alike; standard error 0.02
+        # which all items are alike; standard error 0.025
         moved = by[name, "permuted"]
         for rate in (moved.positional, moved.symbolic, moved.reflexive, moved.no_effect):
-            assert rate == pytest.approx(1 / 5, abs=0.07)
+            assert rate == pytest.approx(1 / 5, abs=0.09)
         assert by[name, "random-direction"].effect < 0.5
 
 
