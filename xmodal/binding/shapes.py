@@ -24,10 +24,8 @@ REACH = 1.3
 TEXTURE = 96
 """Samples a side of a texture."""
 MARKS = ("plain", "dot", "slit-across", "slit-down", "slit-rising", "slit-falling")
-"""dot: a small disc in the middle, cut out where the shape covers it and added where not; slit:
-a band through the middle, cut out."""
-_SLIT = 0.15
-_DOT = 0.34
+"""A small disc or a band in the middle, cut out where the shape covers it and added where not: so
+it shows on every outline."""
 
 
 @functools.cache
@@ -39,22 +37,11 @@ def textures() -> Tensor:
     at = torch.linspace(-REACH, REACH, TEXTURE)
     y, x = torch.meshgrid(at, at, indexing="ij")
     plain = torch.stack([OUTLINES[name](x, y) for name in ORDER])
-    band = {
-        "slit-across": y,
-        "slit-down": x,
-        "slit-rising": (x + y) / math.sqrt(2),
-        "slit-falling": (x - y) / math.sqrt(2),
-    }
-    made = []
-    for mark in MARKS:
-        if mark == "plain":
-            made.append(plain)
-        elif mark == "dot":
-            dot = (x.hypot(y) - _DOT).expand_as(plain)
-            both = torch.maximum(plain, dot)
-            made.append(torch.maximum(torch.minimum(plain, dot), -both))
-        else:
-            made.append(torch.maximum(plain, _SLIT - band[mark].abs()))
+    made = [plain]
+    for name in MARKS[1:]:
+        mark = _MARKED[name](x, y).expand_as(plain)
+        both = torch.maximum(plain, mark)
+        made.append(torch.maximum(torch.minimum(plain, mark), -both))
     out = torch.cat(made)
     assert len(out) == MOST_SHAPES
     return out
@@ -128,6 +115,14 @@ def _petals(n: int, depth: float) -> Field:
     return field
 
 
+_SLIT = _box(0.95, 0.15)
+_MARKED: dict[str, Field] = {
+    "dot": _disc(0.34),
+    "slit-across": _SLIT,
+    "slit-down": _turned(_SLIT, 90),
+    "slit-rising": _turned(_SLIT, -45),
+    "slit-falling": _turned(_SLIT, 45),
+}
 _UP = _convex((0, -1), (1, 0.85), (-1, 0.85))
 _CHEVRON = _without(_UP, _moved(_UP, 0, 0.95))
 _WEDGE = _convex((0, 0), (1.6, -1.2), (1.6, 1.2))

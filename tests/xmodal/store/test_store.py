@@ -37,6 +37,7 @@ from xmodal.store.rows import (
     TextFeatureSetRow,
     TextProbeRow,
 )
+from xmodal.store.scene_sets import SceneSetRow
 
 QUESTIONS = [(1, PARROT, BIRD, True, "held_out"), (2, RUBY, BIRD, False, "held_out")]
 
@@ -187,6 +188,7 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("lm_capability", CapabilityRow),
         ("align_run", AlignRunRow),
         ("align_evaluation", AlignEvaluationRow),
+        ("scene_set", SceneSetRow),
     ],
 )
 def test_row_models_are_the_tables(table: str, model: type[Row]) -> None:
