@@ -19,6 +19,7 @@ from tests.xmodal.store import world
 from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import Store
 from xmodal.store.findings import TEXT_PROBE_ANSWER
+from xmodal.store.binding_rows import BindingProbeRow, BindingRunRow
 from xmodal.store.rows import (
     AlignEvaluationRow,
     AlignRunRow,
@@ -187,6 +188,8 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("lm_capability", CapabilityRow),
         ("align_run", AlignRunRow),
         ("align_evaluation", AlignEvaluationRow),
+        ("binding_run", BindingRunRow),
+        ("binding_probe", BindingProbeRow),
     ],
 )
 def test_row_models_are_the_tables(table: str, model: type[Row]) -> None:
