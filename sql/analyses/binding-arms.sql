@@ -17,10 +17,10 @@ WITH
 -- arXiv 2602.15183, text-only accuracy with more objects than trained with (PROTOCOLS.md S3)
 paper (arm, paper) AS (
     VALUES
-    ('text', 0.372),
-    ('noise-text', 0.575),
-    ('image-text', 0.695),
-    ('noise-image-text', 0.836)
+    ('text', 0.372::DOUBLE),
+    ('noise-text', 0.575::DOUBLE),
+    ('image-text', 0.695::DOUBLE),
+    ('noise-image-text', 0.836::DOUBLE)
 ),
 
 of_unit AS (

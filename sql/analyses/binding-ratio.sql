@@ -16,12 +16,12 @@ WITH
 -- arXiv 2602.15183, ratio at the peak layer of LMs and of VLMs' language parts (PROTOCOLS.md S3)
 paper (family, is_vlm, ratio) AS (
     VALUES
-    ('Qwen2', FALSE, 1.383),
-    ('Qwen2', TRUE, 1.499),
-    ('Qwen2.5', FALSE, 1.218),
-    ('Qwen2.5', TRUE, 1.282),
-    ('Qwen3', FALSE, 1.819),
-    ('Qwen3', TRUE, 2.463)
+    ('Qwen2', FALSE, 1.383::DOUBLE),
+    ('Qwen2', TRUE, 1.499::DOUBLE),
+    ('Qwen2.5', FALSE, 1.218::DOUBLE),
+    ('Qwen2.5', TRUE, 1.282::DOUBLE),
+    ('Qwen3', FALSE, 1.819::DOUBLE),
+    ('Qwen3', TRUE, 2.463::DOUBLE)
 ),
 
 peak AS (

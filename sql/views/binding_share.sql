@@ -17,6 +17,7 @@ WITH look AS (
         max(layer) FILTER (is_peak) AS layer,
         max(positional_rate) FILTER (is_peak) AS positional_rate,
         max(symbolic_rate) FILTER (is_peak) AS symbolic_rate,
+        max(n_symbolic / (n_symbolic + n_positional)) FILTER (is_peak) AS symbolic_share,
         step = max(step) OVER (
             PARTITION BY run_id, context, vocabulary, as_published, settings, n_objects
         ) AS is_last
@@ -27,7 +28,6 @@ WITH look AS (
 
 SELECT
     look.*,
-    look.symbolic_rate / (look.symbolic_rate + look.positional_rate) AS symbolic_share,
     score.in_accuracy,
     score.out_accuracy,
     score.out_objects
