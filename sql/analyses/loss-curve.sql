@@ -1,7 +1,7 @@
 -- Training metrics of every run by step
 -- Grain: one row per run, step and metric name. Units: as the metric's name says; the loss is
---   mean cross-entropy in nats at the answer position, of an alignment InfoNCE. lm_init and what
---   follows up to seed: of runs on a manifest; arm: of alignments and binding runs; NULL for others.
+--   mean cross-entropy in nats at the answer position, of an alignment InfoNCE. design to seed:
+--   of runs on a manifest; NULL for alignments and binding runs.
 -- Empty: no finished run is in the store: `xmodal train` makes one, `xmodal store sync` brings
 --   it in
 -- Params: $run VARCHAR: a run id or its beginning; $name VARCHAR: one metric; all when left out.
@@ -12,7 +12,6 @@ SELECT
     manifest.ratio,
     manifest.shuffle,
     manifest.seed,
-    coalesce(aligned.arm, binding.arm) AS arm,
     metric.step,
     metric.name,
     metric.value
@@ -20,7 +19,6 @@ FROM metric
 LEFT JOIN run USING (run_id)
 LEFT JOIN manifest USING (manifest_id)
 LEFT JOIN align_run AS aligned USING (run_id)
-LEFT JOIN binding_run AS binding USING (run_id)
 WHERE
     ($run IS NULL OR starts_with(metric.run_id, $run::VARCHAR))
     AND ($name IS NULL OR metric.name = $name::VARCHAR)

@@ -128,7 +128,9 @@ def retrieval(n_objects: int, n_right: int, n_open: int = 0, **changes: Any) -> 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def _insert(store: Store, table: str, schema: pa.Schema, key: str, made: Mapping[str, Rows]) -> None:
+def _insert(
+    store: Store, table: str, schema: pa.Schema, key: str, made: Mapping[str, Rows]
+) -> None:
     with_key = schema.append(pa.field(key, pa.string()))
     rows = [{**row, key: of} for of, given in made.items() for row in given]
     store.insert(table, pa.Table.from_pylist(rows, schema=with_key), with_key)

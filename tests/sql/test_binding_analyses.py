@@ -75,7 +75,9 @@ def test_a_stage_that_comes_twice_is_two(store: Store) -> None:
         *answers({2: 7}, step=10),
     ]
     add(store, [(run("a"), made)])
-    found = [picked(r, "stage_number", "stage", "accuracy") for r in rows(store, "binding-accuracy")]
+    found = [
+        picked(r, "stage_number", "stage", "accuracy") for r in rows(store, "binding-accuracy")
+    ]
     assert found == [[1, "text", 0.5], [2, "image", 0.6], [3, "text", 0.7]]
 
 
@@ -230,9 +232,7 @@ def test_binding_mechanism(store: Store) -> None:
     assert picked(two, *rates, "ratio") == close([0.3, 0.3, 0.1, 0.25, 1])
     assert picked(two, "other_rate", "ambiguous_rate") == close([0.05, 0])
     # 0.4 and 0.2: half = T1 * 0.1
-    assert picked(two, "positional_low", "symbolic_high") == close(
-        [0.3 - T1 * 0.1, 0.3 + T1 * 0.1]
-    )
+    assert picked(two, "positional_low", "symbolic_high") == close([0.3 - T1 * 0.1, 0.3 + T1 * 0.1])
     # the embeddings have the highest sum and are left out; controls have no peak
     assert [r["is_peak"] for r in (zero, one, two, control)] == [False, False, True, False]
     assert picked(two, "n_runs", "n_examples", "lm") == [2, 20, None]
@@ -383,7 +383,9 @@ def test_binding_retrieval(store: Store) -> None:
     assert picked(four, *names) == [LM["lm"], 4, 40, 1, 0.5, 0.25, 10]
     assert picked(eight, *names) == [LM["lm"], 8, 80, 0.2, 0, 0.125, 10]
     # Wilson with all of 10 right: 1 / (1 + z ** 2 / 10); the upper end is 1
-    assert picked(four, "low", "high") == pytest.approx([1 / (1 + 1.959963985**2 / 10), 1], abs=1e-9)
+    assert picked(four, "low", "high") == pytest.approx(
+        [1 / (1 + 1.959963985**2 / 10), 1], abs=1e-9
+    )
     assert rows(store, "binding-retrieval", lm=LM["lm"]) == [four, eight]
 
 
@@ -570,11 +572,11 @@ def test_scene_sets(store: Store) -> None:
 
 
 def test_curves_of_binding_runs(store: Store) -> None:
-    add(store, [(run("a", arm="own"), [])])
+    add(store, [(run("a"), [])])
     store.execute(
         "INSERT INTO metric (run_id, step, name, value) VALUES ('a', 5, 'loss', 2), "
         "('a', 0, 'loss', 3)",
         {},
     )
-    found = [picked(row, "arm", "step", "value") for row in rows(store, "loss-curve", run="a")]
-    assert found == [["own", 0, 3], ["own", 5, 2]]
+    found = [picked(row, "design", "step", "value") for row in rows(store, "loss-curve", run="a")]
+    assert found == [[None, 0, 3], [None, 5, 2]]

@@ -182,7 +182,10 @@ PICTURES = {"uses_image": True, "scene_layout": "fixed", "encoder": "e"}
         (PICTURES | {"scene_set_id": "s9"}, "scene_set_id 's9' is not in this store"),
         ({"n_steps": 9}, "step must be at most n_steps, 9, got 2 others"),
         ({"n_to": 3}, None),
-        ({"n_to": 6}, "in_distribution must be true up to n_to, 6 objects, and false beyond, got 1"),
+        (
+            {"n_to": 6},
+            "in_distribution must be true up to n_to, 6 objects, and false beyond, got 1",
+        ),
     ],
 )
 def test_a_run_that_does_not_fit(

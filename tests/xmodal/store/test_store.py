@@ -18,8 +18,8 @@ from taxonomy.model import ManifestConfig
 from tests.xmodal.store import world
 from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import Store
-from xmodal.store.findings import TEXT_PROBE_ANSWER
 from xmodal.store.binding_rows import BindingProbeRow, BindingRunRow
+from xmodal.store.findings import TEXT_PROBE_ANSWER
 from xmodal.store.rows import (
     AlignEvaluationRow,
     AlignRunRow,
