@@ -149,7 +149,7 @@ def check_predicts(row: dict[str, Any], arms: list[list[tuple[list[list[int]], i
 def test_mechanism_and_what_it_predicts_match_plain_python() -> None:
     with empty_store() as store:
 
-        @settings(max_examples=4, deadline=None)
+        @settings(max_examples=3, deadline=None)
         @given(
             st.lists(
                 st.lists(st.tuples(LAYERS, st.integers(0, 10)), min_size=1, max_size=4),
@@ -213,7 +213,7 @@ FACTORS = list(product([False, True], [False, True], ["none", "rope"], [0, 1, 2]
 def test_factors_match_plain_python() -> None:
     with empty_store() as store:
 
-        @settings(max_examples=4, deadline=None)
+        @settings(max_examples=3, deadline=None)
         @given(st.dictionaries(st.sampled_from(FACTORS), st.integers(0, 10), min_size=12))
         def check(made: dict[tuple[bool, bool, str, int], int]) -> None:
             clear(store)
