@@ -21,15 +21,13 @@ def runs(context: typer.Context, store: StorePath = DEFAULT_STORE) -> None:
     if context.invoked_subcommand is not None:
         return
     from xmodal.store import Store
-    from xmodal.store.describe import n_alignments, n_released
+    from xmodal.store.describe import runs_beside
     from xmodal.store.render import emit
 
     with Store.open(store, read_only=True) as opened:
         emit(opened.analysis("runs-overview"))
-        if n := n_released(opened):
-            to_stderr(f'{n} released runs beside these: `xmodal query "from released_run"`')
-        if n := n_alignments(opened):
-            to_stderr(f"{n} alignments beside these: `xmodal query @align-runs`")
+        for line in runs_beside(opened):
+            to_stderr(line)
 
 
 @app.command("show")

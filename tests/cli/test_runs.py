@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from tests.sql import align_rows, released
+from tests.sql import align_rows, binding_rows, released
 from tests.xmodal.store import world
 from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import Store
@@ -86,3 +86,13 @@ def test_an_alignment_is_shown_and_counted_beside_own_runs(path: Path) -> None:
     done = CliRunner().invoke(app, ["runs", "show", "align", "--store", str(path)])
     assert (done.exit_code, done.stderr) == (0, "")
     assert ["run_id", "align-a"] in [line.split() for line in done.stdout.splitlines()]
+
+
+def test_a_binding_run_is_shown_and_counted_beside_own_runs(path: Path) -> None:
+    with Store.open(path) as store:
+        binding_rows.add(store, [(binding_rows.run("binding-a"), [])])
+    done = CliRunner().invoke(app, ["runs", "--store", str(path)])
+    assert done.stderr == "1 binding runs beside these: `xmodal query @binding-runs`\n"
+    done = CliRunner().invoke(app, ["runs", "show", "binding", "--store", str(path)])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert ["run_id", "binding-a"] in [line.split() for line in done.stdout.splitlines()]

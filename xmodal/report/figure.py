@@ -16,7 +16,8 @@ BLUE, ORANGE = "#0072B2", "#E69F00"
 GREY = "#555555"
 
 
-def _inline(rows: Sequence[Mapping[str, Any]]) -> Any:
+def inline(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Rows as the data of a chart."""
     return alt.InlineData(values=[dict(row) for row in rows])
 
 
@@ -36,7 +37,7 @@ def condition_chart(
     order = list(dict.fromkeys(row["condition"] for row in rows))
     relations = dict.fromkeys(row["questions"] for row in rows if row["questions"] != "leaf")
     colours = {**dict.fromkeys(relations, BLUE), "leaf": ORANGE}
-    base = alt.Chart(_inline(rows)).encode(
+    base = alt.Chart(inline(rows)).encode(
         y=alt.Y("condition:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
         yOffset=alt.YOffset("questions:N", sort=list(colours)),
     )
@@ -60,7 +61,7 @@ def condition_chart(
         "grey tick: the better of always Yes and always No; bar: from the lowest to the highest run"
     )
     note = (
-        alt.Chart(_inline([{"text": text}]))
+        alt.Chart(inline([{"text": text}]))
         .mark_text(align="left", color=GREY, fontSize=11, baseline="top")
         .encode(text="text:N", x=alt.value(0), y=alt.value(0))
     )
@@ -79,7 +80,7 @@ def condition_chart(
 def _loss_chart(losses: Sequence[Mapping[str, Any]]) -> alt.Chart:
     """Training loss by step, each point the mean of five logged ones."""
     chart: alt.Chart = (
-        alt.Chart(_inline(losses), title="Training loss")
+        alt.Chart(inline(losses), title="Training loss")
         .transform_window(
             smooth="mean(value)",
             frame=[-2, 2],
@@ -150,7 +151,7 @@ def _level_panel(
         legend=alt.Legend(orient="bottom", columns=2, labelLimit=320),
     )
     shift = alt.XOffset("series:N", sort=series, scale=alt.Scale(range=[-9, 9]))
-    base = alt.Chart(_inline(points))
+    base = alt.Chart(inline(points))
     lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(
         x=x, xOffset=shift, y="score:Q", color=colour
     )

@@ -19,7 +19,7 @@ _QUESTION_SETS = ("held_out", "seen", "unasked", "held_out_s1", "seen_s1")
 """Those of hypernym questions: the analyses that take a question set are about hypernyms."""
 _IDS = {
     "run": "SELECT run_id FROM run UNION SELECT run_id FROM released_run "
-    "UNION SELECT run_id FROM align_run",
+    "UNION SELECT run_id FROM align_run UNION SELECT run_id FROM binding_run",
     "manifest": "SELECT manifest_id FROM manifest",
     "dataset": "SELECT dataset_id FROM dataset",
     "separation": "SELECT separation_id FROM separation",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _OWN = "SELECT run_id FROM run ORDER BY run_id"
 _ALIGNED = "SELECT run_id FROM align_run ORDER BY run_id"
+_BINDING = "SELECT run_id FROM binding_run ORDER BY run_id"
 _RELEASED = "SELECT run_id FROM released_run ORDER BY run_id"
 
 
@@ -19,22 +20,25 @@ def describe_run(store: Store, run_id: str) -> dict[str, Any]:
 
     Args:
         store: Open, to read.
-        run_id: Id of an own or a released run or of an alignment, or its beginning.
+        run_id: Id of an own or a released run, of an alignment or a binding run, or its beginning.
 
     Returns:
         Its columns; `last_metrics` by name of an own run; `macro_f1` by question set, of an
-        alignment its columns only.
+        alignment and a binding run its columns only.
 
     Raises:
         StoreError: An id that is unknown or ambiguous.
     """
-    own, released, aligned = (
-        store.query(text)["run_id"].to_pylist() for text in (_OWN, _RELEASED, _ALIGNED)
+    own, released, aligned, binding = (
+        store.query(text)["run_id"].to_pylist() for text in (_OWN, _RELEASED, _ALIGNED, _BINDING)
     )
-    found = resolve_id("run", run_id, own + released + aligned)
-    if found in aligned:
-        text = "FROM align_run WHERE run_id = $id"
-        return dict(store.query(text, {"id": found}).to_pylist()[0])
+    found = resolve_id("run", run_id, own + released + aligned + binding)
+    for text, ids in (
+        ("FROM align_run WHERE run_id = $id", aligned),
+        ("FROM binding_run WHERE run_id = $id", binding),
+    ):
+        if found in ids:
+            return dict(store.query(text, {"id": found}).to_pylist()[0])
     scores = store.query(
         "SELECT question_set, macro_f1 FROM score_mean WHERE run_id = $id ORDER BY question_set",
         {"id": found},
@@ -46,11 +50,14 @@ def describe_run(store: Store, run_id: str) -> dict[str, Any]:
     return dict(row) | macro_f1
 
 
-def n_released(store: Store) -> int:
-    """Released runs in the store."""
-    return int(store.query(_RELEASED).num_rows)
-
-
-def n_alignments(store: Store) -> int:
-    """Alignments in the store."""
-    return int(store.query(_ALIGNED).num_rows)
+def runs_beside(store: Store) -> list[str]:
+    """A line for each kind of runs that are in the store beside own ones."""
+    return [
+        f"{n} {kind} beside these: `xmodal query {query}`"
+        for text, kind, query in (
+            (_RELEASED, "released runs", '"from released_run"'),
+            (_ALIGNED, "alignments", "@align-runs"),
+            (_BINDING, "binding runs", "@binding-runs"),
+        )
+        if (n := store.query(text).num_rows)
+    ]

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from taxonomy.errors import StoreError
+from xmodal.binding_tables import PROBES
 from xmodal.store.align_runs import is_alignment, sync_align_evaluations, sync_align_run
+from xmodal.store.binding_probes import sync_probes
+from xmodal.store.binding_runs import is_binding, starts_first, sync_binding_run
 from xmodal.store.evaluations import IMAGE_MODES, remove_evaluations, sync_evaluations
 from xmodal.store.folders import (
     METRIC,
@@ -41,6 +44,9 @@ FROM run
 UNION ALL
 SELECT run_id, content_hash
 FROM align_run
+UNION ALL
+SELECT run_id, content_hash
+FROM binding_run
 """
 
 
@@ -55,13 +61,16 @@ class SyncReport:
     """(folder name, reason), by name."""
     n_evaluations: int = 0
     """Evaluations of runs brought in."""
+    n_probes: int = 0
+    """Probes of binding brought in."""
 
     def summary(self) -> str:
         """The counts in one line."""
         evaluations = f", {self.n_evaluations} evaluations brought in" if self.n_evaluations else ""
+        probes = f", {self.n_probes} probes brought in" if self.n_probes else ""
         return (
             f"{self.n_ingested} runs brought in, {self.n_unchanged} unchanged, "
-            f"{self.n_running} still running, {len(self.rejected)} rejected{evaluations}"
+            f"{self.n_running} still running, {len(self.rejected)} rejected{evaluations}{probes}"
         )
 
     def problems(self) -> list[str]:
@@ -70,20 +79,19 @@ class SyncReport:
 
 
 def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
-    """Bring every finished run folder under runs_dir into the store.
+    """Bring every finished run folder under runs_dir into the store, and the probes beside it.
 
     Raises:
-        StoreError: runs_dir is not a folder.
+        StoreError: runs_dir is not a folder, nor is there one of probes beside it.
     """
-    if not runs_dir.is_dir():
+    probes_dir = runs_dir.parent / PROBES
+    if not runs_dir.is_dir() and not probes_dir.is_dir():
         raise StoreError(f"no folder of runs at {runs_dir}: `xmodal train` makes one")
     known = {row["run_id"]: row["content_hash"] for row in store.query(_KNOWN).to_pylist()}
     counts = {"ingested": 0, "unchanged": 0, "running": 0}
     n_evaluations = 0
     rejected = []
-    for folder in sorted(runs_dir.iterdir()):
-        if not folder.is_dir() or folder.name.startswith("."):
-            continue
+    for folder in _folders(runs_dir):
         try:
             found = _sync_folder(store, folder, known.get(folder.name))
         except FolderError as reason:
@@ -94,24 +102,41 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
             made, problems = _sync_evaluations(store, folder)
             n_evaluations += made
             rejected += problems
+    n_probes, problems = sync_probes(store, probes_dir)
     return SyncReport(
         n_ingested=counts["ingested"],
         n_unchanged=counts["unchanged"],
         n_running=counts["running"],
-        rejected=tuple(rejected),
+        rejected=tuple(rejected + problems),
         n_evaluations=n_evaluations,
+        n_probes=n_probes,
+    )
+
+
+def _folders(runs_dir: Path) -> list[Path]:
+    """By name, but what a run starts from comes before it."""
+    if not runs_dir.is_dir():
+        return []
+    return starts_first(
+        folder
+        for folder in sorted(runs_dir.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
     )
 
 
 def _sync_evaluations(store: Store, folder: Path) -> tuple[int, list[tuple[str, str]]]:
     if is_alignment(folder):
         return sync_align_evaluations(store, folder)
+    if is_binding(folder):
+        return 0, []
     return sync_evaluations(store, folder)
 
 
 def _sync_folder(store: Store, folder: Path, known_hash: str | None) -> str:
     if is_alignment(folder):
         return sync_align_run(store, folder, known_hash)
+    if is_binding(folder):
+        return sync_binding_run(store, folder, known_hash)
     record = read_record(folder, RunRecord, "run")
     if record is None:
         return "running"

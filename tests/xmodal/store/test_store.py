@@ -18,6 +18,7 @@ from taxonomy.model import ManifestConfig
 from tests.xmodal.store import world
 from tests.xmodal.store.world import BIRD, PARROT, RUBY
 from xmodal.store import Store
+from xmodal.store.binding_rows import BindingProbeRow, BindingRunRow
 from xmodal.store.findings import TEXT_PROBE_ANSWER
 from xmodal.store.rows import (
     AlignEvaluationRow,
@@ -189,6 +190,8 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("align_run", AlignRunRow),
         ("align_evaluation", AlignEvaluationRow),
         ("scene_set", SceneSetRow),
+        ("binding_run", BindingRunRow),
+        ("binding_probe", BindingProbeRow),
     ],
 )
 def test_row_models_are_the_tables(table: str, model: type[Row]) -> None:

@@ -1,0 +1,117 @@
+-- Whether mechanism predicts accuracy with more objects than trained with
+-- Correlation over runs of the symbolic share at the peak layer with the text accuracy beyond
+--   training, each run at the last step it was looked at; @binding-points lists the runs.
+-- Grain: one row per size of the decoder, objects trained with and asked, and context, vocabulary
+--   and number of objects of the look. Where a setting without a column differs, each is a row.
+-- Units: r: Pearson's correlation, in [-1, 1]; NULL with fewer than two runs or where one side is
+--   constant. low, high: its 95 % interval by Fisher's z; NULL with fewer than four runs and
+--   where r is 1 or -1. within_r, within_low, within_high: the same of what differs between the
+--   runs of one condition (that differ by seeds only), pooled: what arms have in common takes no
+--   part. n_left_out: runs without a peak, or without an accuracy at that step.
+-- Empty: no run was looked at by interchange interventions: `xmodal binding probe` does that
+-- Params: none
+WITH point AS (
+    SELECT
+        run.n_layers,
+        run.width,
+        run.n_heads,
+        run.n_from,
+        run.n_to,
+        point.context,
+        point.vocabulary,
+        point.as_published,
+        point.settings,
+        point.n_objects,
+        point.out_objects,
+        point.run_id,
+        run.condition,
+        point.symbolic_share AS x,
+        point.out_accuracy AS y,
+        x IS NOT NULL AND y IS NOT NULL AS is_whole
+    FROM binding_share AS point
+    JOIN binding_condition AS run USING (run_id)
+    WHERE point.is_last
+),
+
+centred AS (
+    SELECT
+        *,
+        -- equal values differ from their mean by rounding alone
+        round(x - avg(x) OVER same, 12) AS x_off,
+        round(y - avg(y) OVER same, 12) AS y_off
+    FROM point
+    WINDOW same AS (
+        PARTITION BY
+            context, vocabulary, as_published, settings, n_objects, out_objects, condition,
+            is_whole
+    )
+),
+
+listed AS (
+    SELECT
+        n_layers,
+        width,
+        n_heads,
+        n_from,
+        n_to,
+        context,
+        vocabulary,
+        as_published,
+        settings,
+        n_objects,
+        out_objects,
+        list(x ORDER BY run_id) FILTER (is_whole) AS xs,
+        list(y ORDER BY run_id) FILTER (is_whole) AS ys,
+        list(x_off ORDER BY run_id) FILTER (is_whole) AS x_offs,
+        list(y_off ORDER BY run_id) FILTER (is_whole) AS y_offs,
+        count(*) FILTER (is_whole) AS n_runs,
+        count(DISTINCT condition) FILTER (is_whole) AS n_conditions,
+        count(*) FILTER (NOT is_whole) AS n_left_out
+    FROM centred
+    GROUP BY ALL
+),
+
+correlated AS (
+    SELECT
+        *,
+        pearson(xs, ys) AS r,
+        pearson(x_offs, y_offs) AS within_r,
+        CASE WHEN n_runs > 3 THEN 1 / (n_runs - 3) END AS variance,
+        CASE WHEN n_runs > n_conditions + 2 THEN 1 / (n_runs - n_conditions - 2) END
+            AS within_variance
+    FROM listed
+)
+
+SELECT
+    n_layers,
+    width,
+    n_heads,
+    n_from,
+    n_to,
+    out_objects,
+    context,
+    vocabulary,
+    as_published,
+    n_objects,
+    r,
+    fisher_low(r, variance) AS low,
+    fisher_high(r, variance) AS high,
+    within_r,
+    fisher_low(within_r, within_variance) AS within_low,
+    fisher_high(within_r, within_variance) AS within_high,
+    n_runs,
+    n_conditions,
+    n_left_out
+FROM correlated
+ORDER BY
+    n_layers,
+    width,
+    n_heads,
+    n_from,
+    n_to,
+    out_objects,
+    context DESC,
+    vocabulary,
+    as_published,
+    n_objects,
+    settings;

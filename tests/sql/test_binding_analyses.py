@@ -1,0 +1,286 @@
+"""Golden numbers of binding a reader can redo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.sql import binding_rows as given
+from tests.sql.binding_rows import add, answers, look, probe, recipe, run
+from tests.xmodal.store.empty import empty_store
+from xmodal.store import Store
+
+T1 = 12.7062047362
+"""97.5 % quantile of Student's t with one degree of freedom."""
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with empty_store() as opened:
+        yield opened
+
+
+def rows(store: Store, name: str, /, **params: Any) -> list[dict[str, Any]]:
+    return store.analysis(name, **params).to_pylist()
+
+
+def close(want: Any) -> Any:
+    return pytest.approx(want, abs=1e-12)
+
+
+def picked(row: dict[str, Any], *names: str) -> list[Any]:
+    return [row[name] for name in names]
+
+
+def test_binding_accuracy(store: Store) -> None:
+    for_all = {"n_in_scene": 9}
+    add(
+        store,
+        [
+            (
+                run("a"),
+                [
+                    *answers({2: 5}, step=0, stage="start", ends_stage=False),
+                    *answers({2: 7}, step=4, ends_stage=False),
+                    *answers({2: 10, 6: 4}, step=10, **for_all),
+                    *answers({2: 1}, step=10, question="shape-item"),
+                ],
+            ),
+            (run("b", seed_init=1), answers({2: 10, 6: 7}, step=10, loss=1.5, **for_all)),
+        ],
+    )
+    before, two, six = rows(store, "binding-accuracy")
+    names = ("stage_number", "stage", "n_objects", "in_distribution", "accuracy", "low", "high")
+    # 5 of 10, of one run
+    assert picked(before, *names) == [0, "start", 2, True, 0.5, None, None]
+    assert picked(two, *names) == [1, "text", 2, True, 1, 1, 1]
+    # 0.4 and 0.7: mean 0.55, sd = 0.3 / sqrt(2), so half = T1 * 0.15
+    assert picked(six, *names[:4]) == [1, "text", 6, False]
+    assert picked(six, *names[4:]) == close([0.55, 0.55 - T1 * 0.15, 0.55 + T1 * 0.15])
+    assert picked(six, "chance", "in_scene", "loss", "step") == close([1 / 6, 0.9, 1, 10])
+    assert picked(six, "n_runs", "n_starts") == [2, 2]
+    assert rows(store, "binding-accuracy", run="b") == [before, two, six]
+    assert rows(store, "binding-accuracy", arm="text", context="text") == [before, two, six]
+    assert rows(store, "binding-accuracy", arm="noise-text") == []
+    assert rows(store, "binding-accuracy", context="image") == []
+
+
+def test_a_stage_that_comes_twice_is_two(store: Store) -> None:
+    made = [
+        *answers({2: 5}, step=4),
+        *answers({2: 6}, step=6, stage="image"),
+        *answers({2: 7}, step=10),
+    ]
+    add(store, [(run("a"), made)])
+    found = [
+        picked(r, "stage_number", "stage", "accuracy") for r in rows(store, "binding-accuracy")
+    ]
+    assert found == [[1, "text", 0.5], [2, "image", 0.6], [3, "text", 0.7]]
+
+
+def test_binding_arms(store: Store) -> None:
+    image: dict[str, Any] = {
+        "arm": "image-text",
+        "uses_image": True,
+        "start": "text-trained",
+        **{"scene_set_id": "s", "scene_layout": "random", "encoder": "e"},
+        **{"n_steps": 5, "n_questions": 50, "n_tokens": 9, "n_tokens_computed": 8, "flops": 2e6},
+    }
+    # in distribution (10 + 8) / 2 of 10, beyond (2 + 4) / 2
+    text = answers({2: 10, 4: 8, 6: 2, 8: 4})
+    add(
+        store,
+        [
+            (run("a"), [*answers({2: 1, 6: 1}, step=5), *text]),
+            (run("b", seed_init=1), text),
+            (run("c", start_run_id="a", **image), answers({2: 10, 4: 10, 6: 6, 8: 6}, step=5)),
+            (
+                run("d", start_run_id="b", seed_init=1, **image),
+                answers({2: 10, 4: 10, 6: 8, 8: 6}, step=5),
+            ),
+        ],
+    )
+    lifted, fallen = rows(store, "binding-arms")
+    names = ("arm", "vocabulary", "paper", "out_objects", "n_runs", "n_starts")
+    assert picked(fallen, *names) == ["text", "base", 0.372, [6, 8], 2, 2]
+    assert picked(lifted, *names) == ["image-text", "base", 0.695, [6, 8], 2, 2]
+    scores = ("in_accuracy", "out_accuracy", "out_low", "out_high", "out_chance")
+    assert picked(fallen, *scores) == close([0.9, 0.3, 0.3, 0.3, (1 / 6 + 1 / 8) / 2])
+    # 0.6 and 0.7: sd = 0.1 / sqrt(2), half = T1 * 0.05
+    want = [1, 0.65, 0.65 - T1 * 0.05, 0.65 + T1 * 0.05, (1 / 6 + 1 / 8) / 2]
+    assert picked(lifted, *scores) == close(want)
+    costs = ("n_steps", "n_questions", "n_tokens", "n_tokens_computed", "flops")
+    assert picked(lifted, *costs) == [5, 50, 9, 8, 2e6]
+    totals = [f"{name}_total" for name in costs]
+    assert picked(lifted, *totals) == [15, 150, 1009, 908, 3e6]
+    assert picked(fallen, *totals) == picked(fallen, *costs) == [10, 100, 1000, 900, 1e6]
+    assert rows(store, "binding-arms", run="d") == [lifted]
+
+
+def test_runs_of_one_start_are_averaged_first(store: Store) -> None:
+    of = {"start": "text-trained", "arm": "own"}
+    made = [
+        (run("a"), []),
+        (run("b", seed_init=1), []),
+        (run("a1", start_run_id="a", **of), answers({6: 2})),
+        (run("a2", start_run_id="a", seed_order=1, **of), answers({6: 4})),
+        (run("b1", start_run_id="b", **of), answers({6: 9})),
+    ]
+    add(store, made)
+    (row,) = rows(store, "binding-arms")
+    # (0.2 + 0.4) / 2 and 0.9: mean 0.6, sd = 0.6 / sqrt(2)
+    assert picked(row, "out_accuracy", "out_low") == close([0.6, 0.6 - T1 * 0.3])
+    assert picked(row, "paper", "n_runs", "n_starts") == [None, 3, 2]
+    store.execute("DELETE FROM binding_run WHERE run_id = 'b1'", {})
+    (row,) = rows(store, "binding-arms")
+    # one start: the runs are all there is; 0.2 and 0.4, sd = 0.2 / sqrt(2)
+    assert picked(row, "out_accuracy", "out_low") == close([0.3, 0.3 - T1 * 0.1])
+    assert picked(row, "n_runs", "n_starts") == [2, 1]
+
+
+SCENES = {"scene_set_id": "s", "scene_layout": "random", "encoder": "e"}
+OTHER: list[dict[str, Any]] = [
+    {"arm": "own"},
+    {"position": "none"},
+    {"uses_noise": True},
+    {"uses_expansion": True},
+    {"scene_set_id": "s2", "scene_layout": "random", "encoder": "e"},
+    SCENES,
+    {"recipe": "other"},
+    {"recipe_json": recipe(learning_rate=0.1)},
+    {"recipe_json": recipe("other")},
+    {"n_layers": 3},
+    {"n_heads": 2},
+    {"n_params": 9},
+    {"n_to": 3},
+    {"precision": "bfloat16"},
+    {"start": "text-trained", "start_run_id": "r0"},
+    {"start": "text-trained", "start_run_id": "r1"},
+]
+SAME: list[dict[str, Any]] = [
+    {"seed_init": 3, "seed_order": 4},
+    {"device": "cuda", "versions_json": '{"torch": "2"}', "command": "x", "git_commit": "g"},
+    {"recipe_json": recipe(threads=2, device="cuda", seeds=[1])},
+    {"n_together": 4, "seconds": 9.0, "started_at": "2027", "weights_sha256": "v"},
+]
+
+
+def test_what_makes_a_condition(store: Store) -> None:
+    changes = [{}, *OTHER]
+    add(store, [(run(f"r{n}", **change), answers({6: n % 10})) for n, change in enumerate(changes)])
+    found = rows(store, "binding-arms")
+    assert sorted(row["out_accuracy"] for row in found) == close(
+        sorted(n % 10 / 10 for n in range(len(changes)))
+    )
+    assert {row["n_runs"] for row in found} == {1}
+    assert len({row["condition"] for row in rows(store, "binding-runs")}) == len(changes)
+    add(store, [(run(f"s{n}", **change), answers({6: 0})) for n, change in enumerate(SAME)])
+    found = rows(store, "binding-arms", run="r0")
+    assert [row["n_runs"] for row in found] == [1 + len(SAME)]
+
+
+def test_binding_runs(store: Store) -> None:
+    add(
+        store,
+        [
+            (run("a"), [*answers({2: 10, 6: 4}), *answers({6: 9}, vocabulary="expanded")]),
+            (run("b", started_at="2025", seed_init=7), answers({2: 1}, context="image")),
+        ],
+    )
+    look(store, [(probe("p", run_id="a", step=10), [])])
+    b, a = rows(store, "binding-runs")
+    names = ("run_id", "arm", "in_accuracy", "out_accuracy", "n_probes", "seed_init")
+    assert picked(a, *names) == ["a", "text", 1, 0.4, 1, 0]
+    assert picked(b, *names) == ["b", "text", None, None, 0, 7]
+    assert a["condition"] == b["condition"]
+    assert rows(store, "binding-runs", run="b") == [b]
+
+
+def test_binding_factors(store: Store) -> None:
+    noise = {"uses_noise": True, "arm": "noise-text", "recipe_json": recipe("noise-text")}
+    image: dict[str, Any] = {
+        **{"uses_image": True, "arm": "image-text", "recipe_json": recipe("image-text")},
+        **{"n_params": 1100, **SCENES},
+    }
+    made = [
+        (run("a0"), answers({6: 2})),
+        (run("a1", seed_init=1), answers({6: 4})),
+        (run("n0", **noise), answers({6: 5})),
+        (run("n1", seed_init=1, **noise), answers({6: 6})),
+        (run("i0", **image), answers({6: 9})),
+        (run("x0", position="none"), answers({6: 1})),
+        # nothing is held against these: other steps, other objects asked, no seed in common
+        (run("m0", n_steps=20, **noise), answers({6: 0}, step=20)),
+        (run("m1", seed_order=9, **noise), answers({6: 0})),
+        (run("m2", **(noise | {"n_to": 5})), answers({6: 0}, n_to=5)),
+        (run("m3", position="none", seed_init=2), answers({6: 0})),
+        (run("m4", recipe_json=recipe(learning_rate=9), uses_noise=True), answers({6: 0})),
+    ]
+    add(store, made)
+    position, picture, noised = rows(store, "binding-factors")
+    names = ("factor", "level_a", "level_b", "n_seeds", "n_pairs", "out_objects", "n_steps")
+    assert picked(position, *names) == ["position", "rope", "none", 1, 1, [6], 10]
+    assert picked(picture, *names) == ["uses_image", "false", "true", 1, 1, [6], 10]
+    assert picked(noised, *names) == ["uses_noise", "false", "true", 2, 2, [6], 10]
+    scores = ("out_accuracy_a", "out_accuracy_b", "difference", "low", "high")
+    assert picked(position, *scores) == [0.2, 0.1, close(-0.1), None, None]
+    assert picked(picture, *scores) == [0.2, 0.9, close(0.7), None, None]
+    # 0.5 - 0.2 and 0.6 - 0.4: mean 0.25, half = T1 * 0.05
+    want = [0.3, 0.55, 0.25, 0.25 - T1 * 0.05, 0.25 + T1 * 0.05]
+    assert picked(noised, *scores) == close(want)
+    assert rows(store, "binding-factors", factor="position") == [position]
+
+
+def test_factors_of_pictures_and_starts(store: Store) -> None:
+    for name, layout in (("s", "random"), ("f", "fixed")):
+        given.scenes(store, name, scene_layout=layout)
+    given.scenes(store, "g", scene_layout="fixed", side=128)
+    of: dict[str, Any] = {"uses_image": True, "encoder": "e", "start": "text-trained"}
+    made = [
+        (run("t"), []),
+        (run("u", position="none"), []),
+        (run("v", seed_init=5, position="none"), []),
+        (run("s0", scene_set_id="s", scene_layout="random", start_run_id="t", **of), {6: 8}),
+        (run("f0", scene_set_id="f", scene_layout="fixed", start_run_id="t", **of), {6: 3}),
+        # larger pictures are another thing than another layout
+        (run("g0", scene_set_id="g", scene_layout="fixed", start_run_id="t", **of), {6: 0}),
+        # the start differs in position alone; then in its seed too
+        (
+            run("u0", position="none", scene_set_id="s", scene_layout="random", start_run_id="u",
+                **of),
+            {6: 6},
+        ),
+        (
+            run("v0", position="none", scene_set_id="s", scene_layout="random", start_run_id="v",
+                **of),
+            {6: 0},
+        ),
+    ]  # fmt: skip
+    add(store, [(one, answers(right) if right else []) for one, right in made])
+    position, layout = rows(store, "binding-factors")
+    names = ("factor", "level_a", "level_b", "n_pairs", "difference")
+    assert picked(position, *names) == ["position", "rope", "none", 1, close(-0.2)]
+    assert picked(layout, *names) == ["scene_layout", "fixed", "random", 1, close(0.5)]
+
+
+def test_scene_sets(store: Store) -> None:
+    given.scenes(store, "s")
+    given.scenes(store, "f", scene_layout="fixed", n_to=4)
+    add(store, [(run("a", uses_image=True, **SCENES), [])])
+    fixed, scattered = rows(store, "scene-sets")
+    names = ("scene_set_id", "scene_layout", "n_to", "n_image_tokens", "n_runs")
+    assert picked(fixed, *names) == ["f", "fixed", 4, 16, 0]
+    assert picked(scattered, *names) == ["s", "random", 8, 16, 1]
+
+
+def test_curves_of_binding_runs(store: Store) -> None:
+    add(store, [(run("a"), [])])
+    store.execute(
+        "INSERT INTO metric (run_id, step, name, value) VALUES ('a', 5, 'loss', 2), "
+        "('a', 0, 'loss', 3)",
+        {},
+    )
+    found = [picked(row, "design", "step", "value") for row in rows(store, "loss-curve", run="a")]
+    assert found == [[None, 0, 3], [None, 5, 2]]

@@ -1,0 +1,329 @@
+"""Golden numbers a reader can redo: what probes see in runs and LMs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.sql.binding_rows import add, answers, interchange, look, probe, retrieval, run
+from tests.xmodal.store.empty import empty_store
+from xmodal.store import Store
+
+T1 = 12.7062047362
+"""97.5 % quantile of Student's t with one degree of freedom."""
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with empty_store() as opened:
+        yield opened
+
+
+def rows(store: Store, name: str, /, **params: Any) -> list[dict[str, Any]]:
+    return store.analysis(name, **params).to_pylist()
+
+
+def close(want: Any) -> Any:
+    return pytest.approx(want, abs=1e-12)
+
+
+def picked(row: dict[str, Any], *names: str) -> list[Any]:
+    return [row[name] for name in names]
+
+
+def test_binding_mechanism(store: Store) -> None:
+    add(
+        store,
+        [(run("a"), answers({4: 10})), (run("b", seed_init=1), answers({4: 10}))],
+    )
+    look(
+        store,
+        [
+            (
+                probe("p", run_id="a", step=10),
+                [
+                    interchange(0, [5, 5, 0, 0, 0]),
+                    interchange(1, [2, 1, 0, 7, 0]),
+                    interchange(2, [4, 2, 1, 2, 1]),
+                    interchange(2, [0, 9, 0, 1, 0], patch="permuted"),
+                ],
+            ),
+            (
+                probe("q", run_id="b", step=10),
+                [interchange(1, [4, 3, 0, 3, 0]), interchange(2, [2, 4, 1, 3, 0])],
+            ),
+        ],
+    )
+    zero, one, two, control = rows(store, "binding-mechanism")
+    rates = [f"{name}_rate" for name in ("positional", "symbolic", "reflexive", "no_effect")]
+    names = ("arm", "step", "stage", "ends_stage", "n_objects", "patch", "layer")
+    assert picked(zero, *names) == ["text", 10, "text", True, 4, "counterfactual", 0]
+    assert picked(zero, *rates, "ratio", "n_runs", "n_examples") == [0.5, 0.5, 0, 0, 1, 1, 10]
+    # layer 1: (0.2 + 0.4) / 2 and (0.1 + 0.3) / 2; layer 2: 0.3 both
+    assert picked(one, *rates, "ratio") == close([0.3, 0.2, 0, 0.5, 2 / 3])
+    assert picked(two, *rates, "ratio") == close([0.3, 0.3, 0.1, 0.25, 1])
+    assert picked(two, "other_rate", "ambiguous_rate") == close([0.05, 0])
+    # 0.4 and 0.2: half = T1 * 0.1
+    assert picked(two, "positional_low", "symbolic_high") == close([0.3 - T1 * 0.1, 0.3 + T1 * 0.1])
+    # the embeddings have the highest sum and are left out; controls have no peak
+    assert [r["is_peak"] for r in (zero, one, two, control)] == [False, False, True, False]
+    assert picked(two, "n_runs", "n_examples", "lm") == [2, 20, None]
+    assert rows(store, "binding-mechanism", patch="permuted") == [control]
+    assert rows(store, "binding-mechanism", run="a") == [zero, one, two, control]
+    assert rows(store, "binding-mechanism", lm="x") == []
+
+
+def test_equal_layers_peak_at_the_first_and_nothing_has_no_peak(store: Store) -> None:
+    add(store, [(run("a"), []), (run("b", arm="own"), [])])
+    look(
+        store,
+        [
+            (
+                probe("p", run_id="a", step=10),
+                [interchange(1, [1, 2, 0, 7, 0]), interchange(2, [2, 1, 7, 0, 0])],
+            ),
+            (probe("q", run_id="b", step=10), [interchange(1, [0, 0, 0, 10, 0])]),
+        ],
+    )
+    peaks = [picked(r, "arm", "layer", "is_peak") for r in rows(store, "binding-mechanism")]
+    assert peaks == [["own", 1, False], ["text", 1, True], ["text", 2, False]]
+    assert [picked(r, "run_id", "layer") for r in rows(store, "binding-ratio")] == [["a", 1]]
+    left = [picked(r, "run_id", "symbolic_share") for r in rows(store, "binding-points")]
+    assert left == [["b", None], ["a", close(2 / 3)]]
+
+
+LM = {"lm": "Qwen/Qwen2-7B", "lm_hash": "h"}
+VLM = {"lm": "Qwen/Qwen2-VL-7B-Instruct", "lm_hash": "v", "is_vlm": True}
+
+
+def test_binding_ratio(store: Store) -> None:
+    add(store, [(run("a"), [])])
+    look(
+        store,
+        [
+            (
+                probe("l", **LM),
+                [
+                    interchange(0, [9, 1, 0, 0, 0]),
+                    interchange(1, [1, 0, 0, 9, 0]),
+                    interchange(2, [2, 4, 1, 3, 0]),
+                ],
+            ),
+            (probe("m", seed=1, **LM), [interchange(2, [2, 4, 1, 3, 0])]),
+            (probe("v", **VLM), [interchange(1, [0, 4, 0, 6, 0])]),
+            (probe("r", run_id="a", step=10), [interchange(1, [4, 1, 0, 5, 0])]),
+            (probe("lr", kind="retrieval", **LM), [retrieval(4, 8), retrieval(9, 3)]),
+        ],
+    )
+    own, lm, vlm = rows(store, "binding-ratio")
+    names = ("run_id", "lm", "layer", "paper", "retrieval", "longest_objects")
+    assert picked(own, *names) == ["a", None, 1, None, None, None]
+    assert picked(lm, *names) == [None, LM["lm"], 2, 1.383, 0.8, 9]
+    assert picked(vlm, *names) == [None, VLM["lm"], 1, 1.499, None, None]
+    assert picked(own, "ratio", "step", "arm") == [0.25, 10, "text"]
+    # 8 symbolic to 4 positional of 20; the variance of the logarithm is 1/8 + 1/4
+    factor = math.exp(1.959963985 * math.sqrt(3 / 8))
+    assert picked(lm, "ratio", "low", "high") == close([2, 2 / factor, 2 * factor])
+    assert picked(lm, "n_examples", "positional_rate", "longest_retrieval") == [20, 0.2, 0.3]
+    assert picked(vlm, "ratio", "low") == [None, None]
+    assert rows(store, "binding-ratio", run="a") == [own]
+    assert rows(store, "binding-ratio", lm=VLM["lm"]) == [vlm]
+
+
+@pytest.mark.parametrize(
+    ("lm", "is_vlm", "paper"),
+    [
+        ("/models/Qwen2.5-7B-Instruct", False, 1.218),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", True, 1.282),
+        ("Qwen/Qwen3-8B", False, 1.819),
+        ("Qwen/Qwen3-VL-8B-Instruct", True, 2.463),
+        ("Qwen/Qwen3-8B", True, None),
+        ("Qwen/Qwen2.5-Coder-7B", False, None),
+        ("Qwen/Qwen1.5-7B", False, None),
+        ("gpt2", False, None),
+    ],
+)
+def test_ratios_of_the_paper(store: Store, lm: str, is_vlm: bool, paper: float | None) -> None:
+    made = probe("l", lm=lm, lm_hash="h", is_vlm=is_vlm)
+    look(store, [(made, [interchange(1, [1, 1, 0, 8, 0])])])
+    assert [row["paper"] for row in rows(store, "binding-ratio")] == [paper]
+
+
+def test_binding_pairs(store: Store) -> None:
+    look(
+        store,
+        [
+            (
+                probe("l", pair_id="pair", **LM),
+                [interchange(1, [4, 2, 0, 4, 0]), interchange(2, [1, 2, 0, 7, 0])],
+            ),
+            (
+                probe("v", pair_id="pair", **VLM),
+                [interchange(1, [1, 2, 0, 7, 0]), interchange(2, [0, 5, 0, 5, 0])],
+            ),
+            (probe("alone", lm="x", lm_hash="x", pair_id="lost"), [interchange(1, [1] * 5)]),
+            (probe("lr", kind="retrieval", **LM), [retrieval(4, 6)]),
+            (probe("vr", kind="retrieval", **VLM), [retrieval(4, 7), retrieval(5, 1)]),
+        ],
+    )
+    one, two = rows(store, "binding-pairs")
+    names = ("pair_id", "lm", "vlm_lm", "layer", "lm_is_peak", "vlm_is_peak")
+    assert picked(one, *names) == ["pair", LM["lm"], VLM["lm"], 1, True, False]
+    assert picked(two, *names) == ["pair", LM["lm"], VLM["lm"], 2, False, True]
+    ratios = ("lm_ratio", "vlm_ratio", "times", "lm_retrieval", "vlm_retrieval")
+    # 2/4 and 2/1; 2/1 and nothing positional
+    assert picked(one, *ratios) == [0.5, 2, 4, 0.6, 0.7]
+    assert picked(two, *ratios) == [2, None, None, 0.6, 0.7]
+    assert rows(store, "binding-pairs", pair="pa") == [one, two]
+    assert rows(store, "binding-pairs", pair="lost") == []
+
+
+def test_of_two_looks_with_one_seed_the_later_counts(store: Store) -> None:
+    for kind, rows_of in (
+        ("interchange", lambda n: [interchange(1, [n, 1, 0, 9 - n, 0])]),
+        ("retrieval", lambda n: [retrieval(4, n)]),
+    ):
+        look(
+            store,
+            [
+                (probe(f"{kind}1", kind=kind, created_at="2028", **LM), rows_of(2)),
+                (probe(f"{kind}2", kind=kind, pair_id="x", created_at="2027", **LM), rows_of(8)),
+                # another setting, by which nothing may be averaged
+                (probe(f"{kind}3", kind=kind, settings_json='{"a": 1}', **LM), rows_of(5)),
+                (
+                    probe(f"{kind}4", kind=kind, seed=1, settings_json='{"seed": 1}', **LM),
+                    rows_of(4),
+                ),
+            ],
+        )
+    rates = sorted(row["positional_rate"] for row in rows(store, "binding-mechanism"))
+    assert rates == close([0.3, 0.5])
+    found = sorted(picked(r, "accuracy", "n_questions") for r in rows(store, "binding-retrieval"))
+    assert found == [[0.3, 20], [0.5, 10]]
+
+
+def test_binding_retrieval(store: Store) -> None:
+    look(
+        store,
+        [
+            (probe("a", kind="retrieval", **LM), [retrieval(4, 10, 5), retrieval(8, 2)]),
+            (probe("b", kind="retrieval", **VLM), [retrieval(4, 1)]),
+        ],
+    )
+    four, eight, _ = rows(store, "binding-retrieval")
+    names = ("lm", "n_objects", "n_tokens", "accuracy", "open_accuracy", "chance", "n_questions")
+    assert picked(four, *names) == [LM["lm"], 4, 40, 1, 0.5, 0.25, 10]
+    assert picked(eight, *names) == [LM["lm"], 8, 80, 0.2, 0, 0.125, 10]
+    # Wilson with all of 10 right: 1 / (1 + z ** 2 / 10); the upper end is 1
+    assert picked(four, "low", "high") == pytest.approx(
+        [1 / (1 + 1.959963985**2 / 10), 1], abs=1e-9
+    )
+    assert rows(store, "binding-retrieval", lm=LM["lm"]) == [four, eight]
+
+
+def mechanism(store: Store, made: dict[str, tuple[int, int, int]], **of: Any) -> None:
+    """By run: positional and symbolic answers at the peak, right answers of 10 beyond training."""
+    add(store, [(run(name, **of), answers({6: right})) for name, (_, _, right) in made.items()])
+    look(
+        store,
+        [
+            (
+                probe(f"p{name}", run_id=name, step=10),
+                [interchange(1, [positional, symbolic, 0, 10 - positional - symbolic, 0])],
+            )
+            for name, (positional, symbolic, _) in made.items()
+        ],
+    )
+
+
+def test_binding_points_and_predicts(store: Store) -> None:
+    mechanism(store, {"a": (3, 1, 2), "b": (1, 1, 4), "c": (1, 3, 3)})
+    mechanism(store, {"d": (0, 4, 9), "e": (0, 0, 5)}, arm="own")
+    # an earlier look is a point, but takes no part in the correlation
+    look(store, [(probe("early", run_id="a", step=0), [interchange(1, [0, 5, 0, 5, 0])])])
+    points = rows(store, "binding-points")
+    names = ("run_id", "step", "is_last", "symbolic_share", "out_accuracy")
+    assert [picked(row, *names) for row in points] == [
+        ["d", 10, True, 1, 0.9],
+        ["e", 10, True, None, 0.5],
+        ["a", 0, False, 1, None],
+        ["a", 10, True, 0.25, 0.2],
+        ["b", 10, True, 0.5, 0.4],
+        ["c", 10, True, 0.75, 0.3],
+    ]
+    assert rows(store, "binding-points", run="b") == [points[4]]
+    (row,) = rows(store, "binding-predicts")
+    # x 1, 1/4, 1/2, 3/4 about 5/8: 3/8, -3/8, -1/8, 1/8; y .9, .2, .4, .3 about .45
+    xy = (3 * 0.45 + 3 * 0.25 + 0.05 - 0.15) / 8
+    r = xy / math.sqrt(20 / 64 * (0.45**2 + 0.25**2 + 0.05**2 + 0.15**2))
+    z = 1.959963985
+    want = [r, math.tanh(math.atanh(r) - z), math.tanh(math.atanh(r) + z)]
+    assert picked(row, "r", "low", "high") == close(want)
+    # within text: x -1/4, 0, 1/4; y -.1, .1, 0: 0.025 / sqrt(1/8 * 0.02); own has one run
+    assert row["within_r"] == close(0.5)
+    assert picked(row, "n_runs", "n_conditions", "n_left_out") == [4, 2, 1]
+    assert picked(row, "within_low", "out_objects") == [None, [6]]
+
+
+def cut(n_right: int, **changes: Any) -> dict[str, Any]:
+    of = {"n_objects": 4, "edges": "query-context", "layer_from": 1, "layer_to": 2}
+    return of | {"n_examples": 10, "n_right_before": 9, "n_right": n_right} | changes
+
+
+def test_binding_knockout(store: Store) -> None:
+    add(store, [(run("a"), []), (run("b", seed_init=1), [])])
+    look(
+        store,
+        [
+            (probe("p", kind="knockout", run_id="a", step=10), [cut(3), cut(9, layer_from=2)]),
+            (probe("q", kind="knockout", run_id="b", step=10), [cut(5)]),
+            (probe("l", kind="knockout", **LM), [cut(0)]),
+        ],
+    )
+    both, late, lm = rows(store, "binding-knockout")
+    names = ("arm", "lm", "step", "edges", "layer_from", "layer_to", "n_runs", "n_examples")
+    assert picked(both, *names) == ["text", None, 10, "query-context", 1, 2, 2, 20]
+    # 0.6 and 0.4 lost: half = T1 * 0.1
+    scores = ("before", "after", "loss", "low", "high")
+    assert picked(both, *scores) == close([0.9, 0.4, 0.5, 0.5 - T1 * 0.1, 0.5 + T1 * 0.1])
+    assert picked(late, "layer_from", "loss", "low") == [2, 0, None]
+    assert picked(lm, "arm", "lm", "loss", "n_runs") == [None, LM["lm"], 0.9, None]
+    assert rows(store, "binding-knockout", run="b") == [both, late]
+    assert rows(store, "binding-knockout", lm=LM["lm"]) == [lm]
+
+
+def read(n_right: int, permuted: bool = False, **changes: Any) -> dict[str, Any]:
+    of = {"n_objects": 4, "layer": 1, "token": "shape", "attribute": "colour", "n_train": 50}
+    return of | {"permuted": permuted, "n_test": 10, "n_right": n_right, "n_classes": 4} | changes
+
+
+def test_binding_linear(store: Store) -> None:
+    add(store, [(run("a"), []), (run("b", seed_init=1), [])])
+    look(
+        store,
+        [
+            (
+                probe("p", kind="linear", run_id="a", step=10),
+                [read(9), read(2, permuted=True), read(5, layer=2)],
+            ),
+            (
+                probe("q", kind="linear", run_id="b", step=10),
+                [read(7), read(4, permuted=True), read(5, layer=2), read(1, True, layer=2)],
+            ),
+            (probe("l", kind="linear", **LM), [read(8), read(3, permuted=True)]),
+        ],
+    )
+    one, two, lm = rows(store, "binding-linear")
+    names = ("arm", "token", "attribute", "layer", "chance", "n_test", "n_runs")
+    assert picked(one, *names) == ["text", "shape", "colour", 1, 0.25, 20, 2]
+    # gains 0.7 and 0.3: half = T1 * 0.2
+    scores = ("accuracy", "permuted", "gain", "low", "high")
+    assert picked(one, *scores) == close([0.8, 0.3, 0.5, 0.5 - T1 * 0.2, 0.5 + T1 * 0.2])
+    # run a has no permuted probe there
+    assert picked(two, *scores) == [0.5, None, None, None, None]
+    assert picked(lm, "lm", "gain", "low", "n_runs") == [LM["lm"], close(0.5), None, None]
+    assert rows(store, "binding-linear", run="a") == [one, two]
+    assert rows(store, "binding-linear", lm=LM["lm"]) == [lm]
