@@ -151,6 +151,13 @@ def _both(own: Any, allowed: Tensor, seen: Tensor, dtype: torch.dtype, attention
             f"attention cannot be cut in this LM: its blocks take a mask of every pair of tokens, "
             f"[{n}, {n}], or none, got {what}"
         )
+    if own is not None and own.dtype == torch.bool:
+        sees_itself = own.diagonal(dim1=-2, dim2=-1)
+        if not bool((sees_itself | ~seen[:, None]).all()):
+            raise ConfigError(
+                "attention cannot be cut in this LM: its own mask does not let a token see itself, "
+                "so that it must mean something else"
+            )
     added = own if own is not None and own.dtype != torch.bool else None
     if added is not None:
         left = allowed & (added > torch.finfo(added.dtype).min / 2)
@@ -161,8 +168,8 @@ def _both(own: Any, allowed: Tensor, seen: Tensor, dtype: torch.dtype, attention
     if added is None:
         if attention != "eager":
             return left
-        added = torch.zeros((), dtype=dtype, device=left.device)
-    return torch.where(left, added, torch.finfo(added.dtype).min)
+        added = torch.zeros(left.shape, dtype=dtype, device=left.device)
+    return added.masked_fill(~left, torch.finfo(added.dtype).min)
 
 
 def _replaced(

@@ -40,14 +40,14 @@ class _Read:
     ids: list[int]
     places: dict[str, list[_Place]]
 
-    def whole(self, several: bool) -> bool:
-        """Whether every word has tokens of its own, and one alone unless several."""
-        return all(
-            one.whole and (several or one.behind == one.first + 1)
-            for role, places in self.places.items()
-            for one in places
-            if role != "context-end"
-        )
+    def odd(self, several: bool) -> tuple[str, int] | None:
+        """Role and number of a word without tokens of its own, or not one alone; None if fine."""
+        for role, places in self.places.items():
+            for number, one in enumerate(places):
+                single = several or one.behind == one.first + 1
+                if role != "context-end" and not (one.whole and single):
+                    return role, number
+        return None
 
     def word(self, role: str) -> tuple[int, ...]:
         """Ids of the tokens of the first word of a role; none if it shares them."""
@@ -80,6 +80,15 @@ class WordTask:
                     f"the tokenizer of {lm.name} does not have {lost[0]!r}, one of the {kind}, as "
                     f"{_as(several)}: leave it out"
                 )
+        first_two = list(zip(words.colours, words.shapes, words.items, strict=False))[:2]
+        if not first_two:
+            raise ConfigError("words must be at least one of each kind, got none of one")
+        asked = say(template, first_two, range(len(first_two)), 0).text
+        if _has_unknown(lm, lm.token_ids(asked)):
+            raise ConfigError(
+                f"the tokenizer of {lm.name} does not know all words of the template "
+                f"{template.name!r}: take another template, or an LM with a larger vocabulary"
+            )
         first = _answers(lm, template, words.items)
         self.item_ids = torch.tensor([first[item] for item in words.items], device=lm.device)
         """int64 [items]: the (first) token of each as an answer."""
@@ -106,16 +115,19 @@ class WordTask:
             kinds = [[of[i] for i in part[row]] for of, part in zip(words, numbers, strict=True)]
             said.append(say(self.template, list(zip(*kinds, strict=True)), order[row], asked))
         read = _read(self.lm, said)
+        for one, text in zip(read, said, strict=True):
+            if (odd := one.odd(self.several)) is not None:
+                start, end = text.spans[odd[0]][odd[1]]
+                raise DataError(
+                    f"the tokenizer of {self.lm.name} does not keep {text.text[start:end]!r} apart "
+                    f"from its neighbours in {text.text[max(0, start - 20) : end + 20]!r}: take another "
+                    "template, or another LM"
+                )
         prompts = self._padded(read)
-        fine = all(one.whole(self.several) for one in read)
         if not self.several:
             held = prompts.ids.gather(1, prompts.places["association-item"])
-            fine = fine and bool((held == self.token_of(scenes.items[0])).all())
-        if not fine:
-            raise DataError(
-                f"the tokenizer of {self.lm.name} reads words of the template "
-                f"{self.template.name!r} otherwise in a scene than alone: take another template"
-            )
+            if not torch.equal(held, self.token_of(scenes.items[0])):
+                raise DataError(f"the tokenizer of {self.lm.name} reads an item in two ways")
         return prompts
 
     def _padded(self, read: Sequence[_Read]) -> Prompts:

@@ -1,0 +1,1 @@
+"""Binding from the store to runs and probes and back."""
