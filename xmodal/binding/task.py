@@ -19,7 +19,7 @@ from taxonomy.errors import ConfigError
 from taxonomy.hashing import hash63
 from taxonomy.model import one_of
 from xmodal.binding import vocabulary as words
-from xmodal.binding.vocabulary import Vocabulary
+from xmodal.binding.vocabulary import WordCounts
 
 CONTEXTS = ("text", "image", "none")
 NOISE_BETWEEN = ("objects", "tokens")
@@ -170,7 +170,7 @@ def n_gaps(n_objects: int) -> int:
 
 
 def draw_scenes(
-    of: Sequence[torch.Generator], count: int, n_objects: int, vocabulary: Vocabulary
+    of: Sequence[torch.Generator], count: int, n_objects: int, vocabulary: WordCounts
 ) -> Scenes:
     """Scenes of N objects, drawn without replacement.
 

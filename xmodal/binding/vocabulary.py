@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from taxonomy.errors import ConfigError
 
@@ -30,6 +31,26 @@ ASK_PATCH = CTX_END + 7
 IMAGE = CTX_END + 8
 """Stands where an image token is put in."""
 N_TOKENS = CTX_END + 9
+
+
+class WordCounts(Protocol):
+    """How many words of each kind a scene is drawn from."""
+
+    @property
+    def n_colours(self) -> int:
+        """Words for colours."""
+
+    @property
+    def n_shapes(self) -> int:
+        """Words for shapes."""
+
+    @property
+    def n_items(self) -> int:
+        """Words for items."""
+
+    @property
+    def most_objects(self) -> int:
+        """Objects that a scene can have."""
 
 
 @dataclass(frozen=True, kw_only=True)

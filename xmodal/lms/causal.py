@@ -130,6 +130,7 @@ def load_lm(
     revision: str | None = None,
     seed: int = 0,
     device: str = "cpu",
+    is_vlm: bool = False,
 ) -> LanguageModel:
     """Load a frozen LM.
 
@@ -140,6 +141,8 @@ def load_lm(
         revision: Of a hub model.
         seed: For init random.
         device: Where the weights go; fp32 on cpu, bf16 elsewhere.
+        is_vlm: A vision-language model, which then reads text alone; its hash is of all its
+            weights.
 
     Raises:
         ConfigError: An init that does not exist, or not for this LM.
@@ -150,7 +153,7 @@ def load_lm(
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     with loading(f"lm {name!r}", where):
         commit = pinned(where, revision)
-        tokenizer, model = _read(where, init, commit, seed, dtype)
+        tokenizer, model = _read(where, init, commit, seed, dtype, is_vlm)
     model = model.to(device).eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
@@ -158,21 +161,25 @@ def load_lm(
 
 
 def _read(
-    where: str, init: str, revision: str | None, seed: int, dtype: torch.dtype
+    where: str, init: str, revision: str | None, seed: int, dtype: torch.dtype, is_vlm: bool
 ) -> tuple[Any, Any]:
     """Tokenizer and model of a folder or hub model."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForImageTextToText,
+        AutoTokenizer,
+    )
 
+    auto: Any = AutoModelForImageTextToText if is_vlm else AutoModelForCausalLM
     tokenizer = AutoTokenizer.from_pretrained(where, revision=revision)
     if init == "random":
         config = AutoConfig.from_pretrained(where, revision=revision)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-                config, dtype=dtype
-            )
+            model = auto.from_config(config, dtype=dtype)
         return tokenizer, model
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = auto.from_pretrained(
         where, revision=revision, dtype=dtype, use_safetensors=True, output_loading_info=True
     )
     model, found = loaded

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xmodal.lms.causal import LanguageModel
-from xmodal.vlm.head import logits_at
+from xmodal.lms.head import logits_at
 from xmodal.vlm.masks import DENSE, FLEX, PADDING, PREFIX, Structure, masks
 from xmodal.vlm.rows import Ints, Rows
 
