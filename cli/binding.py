@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from cli.binding_data import data
+from cli.binding_probe import probe
+from cli.binding_retrieve import retrieve
 from cli.binding_train import train
 
 app = typer.Typer(
@@ -12,3 +14,5 @@ app = typer.Typer(
 )
 app.command("data")(data)
 app.command("train")(train)
+app.command("probe")(probe)
+app.command("retrieve")(retrieve)

@@ -21,8 +21,9 @@ def probe(
     kind: Annotated[
         list[str] | None,
         typer.Option(
-            help="interchange: patch the last token with a counterfactual's; knockout: cut attention "
-            "edges; linear: read attributes off tokens; may be repeated.  [default: interchange]"
+            help="interchange: patch the last token with a counterfactual's; knockout: cut "
+            "attention edges; linear: read attributes off tokens; may be repeated.  [default: "
+            "interchange]"
         ),
     ] = None,
     context: Annotated[str, typer.Option(help="text or image.")] = "text",
@@ -72,7 +73,7 @@ def probe(
 
     for line in probe_asked(
         store, runs or (), kinds=kind or (), context=context, vocabulary=vocabulary,
-        objects=listed("objects", objects, int), n_examples=n_examples, steps=steps, width=width,
+        objects=listed("objects", objects, int) if objects else (), n_examples=n_examples, steps=steps, width=width,
         as_published=as_published, lm=lm, vlm_lm=vlm_lm, seed=seed, device=device,
     ):  # fmt: skip
         typer.echo(line)

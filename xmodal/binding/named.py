@@ -28,7 +28,7 @@ SIZES = {
     # The paper gives layers, width, heads, bf16 and "up to 8 objects". Everything else here is
     # this package's choice: optimiser, batch, steps, vocabulary.
     "paper": Size(
-        decoder=DecoderConfig(n_layers=12, width=128, n_heads=4),
+        decoder=DecoderConfig(n_layers=12, width=128, n_heads=4, position="learned"),
         steps={"lessons": 3000, "text": 6000, "second": 6000, "third": 3000},
         settings={
             "n_from": 2, "n_to": 8, "n_most": 16, "batch_size": 256, "n_questions": 8,
@@ -37,7 +37,7 @@ SIZES = {
         },
     ),
     "small": Size(
-        decoder=DecoderConfig(n_layers=4, width=64, n_heads=4),
+        decoder=DecoderConfig(n_layers=4, width=64, n_heads=4, position="learned"),
         steps={"lessons": 900, "text": 600, "second": 500, "third": 500},
         settings={
             "n_from": 2, "n_to": 4, "n_most": 8, "batch_size": 64, "n_questions": 4,
