@@ -212,7 +212,7 @@ class Recipe:
             return Layout(hops="all", **given)
         if lesson == "noise":
             return Layout(
-                noise=0 if self.noise_to is not None else self.noise,
+                noise=self.noise,
                 noise_to=self.noise_to,
                 noise_between=self.noise_between,
                 **given,
