@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.binding_data import data
+from cli.binding_demo import demo
 from cli.binding_probe import probe
 from cli.binding_retrieve import retrieve
 from cli.binding_train import train
@@ -16,3 +17,4 @@ app.command("data")(data)
 app.command("train")(train)
 app.command("probe")(probe)
 app.command("retrieve")(retrieve)
+app.command("demo")(demo)

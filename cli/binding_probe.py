@@ -74,6 +74,7 @@ def probe(
     for line in probe_asked(
         store, runs or (), kinds=kind or (), context=context, vocabulary=vocabulary,
         objects=listed("objects", objects, int) if objects else (), n_examples=n_examples,
-        steps=steps, width=width, as_published=as_published, lm=lm, vlm_lm=vlm_lm, seed=seed, device=device,
+        steps=steps, width=width, as_published=as_published, lm=lm, vlm_lm=vlm_lm, seed=seed,
+        device=device,
     ):  # fmt: skip
         typer.echo(line)

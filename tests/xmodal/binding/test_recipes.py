@@ -128,7 +128,7 @@ def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: 
 
 
 def test_stages_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ConfigError, match="stage x: the shares must add up to 1, got 0.7"):
+    with pytest.raises(ConfigError, match=r"the shares must add up to 1, got 0\.7"):
         Stage(name="x", n_steps=1, lessons={"text": 0.5, "image": 0.2})
     with pytest.raises(ConfigError, match=r"lesson must be one of pairs, hops"):
         Stage(name="x", n_steps=1, lessons={"speech": 1.0})

@@ -1,0 +1,159 @@
+"""What the demo of binding prints at its end: tables, reading, figures, where to go on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from taxonomy.errors import StoreError
+from xmodal.report.binding import accuracy_chart, mechanism_chart
+from xmodal.report.figure import save_chart
+from xmodal.store import Store
+
+Row = Mapping[str, Any]
+NAMES = {
+    ("text", "scratch"): "text-trained",
+    ("text", "text-trained"): "more text",
+    ("noise-text", "text-trained"): "text with noise tokens",
+}
+"""By arm and start, what the demo calls a condition."""
+_RUNS = "SELECT run_id, arm, start, seed_init FROM binding_run"
+
+
+def closing(store: Path, run_ids: Sequence[str], *, n_from: int, n_to: int) -> Iterator[str]:
+    """Tables, reading, figures and next steps, from the store alone.
+
+    Args:
+        store: The DuckDB file.
+        run_ids: Of the demo: other runs may lie in the store.
+        n_from: Fewest objects that training shows.
+        n_to: Most.
+
+    Yields:
+        The text to print.
+
+    Raises:
+        StoreError: The store lacks what was just made.
+    """
+    accuracy: dict[str, list[dict[str, Any]]] = {}
+    mechanism: dict[str, list[dict[str, Any]]] = {}
+    with Store.open(store, read_only=True) as opened:
+        runs = {row["run_id"]: row for row in opened.query(_RUNS).to_pylist()}
+        for run_id in run_ids:
+            if run_id not in runs:
+                raise StoreError(
+                    f"run {run_id} is not in {store}: `xmodal store sync --store {store}` says why"
+                )
+            name = NAMES[runs[run_id]["arm"], runs[run_id]["start"]]
+            if name in accuracy:
+                continue
+            rows = opened.analysis("binding-accuracy", run=run_id, context="text").to_pylist()
+            last = max(row["stage_number"] for row in rows)
+            accuracy[name] = [
+                row for row in rows if row["stage_number"] == last and row["vocabulary"] == "base"
+            ]
+            rows = opened.analysis("binding-mechanism", run=run_id).to_pylist()
+            mechanism[name] = [row for row in rows if row["patch"] == "counterfactual"]
+    yield ""
+    yield _accuracy_table(accuracy, n_to)
+    yield _mechanism_table(mechanism, n_to)
+    yield _reading(accuracy, n_from, n_to)
+    flat = [row for rows in accuracy.values() for row in rows]
+    figures = save_chart(accuracy_chart(flat), store.parent / "accuracy")
+    held = [row for rows in mechanism.values() for row in rows if row["n_objects"] == n_to]
+    more = save_chart(mechanism_chart(held), store.parent / "mechanism")
+    yield f"\nFigures: {figures[0]}, {more[0]} and, to move in, {figures[1].name}, {more[1].name}"
+    yield f"Store:   {store}\n\nTry next:"
+    for name in ("binding-accuracy", "binding-arms", "binding-mechanism", "binding-factors"):
+        yield f"  xmodal query @{name} --store {store}"
+
+
+def _accuracy_table(accuracy: Mapping[str, Sequence[Row]], n_to: int) -> str:
+    counts = sorted({row["n_objects"] for rows in accuracy.values() for row in rows})
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="Right answers to the two-hop question, text context, by number of objects",
+        title_justify="left",
+        caption=f"Trained with up to {n_to} objects; more are out of distribution.",
+        caption_justify="left",
+    )
+    table.add_column("")
+    for n in counts:
+        table.add_column(f"{n}" if n <= n_to else f"{n} *", justify="right")
+    table.add_column("runs", justify="right")
+    for name, rows in accuracy.items():
+        by = {row["n_objects"]: row for row in rows}
+        table.add_row(name, *(f"{by[n]['accuracy']:.3f}" for n in counts), str(rows[0]["n_runs"]))
+    table.add_row("a guess", *(f"{1 / n:.3f}" for n in counts), "")
+    return _printed(table)
+
+
+def _mechanism_table(mechanism: Mapping[str, Sequence[Row]], n_to: int) -> str:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="What the last token holds after each layer: answers when it is patched from a "
+        "counterfactual",
+        title_justify="left",
+        caption="positional: of the object at the counterfactual's place; symbolic: of the object "
+        "with its key;\nreflexive: the counterfactual's own answer. Shares, mean over runs. "
+        "Layer 0 is the query itself.",
+        caption_justify="left",
+    )
+    for name in (
+        "",
+        "objects",
+        "layer",
+        "positional",
+        "symbolic",
+        "reflexive",
+        "no effect",
+        "other",
+    ):
+        table.add_column(name, justify="left" if not name else "right")
+    for name, rows in mechanism.items():
+        for at, row in enumerate(r for r in rows if r["n_objects"] == n_to):
+            shares = (
+                row[f"{kind}_rate"]
+                for kind in ("positional", "symbolic", "reflexive", "no_effect", "other")
+            )
+            table.add_row(
+                "" if at else name,
+                "" if at else str(row["n_objects"]),
+                str(row["layer"]),
+                *(f"{share:.2f}" for share in shares),
+            )
+    return _printed(table)
+
+
+def _reading(accuracy: Mapping[str, Sequence[Row]], n_from: int, n_to: int) -> str:
+    """What the numbers say, and no more."""
+    inside, outside = dict[str, float](), dict[str, float]()
+    for name, rows in accuracy.items():
+        for found, wanted in ((inside, True), (outside, False)):
+            of = [row["accuracy"] for row in rows if (row["n_objects"] <= n_to) == wanted]
+            found[name] = sum(of) / len(of)
+    start, control, mended = NAMES.values()
+    most = max(row["n_objects"] for row in accuracy[start])
+    lift = 100 * (outside[mended] - outside[control])
+    said = [
+        f"\nThe text-trained decoders answer {inside[start]:.1%} right with {n_from} to {n_to} "
+        f"objects and {outside[start]:.1%} with {n_to + 1} to {most}.",
+        f"As many more steps with the same text leave {outside[control]:.1%}; with noise tokens "
+        f"in the context, which take positions and are never seen, {outside[mended]:.1%}: "
+        f"{lift:+.1f} points at equal steps and questions.",
+    ]
+    return "\n".join(said)
+
+
+def _printed(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return "\n".join(line.rstrip() for line in file.getvalue().rstrip().splitlines()) + "\n"
