@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,6 +47,14 @@ def train(
             "only one]"
         ),
     ] = None,
+    stages: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file in place of --arm: a list of stages, each with name, n_steps and "
+            "lessons, the shares of pairs, hops, text, noise, image and grounding; expanded: true "
+            "takes the expanded vocabulary."
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,7 +91,7 @@ def train(
 
     for line in train_binding(
         store, size=size, arms=arm or (), start=start, seeds=listed("seeds", seeds, int),
-        scene_set=scene_set, changes=changes or (), grid=grid or (), together=together,
-        workers=workers, device=device, dry_run=dry_run,
+        scene_set=scene_set, stages=stages, changes=changes or (), grid=grid or (),
+        together=together, workers=workers, device=device, dry_run=dry_run,
     ):  # fmt: skip
         typer.echo(line)

@@ -9,7 +9,15 @@ from typing import Any
 
 from taxonomy.errors import ConfigError, unknown
 from xmodal.binding.decoder import DecoderConfig
-from xmodal.binding.recipes import ARMS, FACTORS, Recipe, arm_name, arm_stages
+from xmodal.binding.recipes import (
+    ARMS,
+    FACTORS,
+    Recipe,
+    Stage,
+    arm_name,
+    arm_stages,
+    factors_in,
+)
 from xmodal.binding.vocabulary import Vocabulary
 
 
@@ -54,6 +62,7 @@ def arm_recipe(
     size: str = "small",
     *,
     from_start: bool = False,
+    stages: Sequence[Stage] | None = None,
     steps: Mapping[str, int] | None = None,
     decoder: Mapping[str, Any] | None = None,
     **settings: Any,
@@ -64,6 +73,7 @@ def arm_recipe(
         arm: A name of ARMS, or factors joined by +.
         size: A name of SIZES.
         from_start: Without the lessons and the first stage: it starts from a decoder that has them.
+        stages: In place of the arm's; the arm is then called own.
         steps: In place of the size's: lessons, text, second, third, expansion.
         decoder: Settings of the decoder in place of the size's.
         **settings: Of the recipe, in place of the size's.
@@ -74,7 +84,7 @@ def arm_recipe(
     if size not in SIZES:
         raise ConfigError(unknown("size", size, SIZES))
     of = SIZES[size]
-    factors = factors_of(arm)
+    factors = factors_of(arm) if stages is None else factors_in(stages)
     counts = {**of.steps, **(steps or {})}
     if from_start:
         counts |= {"lessons": 0, "text": 0}
@@ -83,11 +93,11 @@ def arm_recipe(
         given["noise"] = 8 * given["n_to"]
     recipe = Recipe(
         name=size,
-        stages=arm_stages(factors, **counts),
+        stages=arm_stages(factors, **counts) if stages is None else stages,
         decoder=replace(of.decoder, **(decoder or {})),
         **given,
     )
-    return recipe, factors | {"expansion": bool(counts.get("expansion"))}
+    return recipe, factors_in(recipe.stages)
 
 
 def factors_of(arm: str) -> dict[str, bool]:

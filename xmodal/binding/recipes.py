@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from taxonomy.errors import ConfigError, unknown
+from taxonomy.errors import ConfigError, DataError, unknown
 from taxonomy.hashing import hash63
 from taxonomy.model import one_of
 from xmodal.binding.decoder import DecoderConfig
@@ -313,9 +315,39 @@ def arm_stages(
     )
 
 
-def changed(recipe: Recipe, **changes: Any) -> Recipe:
-    """A recipe with settings changed; those of the decoder's shape by their own names."""
-    own = {key: value for key, value in changes.items() if key in DecoderConfig.__annotations__}
-    rest = {key: value for key, value in changes.items() if key not in own}
-    decoder = replace(rest.pop("decoder", recipe.decoder), **own)
-    return replace(recipe, decoder=decoder, **rest)
+def factors_in(stages: Sequence[Stage]) -> dict[str, bool]:
+    """Which factors stages use, whatever they are called."""
+    shown = [set(stage.lessons) for stage in stages]
+    return {
+        "noise": any("noise" in one for one in shown),
+        "grounding": any("grounding" in one for one in shown),
+        "image": any("image" in one and not one & {"text", "noise"} for one in shown),
+        "mixing": any("image" in one and bool(one & {"text", "noise"}) for one in shown),
+        "expansion": any(stage.expanded for stage in stages),
+    }
+
+
+def read_stages(path: Path) -> tuple[Stage, ...]:
+    """Stages of a user's JSON file: a list of objects with name, n_steps, lessons, maybe expanded.
+
+    Raises:
+        DataError: The file cannot be read, or holds something else.
+        ConfigError: A stage that does not fit.
+    """
+    try:
+        said = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as JSON ({error})") from error
+    if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
+        raise DataError(f"{path} must hold a list of stages, objects with name, n_steps, lessons")
+    made = []
+    for one in said:
+        try:
+            stage = Stage(**one)
+        except (TypeError, AttributeError) as error:
+            raise DataError(
+                f"{path}: a stage has name, n_steps, lessons (shares by kind of batch) and maybe "
+                f"expanded, got {one}"
+            ) from error
+        made.append(stage)
+    return tuple(made)

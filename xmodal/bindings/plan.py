@@ -12,7 +12,7 @@ from taxonomy.errors import ConfigError
 from taxonomy.model import one_of
 from xmodal.binding.decoder import DecoderConfig
 from xmodal.binding.named import SIZES, arm_recipe, factorial, factors_of
-from xmodal.binding.recipes import FACTORS, Recipe
+from xmodal.binding.recipes import FACTORS, Recipe, Stage, factors_in, read_stages
 from xmodal.binding.vocabulary import Vocabulary
 from xmodal.bindings.jobs import BindingJob
 from xmodal.bindings.scene_sets import scene_set_meant
@@ -21,6 +21,10 @@ from xmodal.pipeline import check_seeds
 from xmodal.settings import one_each, read_settings
 
 STARTS = ("scratch", "text-trained")
+OWN = "own"
+"""What an arm of a user's stages is called."""
+SHOWN = ("image", "mixing", "grounding")
+"""Factors with image tokens."""
 STEP_COUNTS = ("lessons", "text", "second", "third", "expansion")
 _NOT_SETTINGS = ("name", "stages", "decoder", "vocabulary", "image_width")
 
@@ -49,6 +53,7 @@ def plan_binding(
     start: str = "scratch",
     seeds: Sequence[int] = (42,),
     scene_set: str | None = None,
+    stages: Path | None = None,
     changes: Sequence[str] = (),
     grid: Sequence[str] = (),
     together: int | None = None,
@@ -64,6 +69,7 @@ def plan_binding(
             has seen the lessons and the first stage of text; trained first where it is not there.
         seeds: Of initialisation and of what is drawn.
         scene_set: Id of a scene set, or its beginning; None for the only one.
+        stages: JSON file of stages, in place of arms; see read_stages.
         changes: NAME=VALUE, settings of the recipe.
         grid: NAME=VALUE,VALUE; factorial for every combination of the factors; factors=A,B for
             every combination of some.
@@ -82,9 +88,16 @@ def plan_binding(
     device = device_meant(device)
     fixed = one_each(read_settings(changes, known_settings()))
     varied, names = _grid(grid, list(arms))
+    own = None if stages is None else read_stages(stages)
+    if own is not None:
+        if arms or len(names) > 1:
+            raise ConfigError("--stages takes the place of --arm and of factors: give one of them")
+        if counts := sorted(set(STEP_COUNTS) & (fixed.keys() | varied.keys())):
+            raise ConfigError(f"{counts[0]} is a stage's length, which the file of --stages gives")
+        names = [OWN]
     if twice := sorted(fixed.keys() & varied.keys()):
         raise ConfigError(f"{twice[0]} is set and varied: leave it out of one of the two")
-    shows = any(factors_of(one)[name] for one in names for name in ("image", "mixing", "grounding"))
+    shows = _shows(names, own)
     found = scene_set_meant(store, scene_set) if shows or scene_set is not None else None
     pictures: Mapping[str, Any] = {} if found is None else {
         "scene_set": store.parent / found.path,
@@ -105,8 +118,9 @@ def plan_binding(
         base = _recipe("text", size, settings, only_start=True)[0]
         for name in names:
             recipe, factors = _recipe(
-                name, size, settings, start != "scratch", n_image_tokens=n_tokens, image_width=width
-            )
+                name, size, settings, start != "scratch", stages=own, n_image_tokens=n_tokens,
+                image_width=width,
+            )  # fmt: skip
             for group in groups:
                 ids = None
                 if start != "scratch":
@@ -153,6 +167,7 @@ def _recipe(
     from_start: bool = False,
     *,
     only_start: bool = False,
+    stages: Sequence[Stage] | None = None,
     n_image_tokens: int | None = None,
     image_width: int | None = None,
 ) -> tuple[Recipe, dict[str, bool]]:
@@ -171,11 +186,19 @@ def _recipe(
         usual = SIZES[size].settings["vocabulary"]
         given = {one: getattr(usual, one) for one in words} | vocabulary
         rest["vocabulary"] = Vocabulary(**given)
-    factors = factors_of(arm)
+    factors = factors_of(arm) if stages is None else factors_in(stages)
     if only_start:
         steps |= {"second": 0, "third": 0, "expansion": 0}
-    elif any(factors[name] for name in ("image", "mixing", "grounding")):
+    elif any(factors[name] for name in SHOWN):
         decoder["image_width"] = image_width
     if factors["noise"] and n_image_tokens and "noise" not in rest:
         rest.setdefault("noise_to", n_image_tokens)
-    return arm_recipe(arm, size, from_start=from_start, steps=steps, decoder=decoder, **rest)
+    return arm_recipe(
+        arm, size, from_start=from_start, stages=stages, steps=steps, decoder=decoder, **rest
+    )
+
+
+def _shows(names: Sequence[str], own: Sequence[Stage] | None) -> bool:
+    """Whether any arm shows images."""
+    used = [factors_of(one) for one in names] if own is None else [factors_in(own)]
+    return any(one[name] for one in used for name in SHOWN)
