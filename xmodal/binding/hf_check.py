@@ -50,6 +50,14 @@ def check_edits(subject: HuggingFaceSubject) -> None:
 
         _same(subject, subject.run(prompts, edit=put), theirs, f"a patch of layer {at}")
 
+    def put_last(layer: int, x: Tensor) -> Tensor:
+        if layer != subject.n_layers:
+            return x
+        return torch.cat([x[:, :-1], states[layer].flip(0)[:, -1:]], dim=1)
+
+    patched = subject.run(prompts, edit=put_last)
+    _same(subject, patched, theirs, "a patch of the last token behind the last block")
+
 
 def check_masks(subject: HuggingFaceSubject) -> None:
     """A causal mask must change nothing, and a token that sees itself alone not hang on others.

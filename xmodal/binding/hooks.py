@@ -158,7 +158,7 @@ def _both(own: Any, allowed: Tensor, seen: Tensor, dtype: torch.dtype, attention
                 "attention cannot be cut in this LM: its own mask does not let a token see itself, "
                 "so that it must mean something else"
             )
-    added = own if own is not None and own.dtype != torch.bool else None
+    added: Tensor | None = own if own is not None and own.dtype != torch.bool else None
     if added is not None:
         left = allowed & (added > torch.finfo(added.dtype).min / 2)
     else:

@@ -120,8 +120,8 @@ class WordTask:
                 start, end = text.spans[odd[0]][odd[1]]
                 raise DataError(
                     f"the tokenizer of {self.lm.name} does not keep {text.text[start:end]!r} apart "
-                    f"from its neighbours in {text.text[max(0, start - 20) : end + 20]!r}: take another "
-                    "template, or another LM"
+                    f"from its neighbours in {text.text[max(0, start - 20) : end + 20]!r}: take "
+                    "another template, or another LM"
                 )
         prompts = self._padded(read)
         if not self.several:
