@@ -202,6 +202,11 @@ def test_what_cannot_be_masked_is_refused() -> None:
     none[3] = False
     with pytest.raises(ConfigError, match="every token must be left something to attend to"):
         of.logits(prompts, masks=[none, none])
+    far = torch.ones(n, n, dtype=torch.bool)
+    far[-1, 1:] = False  # the first token alone, which the window hides
+    for attention in ("sdpa", "eager"):
+        with pytest.raises(ConfigError, match="every token must be left something to attend to"):
+            subject("mistral-window", attention).run(prompts, masks=[far, far])
     with pytest.raises(ValueError, match="one mask for each of 2 blocks, got 1"):
         of.logits(prompts, masks=[none])
     of = fresh("qwen2")
