@@ -99,6 +99,7 @@ class HuggingFaceSubject:
         if not bool(seen[:, -1].all()):
             raise ValueError("prompts must be padded on the left: the last token is read off")
         given = {"input_ids": ids, "attention_mask": seen.long(), **self._positions(prompts)}
+        self._check_length(ids.shape[1])
         row = torch.arange(len(ids), device=ids.device)
         with ExitStack() as hooks:
             if edit is not None:
@@ -106,6 +107,14 @@ class HuggingFaceSubject:
             if masks is not None:
                 hooks.enter_context(masking(self.blocks, masks, seen, self.attention))
             return logits_at(self.lm.model, row, torch.full_like(row, ids.shape[1] - 1), **given)
+
+    def _check_length(self, n_tokens: int) -> None:
+        most = getattr(self.lm.model.get_decoder().config, "max_position_embeddings", None)
+        if most is not None and n_tokens > most:
+            raise ConfigError(
+                f"a prompt of {n_tokens} tokens is longer than the {most} that lm {self.lm.name} "
+                "was made for: ask for fewer objects"
+            )
 
     def _positions(self, prompts: Prompts) -> dict[str, Any]:
         """Position ids, where they are not what the LM counts itself."""

@@ -174,6 +174,11 @@ def known_words(
     Raises:
         ConfigError: The tokenizer does not tell which characters a token is of.
     """
+    if not getattr(lm.tokenizer, "is_fast", False):
+        raise ConfigError(
+            f"the tokenizer of {lm.name} does not tell which characters a token is of: take an LM "
+            "with a fast tokenizer"
+        )
     first = _answers(lm, template, among.items)
     taken: set[tuple[int, ...]] = set()
     answers: list[int] = []
@@ -255,13 +260,13 @@ def _object(kind: str, word: str) -> tuple[str, str, str]:
 def _answers(lm: LanguageModel, template: WordTemplate, items: Sequence[str]) -> dict[str, int]:
     """The token that each item begins with as an answer; without those that change the prompt."""
     asked = say(template, [_object("items", ALL_WORDS.items[0])], [0], 0).text
-    before = lm.token_ids(asked)
-    found = {}
-    for item in items:
-        ids = lm.token_ids(asked + template.answer.format(item=item))
-        if ids[: len(before)] == before and len(ids) > len(before):
-            found[item] = ids[len(before)]
-    return found
+    texts = [asked, *(asked + template.answer.format(item=item) for item in items)]
+    before, *read = lm.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return {
+        item: ids[len(before)]
+        for item, ids in zip(items, read, strict=True)
+        if ids[: len(before)] == before and len(ids) > len(before)
+    }
 
 
 def _has_unknown(lm: LanguageModel, ids: Iterable[int]) -> bool:
@@ -270,11 +275,6 @@ def _has_unknown(lm: LanguageModel, ids: Iterable[int]) -> bool:
 
 def _read(lm: LanguageModel, said: Sequence[Said]) -> list[_Read]:
     """Texts as token ids, behind the tokens that the tokenizer begins a text with."""
-    if not getattr(lm.tokenizer, "is_fast", False):
-        raise ConfigError(
-            f"the tokenizer of {lm.name} does not tell which characters a token is of: take an LM "
-            "with a fast tokenizer"
-        )
     texts = [one.text for one in said]
     tokens = lm.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
     start = lm.start_ids

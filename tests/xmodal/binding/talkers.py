@@ -48,14 +48,15 @@ VLMS: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def word_tokenizer() -> Any:
-    """Every word and mark of the task one token; white space is dropped."""
+def word_tokenizer(without: str = "") -> Any:
+    """Every word and mark of the task one token, but for one; white space is dropped."""
     texts = [
         part for one in TEMPLATES.values() for part in vars(one).values() if isinstance(part, str)
     ]
     split = pre_tokenizers.Whitespace()
     known = dict.fromkeys(word for text in texts for word, _ in split.pre_tokenize_str(text))
     names = ["<s>", "<image>", "<unk>", *dict.fromkeys([*known, *WORDS])]
+    names = [name for name in names if name != without]
     made = Tokenizer(models.WordLevel({w: i for i, w in enumerate(names)}, unk_token="<unk>"))
     made.pre_tokenizer = split
     return PreTrainedTokenizerFast(
