@@ -62,6 +62,13 @@ def probe(
             "with --lm both are asked in the words that both know."
         ),
     ] = None,
+    revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
+    vlm_revision: Annotated[
+        str | None, typer.Option(help="Revision of --vlm-lm beside --lm.")
+    ] = None,
+    template: Annotated[
+        str, typer.Option(help="Of LMs: plain or sentences, how scenes are said.")
+    ] = "plain",
     seed: Annotated[int, typer.Option(help="Of scenes, swaps and controls.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
@@ -74,7 +81,7 @@ def probe(
     for line in probe_asked(
         store, runs or (), kinds=kind or (), context=context, vocabulary=vocabulary,
         objects=listed("objects", objects, int) if objects else (), n_examples=n_examples,
-        steps=steps, width=width, as_published=as_published, lm=lm, vlm_lm=vlm_lm, seed=seed,
-        device=device,
+        steps=steps, width=width, as_published=as_published, lm=lm, vlm_lm=vlm_lm,
+        revision=revision, vlm_revision=vlm_revision, template=template, seed=seed, device=device,
     ):  # fmt: skip
         typer.echo(line)

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-
 from taxonomy.errors import ConfigError
-from xmodal.binding.interchange import interchange
-from xmodal.binding.subject import Subject
-from xmodal.binding.task import Scenes
-from xmodal.bindings.lm_probes import Asked, interchange_lms
-from xmodal.bindings.looks import Look, look_into
+from xmodal.bindings.lm_probes import Asked, probe_lms, synced
+from xmodal.bindings.looks import Look, look_at, look_into, settings_of
 
 
 def probe_asked(
@@ -29,35 +24,39 @@ def probe_asked(
     as_published: bool = False,
     lm: str | None = None,
     vlm_lm: str | None = None,
+    revision: str | None = None,
+    vlm_revision: str | None = None,
+    template: str = "plain",
     seed: int = 0,
     device: str = "auto",
 ) -> Iterator[str]:
-    """Look into runs, or into LMs; see look_into and interchange_lms.
+    """Look into runs, or into LMs; see look_into and probe_lms.
 
     Raises:
         ConfigError: Settings that do not go together.
     """
-    asked_kinds = tuple(dict.fromkeys(kinds or ("interchange",)))
+    usual = 512 if lm is None and vlm_lm is None else 200
+    look = Look(
+        kinds=tuple(dict.fromkeys(kinds or ("interchange",))), context=context,
+        vocabulary=vocabulary, objects=tuple(objects),
+        n_examples=usual if n_examples is None else n_examples, steps=steps, width=width,
+        as_published=as_published, seed=seed, device=device,
+    )  # fmt: skip
     if lm is None and vlm_lm is None:
-        look = Look(
-            kinds=asked_kinds, context=context, vocabulary=vocabulary, objects=tuple(objects),
-            n_examples=512 if n_examples is None else n_examples, steps=steps, width=width,
-            as_published=as_published, seed=seed, device=device,
-        )  # fmt: skip
         yield from look_into(store, runs, look)
         return
     if runs:
         raise ConfigError("runs and LMs are probed apart: give runs, or --lm and --vlm-lm")
-    if asked_kinds != ("interchange",) or context != "text" or steps != "last":
-        raise ConfigError("LMs are probed by interchange interventions in text alone")
-
-    def intervene(
-        subject: Subject, scenes: Sequence[Scenes], *, seed: int, as_published: bool
-    ) -> pa.Table:
-        return interchange(subject, scenes, seed=seed, as_published=as_published).table
-
+    if (context, vocabulary, steps) != ("text", "base", "last"):
+        raise ConfigError("context, vocabulary and steps are of runs: LMs are probed in words")
     of = Asked(
-        lm=lm, vlm_lm=vlm_lm, objects=tuple(objects) or (4, 8, 16),
-        n_examples=200 if n_examples is None else n_examples, seed=seed, device=device,
+        lm=lm, vlm_lm=vlm_lm, revision=revision, vlm_revision=vlm_revision,
+        objects=tuple(objects) or (4, 8, 16), n_examples=look.n_examples, template=template,
+        seed=seed, device=device,
     )  # fmt: skip
-    yield from interchange_lms(store, of, intervene, as_published=as_published)
+    for kind in look.kinds:
+        yield from probe_lms(
+            store, of, kind, look_at(kind, look), settings=settings_of(kind, look),
+            as_published=as_published and kind == "interchange",
+        )  # fmt: skip
+    yield from synced(store)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
@@ -29,13 +29,8 @@ VOCABULARY = "words"
 """Of these probes, as their record says."""
 
 
-class Intervene(Protocol):
-    """Interchange interventions on a subject."""
-
-    def __call__(
-        self, subject: Subject, scenes: Sequence[Scenes], *, seed: int, as_published: bool
-    ) -> pa.Table:
-        """Table of schema INTERCHANGE; scenes of one run, for each number of objects."""
+LookAt = Callable[[Subject, Sequence[Scenes]], pa.Table]
+"""A probe of a subject: its table, from scenes of one run for each number of objects."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,38 +118,45 @@ def retrieve(store: Path, asked: Asked) -> Iterator[str]:
                 f"{row['n_right'] / n:.3f} right among the scene's items, "
                 f"{row['n_right_open'] / n:.3f} among all words, of {n}"
             )
-    yield from _synced(store)
+    yield from synced(store)
 
 
-def interchange_lms(
-    store: Path, asked: Asked, intervene: Intervene, *, as_published: bool = False
+def probe_lms(
+    store: Path,
+    asked: Asked,
+    kind: str,
+    look_at: LookAt,
+    *,
+    as_published: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[str]:
-    """Interchange interventions on LMs, unless that was done, and sync.
+    """Look into LMs, unless that was done; the caller syncs.
 
     Args:
         store: The DuckDB file; folders of probes lie beside it.
         asked: Who and how.
-        intervene: The interventions.
-        as_published: Draw s and t as the authors did.
+        kind: interchange, knockout or linear.
+        look_at: The probe.
+        as_published: Interchange draws s and t as the authors did.
+        settings: Of the probe, which decide its result.
 
     Yields:
-        A line for each LM, then the sync's counts and problems.
+        A line for each LM.
 
     Raises:
-        ConfigError: Too few words or objects, or an LM that cannot be patched.
+        ConfigError: Too few words or objects, or an LM that cannot be looked into.
         DataError: An LM that cannot be loaded.
     """
 
     def ask(subject: HuggingFaceSubject, words: Words) -> pa.Table:
         scenes = [
-            draw_scenes(generators([asked.seed], "interchange", n), asked.n_examples, n, words)
+            draw_scenes(generators([asked.seed], kind, n), asked.n_examples, n, words)
             for n in asked.objects
         ]
-        return intervene(subject, scenes, seed=asked.seed, as_published=as_published)
+        return look_at(subject, scenes)
 
-    for _, said, _ in _each(store.parent, asked, "interchange", ask, as_published):
+    for _, said, _ in _each(store.parent, asked, kind, ask, as_published, settings):
         yield said
-    yield from _synced(store)
 
 
 def _each(
@@ -163,6 +165,7 @@ def _each(
     kind: str,
     ask: Callable[[HuggingFaceSubject, Words], pa.Table],
     as_published: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[tuple[str, str, pa.Table]]:
     """Name, one line, and the table of each LM; what was done is read."""
     device = device_meant(asked.device)
@@ -188,7 +191,7 @@ def _each(
             n_examples=asked.n_examples,
             as_published=as_published,
             seed=asked.seed,
-            settings=_settings(asked, template, words, lm),
+            settings=_settings(asked, template, words, lm) | dict(settings or {}),
         )
         there = find_probe(store_dir, facts)
         if there is not None:
@@ -216,7 +219,8 @@ def _settings(
     }
 
 
-def _synced(store: Path) -> Iterator[str]:
+def synced(store: Path) -> Iterator[str]:
+    """Bring in what lies beside the store; its counts and problems."""
     with Store.open(store) as opened:
         report = opened.sync(runs_dir(store))
     yield from (report.summary(), *report.problems())

@@ -16,6 +16,7 @@ from taxonomy.errors import ConfigError, DataError
 from taxonomy.hashing import hash63
 from taxonomy.model import one_of
 from xmodal.binding.decoder import Decoder
+from xmodal.binding.examples import as_ordered
 from xmodal.binding.interchange import interchange
 from xmodal.binding.knockout import knockout
 from xmodal.binding.linear_probe import linear_probes
@@ -25,9 +26,11 @@ from xmodal.binding.render import render
 from xmodal.binding.run_folder import BindingFolder, load_decoder
 from xmodal.binding.scenes import Places, draw_places
 from xmodal.binding.shown import SceneSet, load_scene_set
+from xmodal.binding.subject import Subject
 from xmodal.binding.task import Layout, Scenes, draw_scenes, generators
 from xmodal.binding.vocabulary import EXPANDED, Vocabulary
 from xmodal.binding_tables import RUN_WEIGHTS
+from xmodal.bindings.lm_probes import synced
 from xmodal.features.encoders.load import load_encoder
 from xmodal.files import file_sha256
 from xmodal.jobs import runs_dir
@@ -70,8 +73,8 @@ class Look:
         one_of("vocabulary", self.vocabulary, ("base", "expanded"))
         if self.n_examples < 2:
             raise ConfigError(f"n_examples must be at least 2, got {self.n_examples}")
-        if self.as_published and self.kinds != ("interchange",):
-            raise ConfigError("as_published goes with interchange interventions alone")
+        if self.as_published and "interchange" not in self.kinds:
+            raise ConfigError("as_published goes with interchange interventions")
 
 
 def look_into(store: Path, runs: Sequence[str], look: Look) -> Iterator[str]:
@@ -114,9 +117,7 @@ def look_into(store: Path, runs: Sequence[str], look: Look) -> Iterator[str]:
                 shown = load_scene_set(store.parent / paths[scene_set])
             yield from _look(store.parent, run_id, step, path, look, device, shown)
         move(len(todo), len(todo))
-    with Store.open(store) as opened:
-        report = opened.sync(runs_dir(store))
-    yield from (report.summary(), *report.problems())
+    yield from synced(store)
 
 
 def _weights(store: Path, run_id: str, look: Look) -> list[tuple[int, Path]]:
@@ -145,15 +146,14 @@ def _look(
     objects = look.objects or (max(4, said["n_to"]), 2 * max(4, said["n_to"]))
     digest = file_sha256(path)
     for kind in look.kinds:
-        settings: dict[str, Any] = {"objects": list(objects)}
-        if kind == "knockout":
-            settings["width"] = look.width
+        settings: dict[str, Any] = {"objects": list(objects), **settings_of(kind, look)}
         if shown is not None:
             settings["pictures"] = shown.record.sha256
         facts = ProbeFacts(
             kind=kind, run_id=run_id, step=step, run_weights=digest, context=look.context,
             vocabulary=look.vocabulary, n_layers=decoder.n_layers, n_examples=look.n_examples,
-            as_published=look.as_published, seed=look.seed, settings=settings,
+            as_published=look.as_published and kind == "interchange", seed=look.seed,
+            settings=settings,
         )  # fmt: skip
         there = find_probe(store_dir, facts)
         if there is not None:
@@ -182,14 +182,36 @@ def _table(
     pictures = None if shown is None else pictures_of(shown)
     subject = OwnSubject(decoder, layout, pictures)
     scenes = [
-        draw_scenes(generators([look.seed], kind, n, device=device), look.n_examples, n, words)
+        as_ordered(
+            draw_scenes(generators([look.seed], kind, n, device=device), look.n_examples, n, words),
+            layout,
+        )
         for n in objects
     ]
-    if kind == "knockout":
-        return knockout(subject, scenes, width=look.width, seed=look.seed)
-    if kind == "linear":
-        return linear_probes(subject, scenes, seed=look.seed)
-    return interchange(subject, scenes, seed=look.seed, as_published=look.as_published).table
+    return look_at(kind, look)(subject, scenes)
+
+
+def look_at(kind: str, look: Look) -> Callable[[Subject, Sequence[Scenes]], pa.Table]:
+    """The probe of a kind, as a function of who is looked into and of scenes.
+
+    Args:
+        kind: Of KINDS.
+        look: Its settings.
+    """
+
+    def run(subject: Subject, scenes: Sequence[Scenes]) -> pa.Table:
+        if kind == "knockout":
+            return knockout(subject, scenes, width=look.width, seed=look.seed)
+        if kind == "linear":
+            return linear_probes(subject, scenes, seed=look.seed)
+        return interchange(subject, scenes, seed=look.seed, as_published=look.as_published).table
+
+    return run
+
+
+def settings_of(kind: str, look: Look) -> dict[str, Any]:
+    """What of a look decides the result of one kind alone."""
+    return {"width": look.width} if kind == "knockout" else {}
 
 
 def pictures_of(shown: SceneSet) -> Callable[[Scenes], Tensor]:
