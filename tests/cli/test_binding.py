@@ -1,0 +1,129 @@
+"""`xmodal binding` from the command line: train, probe, ask, and the demo on tiny settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from cli.main import app
+from xmodal.store import Store
+
+TINY = [
+    f"--set={one}"
+    for one in (
+        "n_layers=2", "width=16", "n_heads=2", "lessons=6", "text=3", "second=4", "third=2",
+        "batch_size=4", "n_colours=8", "n_shapes=8", "n_items=8", "n_evaluated=2", "warmup_steps=1",
+    )
+]  # fmt: skip
+"""A decoder that learns nothing in 9 steps, and arms of 6 more."""
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("binding") / "xmodal.duckdb"
+    done = run(
+        "binding", "train", "--store", store, "--arm", "text", "--arm", "noise-text",
+        "--start", "text-trained", "--seeds", "1,2", *TINY,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1].startswith("6 runs brought in, 0 unchanged")
+    return store
+
+
+def test_arms_go_on_from_one_decoder_a_seed(trained: Path) -> None:
+    with Store.open(trained, read_only=True) as store:
+        rows = store.query(
+            "SELECT arm, start, start_run_id, seed_init, run_id, n_steps, n_questions, n_tokens "
+            "FROM binding_run ORDER BY start, arm, seed_init"
+        ).to_pylist()
+    starts = {row["seed_init"]: row["run_id"] for row in rows if row["start"] == "scratch"}
+    assert sorted(starts) == [1, 2]
+    arms = [row for row in rows if row["start"] == "text-trained"]
+    assert all(row["start_run_id"] == starts[row["seed_init"]] for row in arms)
+    assert len({(row["n_steps"], row["n_questions"]) for row in arms}) == 1
+    by_arm = {row["arm"]: row["n_tokens"] for row in arms}
+    # 6 steps of 4 sequences with 8 times 4 noise tokens each
+    assert by_arm["noise-text"] - by_arm["text"] == 6 * 4 * 32
+
+
+def test_a_second_call_trains_nothing(trained: Path) -> None:
+    done = run(
+        "binding", "train", "--store", trained, "--arm", "noise-text", "--start", "text-trained",
+        "--seeds", "2", *TINY,
+    )  # fmt: skip
+    assert done.exit_code == 0
+    assert [line.split()[1:3] for line in done.stdout.splitlines()[:2]] == 2 * [["is", "there:"]]
+    assert "0 runs brought in, 6 unchanged" in done.stdout
+
+
+def test_looks_and_what_they_say(trained: Path) -> None:
+    given = ["binding", "probe", "--store", trained, "--n", "6", "--objects", "4"]
+    done = run(*given, "--kind", "interchange", "--kind", "knockout", "--kind", "linear")
+    assert done.exit_code == 0, done.output
+    assert sum(" made: " in line for line in done.stdout.splitlines()) == 18
+    again = run(*given, "--kind", "interchange")
+    assert sum(" is there: " in line for line in again.stdout.splitlines()) == 6
+    kept = run(*given, "--steps", "kept")
+    # the start's stages end at steps 2, 6 and 9, the arms' at 4 and 6: the last are new names of
+    # what was looked at
+    assert sum(" made: " in line for line in kept.stdout.splitlines()) >= 8
+    shown = run("query", "@binding-mechanism", "--store", trained, "--format", "json")
+    rows = json.loads(shown.stdout)
+    assert {row["layer"] for row in rows} == {0, 1, 2}
+    assert {row["patch"] for row in rows} == {"counterfactual", "random-direction", "permuted"}
+    for name in ("binding-accuracy", "binding-arms", "binding-factors", "binding-knockout",
+                 "binding-linear", "binding-points"):  # fmt: skip
+        asked = run("query", f"@{name}", "--store", trained, "--format", "json")
+        assert json.loads(asked.stdout), name
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["train", "--arm", "tekst"], "error: no arm 'tekst'; nearest: text"),
+        (["train", "--size", "large"], "size must be one of paper, small, got 'large'"),
+        (["train", "--set", "width=30"], "width must be a multiple of twice the heads, 8, got 30"),
+        (["train", "--set", "speed=3"], "no setting 'speed'"),
+        (["train", "--arm", "image-text"], "`xmodal binding data` makes one"),
+        (["train", "--arm", "text", "--grid", "factorial"], "exclude one another"),
+        (["train", "--seeds", "-1"], "seed"),
+        (["train", "--together", "0"], "together must be at least 1, got 0"),
+        (["train", "--size", "paper"], "precision bfloat16 is for GPUs"),
+        (["train", "--stages", "missing.json"], "missing.json cannot be read"),
+        (["train", "--start", "image"], "start must be one of scratch, text-trained, got 'image'"),
+        (["probe", "--kind", "x-ray"], "kind must be one of interchange, knockout, linear"),
+        (["probe", "nothing"], "nothing"),
+        (["probe", "--lm", "a", "--context", "image"], "context, vocabulary and steps are of runs"),
+        (["demo", "--seeds", "a", "-o", "x"], "seeds"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    tmp_path: Path, given: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("binding", *given)
+    assert done.exit_code in (1, 2)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
+    stages = tmp_path / "stages.json"
+    stages.write_text(
+        json.dumps([{"name": "all", "n_steps": 3, "lessons": {"text": 0.5, "noise": 0.5}}])
+    )
+    store = tmp_path / "x.duckdb"
+    done = run("binding", "train", "--store", store, "--stages", stages, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "own small learned seed 42: 3 steps (all 3)" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stages.json"]
