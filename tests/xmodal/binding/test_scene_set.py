@@ -18,7 +18,7 @@ from tests.xmodal.features import tiny_encoders
 from xmodal.binding import scene_set as making
 from xmodal.binding.render import render
 from xmodal.binding.scene_config import SceneSetConfig, draw_objects, places_of
-from xmodal.binding.scene_set import TOKENS, make_scene_set, read_record, rows_of
+from xmodal.binding.scene_set import SCENES, TOKENS, make_scene_set, read_record, rows_of
 from xmodal.binding.scenes import KINDS, SceneLayout
 from xmodal.binding.shown import SceneSet, load_scene_set, scenes_of_set, with_items
 from xmodal.binding.task import Layout, generators, lay_out
@@ -224,7 +224,10 @@ def test_what_was_stopped_goes_on(
     assert new
     assert n_drawn == [10, 10, 10, 3, 10, 10, 3]
     assert told == [(n, 70) for n in (10, 20, 24, 34, 44, 47, 57, 67, 70)]
-    assert record.sha256 == made.record.sha256
+    # another batch may change the last bits
+    got, want = (np.load(one / TOKENS) for one in (record.path, made.record.path))
+    assert np.abs(got - want).max() < 1e-3
+    assert np.array_equal(np.load(record.path / SCENES)["centres"], made.objects.centres)
 
 
 def test_a_set_that_fails_at_once_leaves_nothing(

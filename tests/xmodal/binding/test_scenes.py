@@ -85,6 +85,21 @@ def test_the_first_shapes_differ_at_14_pixels() -> None:
     assert differing[:8, :8].min() > 45
 
 
+def test_shapes_are_the_right_way_up() -> None:
+    names = ("bar", "pillar", "triangle-up", "triangle-right", "corner", "rising-bar")
+    bar, pillar, up, right, corner, rising = alone(
+        torch.tensor([ORDER.index(name) for name in names]), 20
+    )
+    assert (bar.sum(0) > 1).sum() == 20
+    assert torch.equal(bar.T, pillar)
+    # the first rows are the upper ones
+    assert up[:10].sum() < up[10:].sum()
+    assert right[:, 10:].sum() < right[:, :10].sum()
+    assert corner[12:19, 1:8].min() > 0.99
+    assert corner[:8, 12:].max() == 0
+    assert rising[:10, 10:].sum() > 3 * rising[:10, :10].sum()
+
+
 # -- places -------------------------------------------------------------------------------------
 
 layouts = st.builds(
@@ -112,6 +127,20 @@ def test_objects_never_overlap(layout: SceneLayout, n: int, seed: int) -> None:
         for i, j in itertools.combinations(range(n), 2):
             apart = max(abs(a - b) for a, b in zip(centres[i], centres[j], strict=True))
             assert apart - (sizes[i] + sizes[j]) / 2 > GAP - 1e-5
+
+
+@pytest.mark.parametrize("size", [0.17, 0.2, 0.235])
+def test_where_places_do_not_fit_one_by_one_they_are_tiled(size: float) -> None:
+    places = draw_places(generator(2), 400, 16, SceneLayout(size=size))
+    apart = (places.centres[:, :, None] - places.centres[:, None]).abs().amax(-1)
+    half = places.sizes / 2
+    free = apart - half[:, :, None] - half[:, None] + torch.eye(16)
+    assert free.min() > GAP - 1e-5
+    assert (places.centres - half[..., None]).min() > -1e-6
+    assert (places.centres + half[..., None]).max() < 1 + 1e-6
+    # not in the cells of a grid: the room that is left is shared out anew in each scene
+    left = (places.centres[..., 0] - half).amin(-1)
+    assert left.std() > (1 - 4 * size) / 20
 
 
 @settings(max_examples=20, deadline=None)
@@ -279,6 +308,13 @@ def test_a_counterfactual_changes_the_picture_at_its_objects_alone() -> None:
         at = torch.tensor([column + 0.5, row + 0.5]) / 64
         apart = (places.centres[0] - at).abs().amax(-1) - places.sizes[0] / 2
         assert int(apart.argmin()) in (1, 4)
+
+
+def test_what_reaches_out_of_the_picture_is_cut_off() -> None:
+    colour, shape = torch.tensor([[2]]), torch.tensor([[DISC]])
+    whole = render(colour, shape, Places(torch.tensor([[[0.5, 0.5]]]), torch.tensor([[0.4]])), 40)
+    corner = Places(torch.tensor([[[0.0, 1.0]]]), torch.tensor([[0.8]]))
+    assert torch.allclose(render(colour, shape, corner, 20), whole[..., :20, 20:], atol=1e-5)
 
 
 def test_shapes_of_arguments_are_checked() -> None:
