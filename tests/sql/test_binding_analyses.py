@@ -93,7 +93,14 @@ def test_binding_arms(store: Store) -> None:
     add(
         store,
         [
-            (run("a"), [*answers({2: 1, 6: 1}, step=5), *text]),
+            (
+                run("a"),
+                [
+                    *answers({2: 1, 6: 1}, step=5),
+                    *text,
+                    *answers({2: 0, 6: 0}, question="colour-shape"),
+                ],
+            ),
             (run("b", seed_init=1), text),
             (run("c", start_run_id="a", **image), answers({2: 10, 4: 10, 6: 6, 8: 6}, step=5)),
             (
@@ -217,6 +224,18 @@ def test_binding_factors(store: Store) -> None:
         (run("m2", **(noise | {"n_to": 5})), answers({6: 0}, n_to=5)),
         (run("m3", position="none", seed_init=2), answers({6: 0})),
         (run("m4", recipe_json=recipe(learning_rate=9), uses_noise=True), answers({6: 0})),
+        (run("m5", **noise), answers({6: 0, 8: 0})),
+        # two factors at once, over the same pictures; then one, over others
+        (run("m6", seed_init=7, uses_grounding=True, **SCENES), answers({6: 0})),
+        (
+            run("m7", seed_init=7, uses_grounding=True, uses_noise=True, **image),
+            answers({6: 0}),
+        ),
+        (run("m8", seed_init=8, **image), answers({6: 0})),
+        (
+            run("m9", seed_init=8, uses_grounding=True, **(image | {"scene_set_id": "s2"})),
+            answers({6: 0}),
+        ),
     ]
     add(store, made)
     position, picture, noised = rows(store, "binding-factors")

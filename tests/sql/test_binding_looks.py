@@ -158,7 +158,11 @@ def test_binding_pairs(store: Store) -> None:
         [
             (
                 probe("l", pair_id="pair", **LM),
-                [interchange(1, [4, 2, 0, 4, 0]), interchange(2, [1, 2, 0, 7, 0])],
+                [
+                    interchange(1, [4, 2, 0, 4, 0]),
+                    interchange(2, [1, 2, 0, 7, 0]),
+                    interchange(1, [9, 0, 0, 1, 0], patch="permuted"),
+                ],
             ),
             (
                 probe("v", pair_id="pair", **VLM),
