@@ -10,6 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from cli.main import app
+from xmodal.binding.named import arm_recipe
 from xmodal.store import Store
 
 TINY = [
@@ -50,8 +51,10 @@ def test_arms_go_on_from_one_decoder_a_seed(trained: Path) -> None:
     assert all(row["start_run_id"] == starts[row["seed_init"]] for row in arms)
     assert len({(row["n_steps"], row["n_questions"]) for row in arms}) == 1
     by_arm = {row["arm"]: row["n_tokens"] for row in arms}
-    # 6 steps of 4 sequences with 8 times 4 noise tokens each
-    assert by_arm["noise-text"] - by_arm["text"] == 6 * 4 * 32
+    # in 6 steps, 4 sequences each with noise up to the 64 tokens of an image
+    recipe, _ = arm_recipe("noise-text")
+    n_noise = sum(4 * (64 - 2 * recipe.n_objects(step)) for step in range(6))
+    assert by_arm["noise-text"] - by_arm["text"] == n_noise
 
 
 def test_a_second_call_trains_nothing(trained: Path) -> None:
@@ -65,16 +68,20 @@ def test_a_second_call_trains_nothing(trained: Path) -> None:
 
 
 def test_looks_and_what_they_say(trained: Path) -> None:
-    given = ["binding", "probe", "--store", trained, "--n", "6", "--objects", "4"]
-    done = run(*given, "--kind", "interchange", "--kind", "knockout", "--kind", "linear")
+    given = ["binding", "probe", "--store", trained, "--n", "4", "--objects", "4"]
+    done = run(*given)
     assert done.exit_code == 0, done.output
-    assert sum(" made: " in line for line in done.stdout.splitlines()) == 18
-    again = run(*given, "--kind", "interchange")
-    assert sum(" is there: " in line for line in again.stdout.splitlines()) == 6
-    kept = run(*given, "--steps", "kept")
-    # the start's stages end at steps 2, 6 and 9, the arms' at 4 and 6: the last are new names of
-    # what was looked at
-    assert sum(" made: " in line for line in kept.stdout.splitlines()) >= 8
+    assert sum(" made: " in line for line in done.stdout.splitlines()) == 6
+    with Store.open(trained, read_only=True) as store:
+        (start,) = store.query(
+            "SELECT run_id FROM binding_run WHERE start = 'scratch' AND seed_init = 1"
+        )["run_id"].to_pylist()
+    kinds = [f"--kind={kind}" for kind in ("interchange", "knockout", "linear")]
+    more = run(*given, start, *kinds, "--steps", "kept")
+    assert more.exit_code == 0, more.output
+    # its stages end at steps 2, 6 and 9; the last one's interchange is there already
+    assert sum(" made: " in line for line in more.stdout.splitlines()) == 8
+    assert sum(" is there: " in line for line in more.stdout.splitlines()) == 1
     shown = run("query", "@binding-mechanism", "--store", trained, "--format", "json")
     rows = json.loads(shown.stdout)
     assert {row["layer"] for row in rows} == {0, 1, 2}

@@ -34,14 +34,15 @@ class Size:
 
 SIZES = {
     # The paper gives layers, width, heads, bf16 and "up to 8 objects". Everything else here is
-    # this package's choice: optimiser, batch, steps, vocabulary.
+    # this package's choice: optimiser, batch, steps, vocabulary. Noise fills a context up to the
+    # image tokens of the usual encoders: 14 x 14 there, 8 x 8 of the package's own.
     "paper": Size(
         decoder=DecoderConfig(n_layers=12, width=128, n_heads=4, position="learned"),
         steps={"lessons": 3000, "text": 6000, "second": 6000, "third": 3000},
         settings={
             "n_from": 2, "n_to": 8, "n_most": 16, "batch_size": 256, "n_questions": 8,
             "vocabulary": Vocabulary(n_colours=32, n_shapes=32, n_items=32),
-            "learning_rate": 2e-3, "precision": "bfloat16", "evaluate_every": 500,
+            "learning_rate": 2e-3, "noise_to": 196, "precision": "bfloat16", "evaluate_every": 500,
         },
     ),
     "small": Size(
@@ -50,7 +51,7 @@ SIZES = {
         settings={
             "n_from": 2, "n_to": 4, "n_most": 8, "batch_size": 64, "n_questions": 4,
             "vocabulary": Vocabulary(n_colours=16, n_shapes=16, n_items=16),
-            "learning_rate": 3e-3,
+            "learning_rate": 3e-3, "noise_to": 64,
         },
     ),
 }  # fmt: skip
@@ -89,8 +90,8 @@ def arm_recipe(
     if from_start:
         counts |= {"lessons": 0, "text": 0}
     given = {**of.settings, **settings}
-    if factors["noise"] and not given.get("noise") and given.get("noise_to") is None:
-        given["noise"] = 8 * given["n_to"]
+    if settings.get("noise"):
+        given["noise_to"] = settings.get("noise_to")
     recipe = Recipe(
         name=size,
         stages=arm_stages(factors, **counts) if stages is None else stages,

@@ -191,7 +191,7 @@ def _recipe(
         steps |= {"second": 0, "third": 0, "expansion": 0}
     elif any(factors[name] for name in SHOWN):
         decoder["image_width"] = image_width
-    if factors["noise"] and n_image_tokens and "noise" not in rest:
+    if n_image_tokens and "noise" not in rest:
         rest.setdefault("noise_to", n_image_tokens)
     return arm_recipe(
         arm, size, from_start=from_start, stages=stages, steps=steps, decoder=decoder, **rest
