@@ -6,6 +6,7 @@ import typer
 
 from cli.binding_data import data
 from cli.binding_demo import demo
+from cli.binding_figures import figures
 from cli.binding_probe import probe
 from cli.binding_retrieve import retrieve
 from cli.binding_train import train
@@ -18,3 +19,4 @@ app.command("train")(train)
 app.command("probe")(probe)
 app.command("retrieve")(retrieve)
 app.command("demo")(demo)
+app.command("figures")(figures)

@@ -92,13 +92,21 @@ def test_looks_and_what_they_say(trained: Path) -> None:
         assert json.loads(asked.stdout), name
 
 
+def test_figures(trained: Path, tmp_path: Path) -> None:
+    done = run("binding", "figures", "--store", trained, "-o", tmp_path / "drawn")
+    assert done.exit_code == 0, done.output
+    made = {path.name for path in (tmp_path / "drawn").iterdir()}
+    assert {"binding-accuracy.png", "binding-mechanism.png"} <= made
+    assert all(str(tmp_path / "drawn" / name) in done.stdout for name in made)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["train", "--arm", "tekst"], "error: no arm 'tekst'; nearest: text"),
+        (["train", "--arm", "tekst"], "error: unknown arm 'tekst'; valid: text"),
         (["train", "--size", "large"], "size must be one of paper, small, got 'large'"),
         (["train", "--set", "width=30"], "width must be a multiple of twice the heads, 8, got 30"),
-        (["train", "--set", "speed=3"], "no setting 'speed'"),
+        (["train", "--set", "speed=3"], "unknown setting 'speed'"),
         (["train", "--arm", "image-text"], "`xmodal binding data` makes one"),
         (["train", "--arm", "text", "--grid", "factorial"], "exclude one another"),
         (["train", "--seeds", "-1"], "seed"),
@@ -107,7 +115,7 @@ def test_looks_and_what_they_say(trained: Path) -> None:
         (["train", "--stages", "missing.json"], "missing.json cannot be read"),
         (["train", "--start", "image"], "start must be one of scratch, text-trained, got 'image'"),
         (["probe", "--kind", "x-ray"], "kind must be one of interchange, knockout, linear"),
-        (["probe", "nothing"], "nothing"),
+        (["probe", "nothing"], "no store at xmodal.duckdb"),
         (["probe", "--lm", "a", "--context", "image"], "context, vocabulary and steps are of runs"),
         (["demo", "--seeds", "a", "-o", "x"], "seeds"),
     ],
