@@ -103,6 +103,24 @@ def test_figures(trained: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (["figures", "--run", "zz"], "unknown binding run 'zz'"),
+        (["probe", "--context", "image"], "no binding run with context image, vocabulary base"),
+        (["probe", "--vocabulary", "expanded"], "with context text, vocabulary expanded in"),
+        (["probe", "--n", "4", "--objects", "20"], "n_objects must be from 1 to 8"),
+    ],
+)
+def test_what_the_store_has_not_is_one_line(trained: Path, given: list[str], message: str) -> None:
+    before = sorted(path.name for path in trained.parent.rglob("*"))
+    done = run("binding", given[0], "--store", trained, *given[1:])
+    assert done.exit_code == 1
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(path.name for path in trained.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
         (["train", "--arm", "tekst"], "error: unknown arm 'tekst'; valid: text"),
         (["train", "--size", "large"], "size must be one of paper, small, got 'large'"),
         (["train", "--set", "width=30"], "width must be a multiple of twice the heads, 8, got 30"),
@@ -116,6 +134,8 @@ def test_figures(trained: Path, tmp_path: Path) -> None:
         (["train", "--start", "image"], "start must be one of scratch, text-trained, got 'image'"),
         (["probe", "--kind", "x-ray"], "kind must be one of interchange, knockout, linear"),
         (["probe", "nothing"], "no store at xmodal.duckdb"),
+        (["probe", "--template", "sentences"], "revisions and template are of LMs"),
+        (["train", "--set", "rope_base=inf"], "rope_base must be above 1 and finite, got inf"),
         (["probe", "--lm", "a", "--context", "image"], "context, vocabulary and steps are of runs"),
         (["demo", "--seeds", "a", "-o", "x"], "seeds"),
         (["train", "--store", ".", *TINY], "is a folder, and a store is one file"),

@@ -56,8 +56,8 @@ class DecoderConfig:
             raise ConfigError(
                 f"width must be a multiple of twice the heads, {2 * self.n_heads}, got {self.width}"
             )
-        if not self.rope_base > 1:
-            raise ConfigError(f"rope_base must be above 1, got {self.rope_base}")
+        if not 1 < self.rope_base < math.inf:
+            raise ConfigError(f"rope_base must be above 1 and finite, got {self.rope_base}")
         if self.most_offset < 0:
             raise ConfigError(f"most_offset must be at least 0, got {self.most_offset}")
 

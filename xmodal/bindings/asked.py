@@ -43,6 +43,8 @@ def probe_asked(
         as_published=as_published, seed=seed, device=device,
     )  # fmt: skip
     if lm is None and vlm_lm is None:
+        if revision is not None or vlm_revision is not None or template != "plain":
+            raise ConfigError("revisions and template are of LMs: give --lm or --vlm-lm")
         yield from look_into(store, runs, look)
         return
     if runs:

@@ -77,4 +77,7 @@ def binding_demo(
     from xmodal.report.binding_demo import closing
 
     first = plan.jobs[0].recipe
-    yield from closing(store, ids, n_from=first.n_from, n_to=first.n_to)
+    # of a text: colours and shapes, the end, associations, a question
+    longest = 4 * first.n_to + 3 + int(first.marker)
+    n_trained = longest if first.decoder.position == "learned" else None
+    yield from closing(store, ids, n_from=first.n_from, n_to=first.n_to, n_positions=n_trained)

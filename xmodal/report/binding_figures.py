@@ -10,6 +10,7 @@ from taxonomy.errors import DataError, StoreError
 from xmodal.report.binding import accuracy_chart, mechanism_chart
 from xmodal.report.figure import save_chart
 from xmodal.store import Store
+from xmodal.store.ids import resolve_id
 
 
 def draw(store: Path, folder: Path, runs: Sequence[str] = ()) -> Iterator[str]:
@@ -28,6 +29,8 @@ def draw(store: Path, folder: Path, runs: Sequence[str] = ()) -> Iterator[str]:
         DataError: The folder cannot be made.
     """
     with Store.open(store, read_only=True) as opened:
+        there = opened.query("SELECT run_id FROM binding_run ORDER BY 1")["run_id"].to_pylist()
+        runs = [resolve_id("binding run", one, there) for one in runs]
         accuracy = _of(opened, "binding-accuracy", runs)
         mechanism = _of(opened, "binding-mechanism", runs)
     last: dict[str, int] = {}

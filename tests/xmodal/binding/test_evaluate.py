@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.xmodal.binding import small
+from xmodal.binding.decoder import DecoderConfig
 from xmodal.binding.evaluate import Asked, accuracy
 from xmodal.binding.task import Layout, Sequences, draw_scenes, generators, lay_out
 from xmodal.binding.vocabulary import CTX_END, N_TOKENS, Vocabulary
@@ -38,6 +39,23 @@ def test_every_place_of_the_context_is_asked_about(place: int) -> None:
     (row,) = accuracy(solver, small.recipe(), Asked(), 4, 264)
     # a quarter of 264 questions are about each place, also of those of the second pass
     assert (row["n_questions"], row["n_right"], row["n_in_scene"]) == (264, 66, 264)
+
+
+@pytest.mark.parametrize("position", ["rope", "random-offset"])
+def test_what_is_asked_is_plain_however_it_was_trained(position: str) -> None:
+    recipe = small.recipe(decoder=DecoderConfig(n_layers=2, width=16, n_heads=2, position=position))
+    assert (recipe.layout("text").offset > 0) == (position == "random-offset")
+    seen: list[Tensor] = []
+
+    class Noting(Sitting):
+        def __call__(self, sequences: Sequences, image: Tensor | None) -> Tensor:
+            seen.append(sequences.positions)
+            return super().__call__(sequences, image)
+
+    solver: Any = Noting(0)
+    accuracy(solver, recipe, Asked(), 3, 8)
+    # 6 tokens of context, its end, 6 of associations, 2 of the question
+    assert torch.equal(seen[0], torch.arange(15).expand(1, 8, -1))
 
 
 @pytest.mark.parametrize("layout", [Layout(hops="all", marker=True), Layout(noise=3, offset=5)])

@@ -22,7 +22,9 @@ def test_the_reading_says_means_over_object_counts() -> None:
         },
         2,
         3,
+        15,
     )
+    assert "text with up to 3 objects trains the first 15 of them" in said
     assert "answer 99.0% right with 2 to 3 objects and 40.0% with 4 to 5" in said
     assert "the same text leave 40.0%" in said
     assert "are never seen, 35.0%: -5.0 points" in said
