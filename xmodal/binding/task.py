@@ -292,7 +292,7 @@ def _positions(
     shared = torch.arange(n_shared, device=device).expand(*leading, -1)
     if n_noise:
         # noise tokens before each object (or token) and after the last: sorted cuts
-        cuts = _whole(scenes.gaps, n_noise)
+        cuts = (scenes.gaps * (n_noise + 1)).long()
         if layout.noise_between == "objects":
             before = cuts[..., :n].sort(-1).values.repeat_interleave(2, dim=-1)
         else:
@@ -302,14 +302,9 @@ def _positions(
     asked = n_shared + n_noise + torch.arange(n_block, device=device).repeat(n_questions)
     asked = asked.expand(*leading, -1)
     if layout.offset:
-        shift = _whole(scenes.gaps[..., 2 * n :], layout.offset).sort(-1).values
+        shift = (scenes.gaps[..., 2 * n :] * (layout.offset + 1)).long().sort(-1).values
         shared, asked = shared + _spread(shift, layout, n, n_shared), asked + shift[..., -1:]
     return torch.cat([shared, asked], dim=-1)
-
-
-def _whole(gaps: Tensor, most: int) -> Tensor:
-    """Numbers in [0, 1) as whole ones from 0 to most; a product may be rounded up to one more."""
-    return (gaps * (most + 1)).long().clamp_max(most)
 
 
 def _spread(shift: Tensor, layout: Layout, n: int, n_shared: int) -> Tensor:

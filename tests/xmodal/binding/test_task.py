@@ -267,14 +267,3 @@ def test_settings_that_cannot_be(call: Any, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         call()
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize("layout", [Layout(noise=196), Layout(offset=196)])
-def test_the_largest_random_number_keeps_tokens_apart(layout: Layout) -> None:
-    scenes = drawn(0, 4)
-    # 1 - 2^-24, times 197, is 197 in float32
-    gaps = torch.full_like(scenes.gaps, 1 - 2.0**-24)
-    assert (gaps * 197).max() == 197
-    whole = lay_out(Scenes(**(vars(scenes) | {"gaps": gaps})), layout).only([0])
-    assert (whole.positions.diff(dim=-1) >= 1).all()
-    assert whole.positions.max() == len(whole.segments) - 1 + 196
