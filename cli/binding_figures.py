@@ -25,7 +25,7 @@ def figures(
         ),
     ] = None,
 ) -> None:
-    """Draw accuracy by number of objects and mechanism by layer, as PNG and HTML."""
+    """Draw accuracy by number of objects and mechanism by layer, as PNG and SVG."""
     from xmodal.report.binding_figures import draw
 
     for line in draw(store, output or store.parent, run or ()):

@@ -68,7 +68,7 @@ def closing(store: Path, run_ids: Sequence[str], *, n_from: int, n_to: int) -> I
     figures = save_chart(accuracy_chart(flat), store.parent / "accuracy")
     held = [row for rows in mechanism.values() for row in rows if row["n_objects"] == n_to]
     more = save_chart(mechanism_chart(held), store.parent / "mechanism")
-    yield f"\nFigures: {figures[0]}, {more[0]} and, to move in, {figures[1].name}, {more[1].name}"
+    yield f"\nFigures: {figures[0]}, {more[0]}; as SVG {figures[1].name}, {more[1].name}"
     yield f"Store:   {store}\n\nTry next:"
     for name in ("binding-accuracy", "binding-arms", "binding-mechanism", "binding-factors"):
         yield f"  xmodal query @{name} --store {store}"

@@ -17,7 +17,7 @@ def draw(store: Path, folder: Path, runs: Sequence[str] = ()) -> Iterator[str]:
 
     Args:
         store: The DuckDB file.
-        folder: Where the figures go: binding-accuracy and binding-mechanism, .png and .html.
+        folder: Where the figures go: binding-accuracy and binding-mechanism, .png and .svg.
         runs: The conditions of these runs, ids or beginnings; none for all.
 
     Yields:
