@@ -278,7 +278,8 @@ def arm_stages(
     Args:
         factors: By name whether it is used. noise: text batches have noise tokens, but for
             those that the third stage mixes in; image: the second stage shows images only;
-            mixing: the third mixes images in, in place of text as it is; grounding: a share of the second stage's steps is grounding.
+            mixing: the third mixes images in, in place of text as it is; grounding: a share of the
+            second stage's steps is grounding.
         lessons: Steps of one-hop and two-hop lessons at the beginning, a third of them pairs; 0
             for a decoder that knows the task.
         text: Steps of the first stage.
@@ -297,7 +298,6 @@ def arm_stages(
     if factors.get("grounding"):
         seen = {shown: 1 - grounding_share, "grounding": grounding_share}
     mixed = {word: 1.0}
-    # without noise and mixing there is one kind of batch
     if factors.get("mixing"):
         mixed = {word: 1 - image_share, "image": image_share}
     elif factors.get("noise"):
