@@ -131,11 +131,18 @@ class Decoder(nn.Module):
                     )
                 value[run] = theirs[name][0].to(value)
 
-    def flops(self, n_tokens: int, n_answers: int) -> float:
-        """Of one sequence, forward: two a multiplication with a weight or an attended value."""
+    def flops(self, n_tokens: int, n_answers: int, n_image_tokens: int = 0) -> float:
+        """Of one sequence, forward: two a multiplication with a weight or an attended value.
+
+        Args:
+            n_tokens: Of the sequence, image tokens too.
+            n_answers: How often the unembedding reads.
+            n_image_tokens: That are brought to the decoder's width.
+        """
         width, layers = self.config.width, self.config.n_layers
         blocks = layers * n_tokens * (2 * 12 * width**2 + 4 * n_tokens * width)
-        return float(blocks + 2 * n_answers * width * N_TOKENS)
+        shown = 2 * n_image_tokens * (self.config.image_width or 0) * width
+        return float(blocks + shown + 2 * n_answers * width * N_TOKENS)
 
     def slice(self, run: int) -> Decoder:
         """A decoder of one run, with a copy of its weights."""

@@ -63,6 +63,8 @@ def accuracy(
 ) -> list[Row]:
     """Answers to one question each about fresh scenes; the same scenes for every run and step.
 
+    Every place in the context is asked about as often as any other, to one.
+
     Args:
         decoder: R runs.
         recipe: Of the runs.
@@ -86,9 +88,10 @@ def accuracy(
         n = min(_AT_ONCE, count - start)
         of = generators([0], purpose, asked.context, words.n_items, n_objects, start, device=device)
         scenes, image = scenes_for(of, n, n_objects, words, layout, pictures, "test")
-        # objects stand in random order: the first is any
-        sequences = lay_out(scenes, layout, 0 if image is None else image.shape[-2]).only([0])
-        sequences = sequences.repeated(n_runs)
+        sequences = lay_out(scenes, layout, 0 if image is None else image.shape[-2])
+        # of every place in the context in turn: objects stand in the order of their numbers
+        which = (start + torch.arange(n, device=device)) % n_objects
+        sequences = sequences.each(which).repeated(n_runs)
         shown = None if image is None else image.expand(n_runs, *image.shape[1:])
         logits = decoder(sequences, shown)[:, :, 0].float()
         targets, found = sequences.targets[..., 0], logits.argmax(-1)

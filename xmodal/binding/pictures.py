@@ -11,7 +11,7 @@ from torch import Tensor
 
 from taxonomy.errors import ConfigError
 from xmodal.binding import vocabulary as words
-from xmodal.binding.shown import SceneSet, scenes_of_set
+from xmodal.binding.shown import SceneSet, Shown, scenes_of_set
 from xmodal.binding.task import Scenes, Sequences
 from xmodal.binding.vocabulary import Vocabulary
 
@@ -85,17 +85,13 @@ class ScenePictures:
             ConfigError: The set does not say which token shows what.
         """
         shown = self.of.draw(of, count, n_objects)
-        owner = shown.patch_objects()
-        if owner is None:
-            raise ConfigError(
-                f"grounding needs image tokens on a square grid, got {self.n_tokens} tokens"
-            )
+        owner = self._owners(shown)
         device = shown.image.device
         drawn = torch.stack([torch.rand(count, self.n_tokens + 1, generator=one, device=one.device)
                              for one in of]).to(device)  # fmt: skip
-        # a token with an object, any of them; of a scene without one the first counts as object 0
+        # a token with an object, any of them
         which = drawn[..., :-1].masked_fill(owner < 0, -1.0).argmax(-1, keepdim=True)
-        object_of = owner.gather(-1, which).clamp_min(0)
+        object_of = owner.gather(-1, which)
         colours = shown.colours.gather(-1, object_of)
         shapes = shown.shapes.gather(-1, object_of)
         tokens = shown.image.gather(-2, which[..., None].expand(-1, -1, -1, self.width))
@@ -125,6 +121,31 @@ class ScenePictures:
             tokens[..., 0, :],
             torch.where(asks_shape, by_shape, by_colour),
         )
+
+    def _owners(self, shown: Shown) -> Tensor:
+        """int64 [R, B, P]: the object that a token shows, or -1; every scene has such a token.
+
+        Where objects are small beside a token none covers half of one; then less will do.
+        """
+        owner = shown.patch_objects()
+        if owner is None:
+            raise ConfigError(
+                f"grounding needs image tokens on a square grid, got {self.n_tokens} tokens"
+            )
+        for halvings in range(2, 8):
+            without = (owner < 0).all(-1, keepdim=True)
+            if not bool(without.any()):
+                return owner
+            more = shown.patch_objects(2.0**-halvings)
+            assert more is not None
+            owner = torch.where(without, more, owner)
+        if bool((owner < 0).all(-1).any()):
+            raise ConfigError(
+                "grounding needs objects that cover a hundredth of an image token, the scene "
+                "set's are smaller: make one with larger objects, `xmodal binding data "
+                "--object-size`"
+            )
+        return owner
 
 
 def _filled(like: Tensor, token: int) -> Tensor:

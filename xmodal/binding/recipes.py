@@ -151,6 +151,11 @@ class Recipe:
             raise ConfigError(f"cooldown must be in [0, 1], got {self.cooldown}")
         if not self.clip > 0:
             raise ConfigError(f"clip must be above 0, got {self.clip}")
+        if self.uses("grounding") and self.batch_size % 2:
+            raise ConfigError(
+                "batch_size must be even for lesson grounding, which asks two questions of each "
+                f"image token and as many in all as any other lesson, got {self.batch_size}"
+            )
         self.layout("noise")  # checks the noise settings
         if self.uses("noise") and not self.noise and self.noise_to is None:
             raise ConfigError("lesson noise needs noise or noise_to above 0")

@@ -151,6 +151,28 @@ class Sequences:
             kinds=tuple(self.kinds[one] for one in chosen.tolist()),
         )
 
+    def each(self, which: Tensor) -> Sequences:
+        """The same sequences with one question each; all questions are of as many tokens.
+
+        Args:
+            which: int64 [B], the number of each sequence's question, the same for every run.
+        """
+        one = self.only([0])
+        numbers = self.segments[self.segments != SHARED]
+        n_questions, n_shared = len(self.at), len(self.segments) - len(numbers)
+        rows = torch.arange(len(which), device=which.device)
+
+        def taken(tokens: Tensor) -> Tensor:
+            blocks = tokens[..., n_shared:].unflatten(-1, (n_questions, -1))
+            return torch.cat([tokens[..., :n_shared], blocks[:, rows, which]], dim=-1)
+
+        return replace(
+            one,
+            ids=taken(self.ids),
+            positions=taken(self.positions),
+            targets=self.targets[:, rows, which, None],
+        )
+
 
 def generators(
     seeds: Sequence[int], *purpose: Any, device: str | torch.device = "cpu"

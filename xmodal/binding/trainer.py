@@ -188,7 +188,7 @@ class Trainer:
     def _count(self, state: GroupState, batch: Batch) -> None:
         sequences = batch.sequences
         count, n_tokens = sequences.ids.shape[1:]
-        flops = state.decoder.flops(n_tokens, len(sequences.at))
+        flops = flops_of(state.decoder, batch)
         for run in state.runs:
             run.n_questions += count * len(sequences.at)
             run.n_tokens += count * (n_tokens + sequences.n_noise)
@@ -222,6 +222,18 @@ def _each(logits: Tensor, targets: Tensor, n_runs: int) -> Tensor:
     """Mean cross-entropy of each run; logits [R, B, Q, V], targets [R, B, Q]."""
     found = F.cross_entropy(logits.flatten(0, 2).float(), targets.flatten(), reduction="none")
     return found.view(n_runs, -1).mean(1)
+
+
+def flops_of(decoder: Decoder, batch: Batch) -> float:
+    """Of one sequence of a batch, forward, with guide and grounding."""
+    count, n_tokens = batch.sequences.ids.shape[1:]
+    n_answers = len(batch.sequences.at)
+    if batch.ground is not None:
+        # one answer is a word; the other, one of the tokens of all sequences
+        return decoder.flops(n_tokens, n_answers - 1, 2) + 2 * count * decoder.config.width
+    n_guided = 0 if batch.guide is None else len(batch.guide[0])
+    n_image = 0 if batch.image is None else batch.image.shape[-2]
+    return decoder.flops(n_tokens, n_answers + n_guided, n_image)
 
 
 def group_metrics(state: GroupState) -> dict[str, Any]:

@@ -23,11 +23,11 @@ ASK_ITEM_OF_SHAPE = CTX_END + 3
 ANSWER = CTX_END + 4
 """After a question, where the answer is read off; a token that says nothing itself."""
 ASK_PATCH_COLOUR = CTX_END + 5
-"""Before an image token: which colour is there? Feature grounding."""
+"""After an image token: which colour is there? Feature grounding."""
 ASK_PATCH_SHAPE = CTX_END + 6
-"""Before an image token: which shape is there?"""
+"""After an image token: which shape is there?"""
 ASK_PATCH = CTX_END + 7
-"""Before a colour or shape: which image token shows it?"""
+"""After a colour or shape: which image token shows it?"""
 IMAGE = CTX_END + 8
 """Stands where an image token is put in."""
 N_TOKENS = CTX_END + 9
