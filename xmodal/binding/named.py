@@ -46,7 +46,9 @@ SIZES = {
         },
     ),
     "small": Size(
-        decoder=DecoderConfig(n_layers=4, width=64, n_heads=4, position="learned"),
+        decoder=DecoderConfig(
+            n_layers=4, width=64, n_heads=4, position="learned", n_positions=128
+        ),
         steps={"lessons": 1800, "text": 400, "second": 500, "third": 500},
         settings={
             "n_from": 2, "n_to": 4, "n_most": 8, "batch_size": 64, "n_questions": 4,
