@@ -121,6 +121,28 @@ def test_figures(trained: Path, tmp_path: Path) -> None:
         (["probe", "nothing"], "no store at xmodal.duckdb"),
         (["probe", "--lm", "a", "--context", "image"], "context, vocabulary and steps are of runs"),
         (["demo", "--seeds", "a", "-o", "x"], "seeds"),
+        (["train", "--store", ".", *TINY], "is a folder, and a store is one file"),
+        (["train", "--set", "n_positions=9"], "n_positions must be at least 35 for these"),
+        (
+            ["train", "--set", "width=9999999998", "--set", "n_heads=1"],
+            "do not fit in memory: take a smaller width",
+        ),
+        (
+            [
+                "train",
+                "--arm",
+                "text",
+                "--arm",
+                "noise",
+                "--set",
+                "text=0",
+                "--set",
+                "second=0",
+                "--set",
+                "third=0",
+            ],
+            "arms text and noise-text are one and the same",
+        ),
     ],
 )
 def test_wrong_input_is_one_line(
@@ -133,6 +155,17 @@ def test_wrong_input_is_one_line(
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_name_of_factors_is_the_arms_own(tmp_path: Path) -> None:
+    done = run(
+        "binding", "train", "--store", tmp_path / "x", "--dry-run", "--seeds", "1,1",
+        "--arm", "noise", "--arm", "noise-text",
+    )  # fmt: skip
+    assert [line.split()[:4] for line in done.stdout.splitlines()] == [
+        ["noise-text", "small", "learned", "seed"],
+        ["1", "runs,", "483,712", "questions"],
+    ]
 
 
 def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:

@@ -41,6 +41,16 @@ class Stage:
     """Take the words of the expanded vocabulary."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ConfigError(f"the name of a stage must be a text, got {self.name!r}")
+        if type(self.n_steps) is not int:
+            raise ConfigError(
+                f"stage {self.name}: n_steps must be a whole number, got {self.n_steps!r}"
+            )
+        if type(self.expanded) is not bool:
+            raise ConfigError(
+                f"stage {self.name}: expanded must be true or false, got {self.expanded!r}"
+            )
         if self.n_steps < 1:
             raise ConfigError(f"stage {self.name}: n_steps must be at least 1, got {self.n_steps}")
         if not self.lessons:
@@ -159,13 +169,30 @@ class Recipe:
         self.layout("noise")  # checks the noise settings
         if self.uses("noise") and not self.noise and self.noise_to is None:
             raise ConfigError("lesson noise needs noise or noise_to above 0")
-        if self.decoder.position == "learned" and self.uses_images and self.noise_to:
-            most = self.noise_to + 2 * self.n_most + 4
-            if most > self.decoder.n_positions:
-                raise ConfigError(
-                    f"n_positions must be at least {most} for these contexts, "
-                    f"got {self.decoder.n_positions}"
-                )
+        self.check_positions()
+
+    def check_positions(self, n_image_tokens: int = 0) -> None:
+        """Refuse learned positions that end before the longest sequence does.
+
+        Args:
+            n_image_tokens: Of a picture, for a recipe with images.
+
+        Raises:
+            ConfigError: They do.
+        """
+        if self.decoder.position != "learned":
+            return
+        n, question = self.n_to, 2 + int(self.marker)
+        context = max(2 * self.n_most, n_image_tokens)
+        most = context + 1 + 2 * self.n_most + question
+        if self.uses("noise"):
+            noise = self.layout("noise").n_noise(n)
+            most = max(most, noise + 2 * n + 1 + 2 * n + question)
+        if most > self.decoder.n_positions:
+            raise ConfigError(
+                f"n_positions must be at least {most} for these contexts, "
+                f"got {self.decoder.n_positions}"
+            )
 
     @property
     def n_steps(self) -> int:

@@ -152,7 +152,8 @@ def _train_group(
         trainer.run(state, on_step=after)
     except ConfigError as error:
         write("failed")
-        raise ConfigError(f"run {ids[0]}: {error}") from error
+        named = f"run {ids[0]}" if len(ids) == 1 else f"runs {', '.join(ids)}"
+        raise ConfigError(f"{named}: {error}") from error
     for at, folder in enumerate(mine):
         run = state.runs[at]
         metrics = list(run.metrics)

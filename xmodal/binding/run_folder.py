@@ -58,7 +58,8 @@ class BindingFolder(RecordFolder):
 
     def kept(self) -> dict[int, Path]:
         """Kept weights by step."""
-        found = {int(path.stem): path for path in (self.path / STEPS).glob("*.safetensors")}
+        there = (self.path / STEPS).glob("*.safetensors")
+        found = {int(path.stem): path for path in there if path.stem.isdecimal()}
         return dict(sorted(found.items()))
 
     def save_state(self, run_id: str, state: GroupState, run: int) -> None:

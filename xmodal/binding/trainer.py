@@ -19,6 +19,7 @@ from xmodal.binding.evaluate import Row, look
 from xmodal.binding.optimiser import Muon, clip_each
 from xmodal.binding.pictures import Grounding, ScenePictures
 from xmodal.binding.recipes import Recipe
+from xmodal.machine import is_out_of_memory
 
 MATRICES = ("qkv", "out", "up", "down")
 """Parameters that Muon takes, where it is asked for."""
@@ -82,14 +83,32 @@ class Trainer:
             raise ConfigError(
                 f"image_width must be that of the scene set, {self.pictures.width}, got {shown}"
             )
+        if self.pictures is not None:
+            self.recipe.check_positions(self.pictures.n_tokens)
 
     def start(self) -> GroupState:
-        """Decoders as they begin, and fresh optimisers."""
-        decoder = Decoder(self.recipe.decoder, self.seeds)
+        """Decoders as they begin, and fresh optimisers.
+
+        Raises:
+            ConfigError: They do not fit into memory.
+        """
+        try:
+            decoder = Decoder(self.recipe.decoder, self.seeds).to(self.device, self.dtype)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ConfigError(self._too_large()) from error
         if self.starts is not None:
             decoder.take(self.starts)
-        decoder.to(self.device, self.dtype)
         return GroupState(decoder, self._optimisers(decoder), [RunState() for _ in self.seeds])
+
+    def _too_large(self) -> str:
+        shape, n_runs = self.recipe.decoder, len(self.seeds)
+        return (
+            f"{n_runs} decoders of {shape.n_layers} blocks of width {shape.width} with batches of "
+            f"{self.recipe.batch_size} do not fit in memory: take a smaller width or batch_size, "
+            "or fewer seeds together"
+        )
 
     def _optimisers(self, decoder: Decoder) -> list[torch.optim.Optimizer]:
         recipe, of = self.recipe, dict(decoder.named_parameters())
@@ -116,14 +135,19 @@ class Trainer:
             on_step: Called after each step: a moment to save.
 
         Raises:
-            ConfigError: A loss is no number any more.
+            ConfigError: A loss is no number any more, or a step does not fit in memory.
         """
         if state.step == 0 and not state.runs[0].accuracy:
             self._look(state)
         last = self.recipe.n_steps if until is None else min(until, self.recipe.n_steps)
         while state.step < last:
             started = time.monotonic()
-            losses = self.step(state)
+            try:
+                losses = self.step(state)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise ConfigError(self._too_large()) from error
             state.seconds += time.monotonic() - started
             self._note(state, losses)
             if on_step is not None:
@@ -199,11 +223,11 @@ class Trainer:
         recipe, step = self.recipe, state.step
         ends = recipe.ends_stage(step)
         if step % self.log_every == 0 or step == recipe.n_steps:
-            for run, loss in zip(state.runs, losses.tolist(), strict=True):
+            for seed, run, loss in zip(self.seeds, state.runs, losses.tolist(), strict=True):
                 if not math.isfinite(loss):
                     raise ConfigError(
-                        f"the loss of step {step} is {loss}: take a learning_rate below "
-                        f"{recipe.learning_rate:g}"
+                        f"the loss of seed {seed} at step {step} is {loss}: take a learning_rate "
+                        f"below {recipe.learning_rate:g}"
                     )
                 run.metrics.append((step, "train_loss", loss))
         if ends or step % recipe.evaluate_every == 0:

@@ -59,6 +59,8 @@ def binding_demo(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder} cannot be the demo's folder: {error.strerror}") from error
+    with Store.open(store):
+        pass  # a store that cannot be written is said before the work
     workers = workers or n_cores()
     for what, jobs in (("text-trained", plan.starts), ("arms", plan.jobs)):
         results = run_jobs(jobs, workers)

@@ -12,7 +12,7 @@ from taxonomy.errors import ConfigError
 from taxonomy.model import one_of
 from xmodal.binding.decoder import DecoderConfig
 from xmodal.binding.named import SIZES, arm_recipe, factorial, factors_of
-from xmodal.binding.recipes import FACTORS, Recipe, Stage, factors_in, read_stages
+from xmodal.binding.recipes import FACTORS, Recipe, Stage, arm_name, factors_in, read_stages
 from xmodal.binding.vocabulary import Vocabulary
 from xmodal.bindings.jobs import BindingJob
 from xmodal.bindings.scene_sets import scene_set_meant
@@ -83,6 +83,7 @@ def plan_binding(
     one_of("start", start, STARTS)
     one_of("size", size, tuple(SIZES))
     check_seeds(seeds)
+    seeds = list(dict.fromkeys(seeds))
     if together is not None and together < 1:
         raise ConfigError(f"together must be at least 1, got {together}")
     device = device_meant(device)
@@ -142,7 +143,20 @@ def plan_binding(
                         **pictures,
                     )
                 )
+    _check_apart(jobs)
     return Plan(list(before.values()), jobs)
+
+
+def _check_apart(jobs: Sequence[BindingJob]) -> None:
+    """Refuse arms that the settings leave nothing to differ in: one run would have two names."""
+    arms = dict[tuple[str, ...], str]()
+    for job in jobs:
+        if job.run_ids in arms:
+            raise ConfigError(
+                f"arms {arms[job.run_ids]} and {job.arm} are one and the same with these "
+                "settings: leave one out, or give their stages steps"
+            )
+        arms[job.run_ids] = job.arm
 
 
 def _grid(grid: Sequence[str], arms: list[str]) -> tuple[dict[str, tuple[Any, ...]], list[str]]:
@@ -157,7 +171,8 @@ def _grid(grid: Sequence[str], arms: list[str]) -> tuple[dict[str, tuple[Any, ..
             varied |= read_settings([one], known_settings())
     if made and arms:
         raise ConfigError("--arm and a grid of factors exclude one another: give one of the two")
-    return varied, list(dict.fromkeys(arms or made or ["text"]))
+    named = [arm_name(factors_of(one)) for one in arms or made or ["text"]]
+    return varied, list(dict.fromkeys(named))
 
 
 def _recipe(

@@ -39,6 +39,8 @@ def train_binding(
             raise ConfigError(
                 "precision bfloat16 is for GPUs: give --set precision=float32, or --size small"
             )
+    with Store.open(store):
+        pass  # a store that cannot be written is said before the work
     for results in (run_jobs(plan.starts, workers), run_jobs(plan.jobs, workers)):
         for result in results:
             said = "trained" if result.trained else "is there"

@@ -62,11 +62,11 @@ def closing(store: Path, run_ids: Sequence[str], *, n_from: int, n_to: int) -> I
             mechanism[name] = [row for row in rows if row["patch"] == "counterfactual"]
     yield ""
     yield _accuracy_table(accuracy, n_to)
-    yield _mechanism_table(mechanism, n_to)
+    yield _mechanism_table(mechanism)
     yield _reading(accuracy, n_from, n_to)
     flat = [row for rows in accuracy.values() for row in rows]
     figures = save_chart(accuracy_chart(flat), store.parent / "accuracy")
-    held = [row for rows in mechanism.values() for row in rows if row["n_objects"] == n_to]
+    held = [row for rows in mechanism.values() for row in _least(rows)]
     more = save_chart(mechanism_chart(held), store.parent / "mechanism")
     yield f"\nFigures: {figures[0]}, {more[0]}; as SVG {figures[1].name}, {more[1].name}"
     yield f"Store:   {store}\n\nTry next:"
@@ -94,7 +94,13 @@ def _accuracy_table(accuracy: Mapping[str, Sequence[Row]], n_to: int) -> str:
     return _printed(table)
 
 
-def _mechanism_table(mechanism: Mapping[str, Sequence[Row]], n_to: int) -> str:
+def _least(rows: Sequence[Row]) -> list[Row]:
+    """Those of the fewest objects looked at: as many as training shows, or 4 where it shows less."""
+    fewest = min(row["n_objects"] for row in rows)
+    return [row for row in rows if row["n_objects"] == fewest]
+
+
+def _mechanism_table(mechanism: Mapping[str, Sequence[Row]]) -> str:
     table = Table(
         box=box.SIMPLE_HEAD,
         title="What the last token holds after each layer: answers when it is patched from a "
@@ -117,7 +123,7 @@ def _mechanism_table(mechanism: Mapping[str, Sequence[Row]], n_to: int) -> str:
     ):
         table.add_column(name, justify="left" if not name else "right")
     for name, rows in mechanism.items():
-        for at, row in enumerate(r for r in rows if r["n_objects"] == n_to):
+        for at, row in enumerate(_least(rows)):
             shares = (
                 row[f"{kind}_rate"]
                 for kind in ("positional", "symbolic", "reflexive", "no_effect", "other")
@@ -137,9 +143,15 @@ def _reading(accuracy: Mapping[str, Sequence[Row]], n_from: int, n_to: int) -> s
     for name, rows in accuracy.items():
         for found, wanted in ((inside, True), (outside, False)):
             of = [row["accuracy"] for row in rows if (row["n_objects"] <= n_to) == wanted]
-            found[name] = sum(of) / len(of)
+            if of:
+                found[name] = sum(of) / len(of)
     start, control, mended = NAMES.values()
     most = max(row["n_objects"] for row in accuracy[start])
+    if not outside:
+        return (
+            f"\nThe text-trained decoders answer {inside[start]:.1%} right with {n_from} to "
+            f"{n_to} objects; nothing was asked about more, see n_most."
+        )
     lift = 100 * (outside[mended] - outside[control])
     said = [
         f"\nThe text-trained decoders answer {inside[start]:.1%} right with {n_from} to {n_to} "

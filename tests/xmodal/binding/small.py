@@ -36,6 +36,12 @@ def recipe(**changes: Any) -> Recipe:
     return Recipe(**(given | changes))
 
 
+def learned(n_positions: int) -> DecoderConfig:
+    return DecoderConfig(
+        n_layers=2, width=16, n_heads=2, position="learned", n_positions=n_positions
+    )
+
+
 def trainer(*seeds: int, dtype: torch.dtype = torch.float64, **changes: Any) -> Trainer:
     return Trainer(recipe=recipe(**changes), seeds=seeds, dtype=dtype, log_every=2)
 

@@ -120,11 +120,25 @@ def test_guided_questions_name_the_shape_on_the_way() -> None:
         ({"keep_every": 0}, "keep_every must be at least 1, got 0"),
         ({"stages": ()}, "a recipe needs at least one stage"),
         ({"learning_rate": float("nan")}, "learning_rate must be above 0 and finite, got nan"),
+        # text of 4 objects: 8 + 1 + 8 + 2 tokens; noise of 3: 5 + 6 + 1 + 6 + 2
+        ({"decoder": small.learned(19)}, "n_positions must be at least 20 for these contexts"),
+        ({"decoder": small.learned(18), "stages": small.STAGES[:2]}, "must be at least 19 for"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         small.recipe(**changes)
+
+
+def test_learned_positions_may_end_where_the_longest_sequence_does() -> None:
+    stage = Stage(name="noise", n_steps=20, lessons={"noise": 1.0})
+    recipe = small.recipe(decoder=small.learned(20), stages=(stage,))
+    longest = max(
+        int(batch_of(recipe, step, [0], CPU).sequences.positions.max()) for step in range(20)
+    )
+    assert longest == 19
+    with pytest.raises(ConfigError, match="n_positions must be at least 27 for these"):
+        recipe.check_positions(n_image_tokens=16)
 
 
 def test_stages_that_do_not_fit_are_refused() -> None:
@@ -134,6 +148,15 @@ def test_stages_that_do_not_fit_are_refused() -> None:
         Stage(name="x", n_steps=1, lessons={"speech": 1.0})
     with pytest.raises(ConfigError, match="stage x: n_steps must be at least 1, got 0"):
         Stage(name="x", n_steps=0, lessons={"text": 1.0})
+    given: Any
+    for given, message in (
+        ({"n_steps": 2.5}, "stage x: n_steps must be a whole number, got 2.5"),
+        ({"n_steps": True}, "stage x: n_steps must be a whole number, got True"),
+        ({"name": 5}, "the name of a stage must be a text, got 5"),
+        ({"expanded": "no"}, "stage x: expanded must be true or false, got 'no'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            Stage(**({"name": "x", "n_steps": 1, "lessons": {"text": 1.0}} | given))
     twice = Stage(name="x", n_steps=1, lessons={"text": 1.0})
     with pytest.raises(ConfigError, match="stages must have different names, got x, x"):
         small.recipe(stages=(twice, twice))

@@ -179,7 +179,9 @@ def test_a_run_starts_from_anothers_weights(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     recipe = small.recipe(optimiser="adamw", learning_rate=1e30, warmup_steps=0)
     spec = BindingSpec(recipe=recipe, arm="text", factors={}, seeds=(0,))
-    with pytest.raises(ConfigError, match=r"the loss of step \d+ is nan: take a learning_rate"):
+    with pytest.raises(
+        ConfigError, match=r"the loss of seed 0 at step \d+ is nan: take a learning_rate"
+    ):
         train_runs(spec, tmp_path)
     record = BindingFolder(tmp_path / spec.run_id(0)).record()
     assert record is not None
