@@ -163,7 +163,7 @@ class Sequences:
         rows = torch.arange(len(which), device=which.device)
 
         def taken(tokens: Tensor) -> Tensor:
-            blocks = tokens[..., n_shared:].unflatten(-1, (n_questions, -1))
+            blocks = tokens[..., n_shared:].reshape(*tokens.shape[:-1], n_questions, -1)
             return torch.cat([tokens[..., :n_shared], blocks[:, rows, which]], dim=-1)
 
         return replace(

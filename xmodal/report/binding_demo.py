@@ -95,7 +95,7 @@ def _accuracy_table(accuracy: Mapping[str, Sequence[Row]], n_to: int) -> str:
 
 
 def _least(rows: Sequence[Row]) -> list[Row]:
-    """Those of the fewest objects looked at: as many as training shows, or 4 where it shows less."""
+    """Those of the fewest objects looked at: as training shows, or 4 where it shows less."""
     fewest = min(row["n_objects"] for row in rows)
     return [row for row in rows if row["n_objects"] == fewest]
 
