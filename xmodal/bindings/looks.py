@@ -41,7 +41,7 @@ from xmodal.store.ids import resolve_id
 
 KINDS = ("interchange", "knockout", "linear")
 STEPS = ("last", "kept")
-_RUNS = "SELECT run_id, scene_set_id FROM binding_run ORDER BY run_id"
+_RUNS = "SELECT run_id, scene_set_id, uses_expansion FROM binding_run ORDER BY run_id"
 _SET_PATH = "SELECT path FROM scene_set WHERE scene_set_id = $id"
 
 
@@ -54,7 +54,8 @@ class Look:
     context: str = "text"
     vocabulary: str = "base"
     objects: tuple[int, ...] = ()
-    """Objects of a scene; none for the most that training shows, and twice as many."""
+    """Objects of a scene; none for the most that training shows, and twice as many or as there
+    are words for."""
     n_examples: int = 512
     """Scenes of each number of objects."""
     steps: str = "last"
@@ -82,14 +83,15 @@ def look_into(store: Path, runs: Sequence[str], look: Look) -> Iterator[str]:
 
     Args:
         store: The DuckDB file; folders of probes lie beside it.
-        runs: Ids, or beginnings; none for every binding run of the store.
+        runs: Ids, or beginnings; none for every binding run of the store that was trained on
+            such contexts and words.
         look: What for.
 
     Yields:
         A line a probe, then the sync's counts and problems.
 
     Raises:
-        ConfigError: Too few objects, or a context that a run was not trained on.
+        ConfigError: Too few objects, or a context or vocabulary that a run was not trained on.
         StoreError: No such run.
         DataError: A run's folder lost its weights.
     """
@@ -101,9 +103,20 @@ def look_into(store: Path, runs: Sequence[str], look: Look) -> Iterator[str]:
             one: Path(opened.query(_SET_PATH, {"id": one})["path"][0].as_py())
             for one in set(sets.values()) - {None}
         }
-    chosen = [resolve_id("binding run", one, list(sets)) for one in runs] or list(sets)
+    lacks = {}
+    for row in rows:
+        if look.context == "image" and row["scene_set_id"] is None:
+            lacks[row["run_id"]] = "has seen no image: take --context text"
+        elif look.vocabulary == "expanded" and not row["uses_expansion"]:
+            lacks[row["run_id"]] = "never saw the expanded vocabulary: take --vocabulary base"
+    chosen = [resolve_id("binding run", one, list(sets)) for one in runs]
+    for run_id in chosen:
+        if run_id in lacks:
+            raise ConfigError(f"run {run_id} {lacks[run_id]}")
+    chosen = chosen or [run_id for run_id in sets if run_id not in lacks]
     if not chosen:
-        raise DataError(f"no binding run in {store}: `xmodal binding train` makes one")
+        what = "" if not lacks else f" with context {look.context}, vocabulary {look.vocabulary}"
+        raise DataError(f"no binding run{what} in {store}: `xmodal binding train` makes one")
     todo = [
         (run_id, step, path) for run_id in chosen for step, path in _weights(store, run_id, look)
     ]
@@ -112,9 +125,7 @@ def look_into(store: Path, runs: Sequence[str], look: Look) -> Iterator[str]:
             move(done, len(todo))
             shown = None
             if look.context == "image":
-                if (scene_set := sets[run_id]) is None:
-                    raise ConfigError(f"run {run_id} has seen no image: take --context text")
-                shown = load_scene_set(store.parent / paths[scene_set])
+                shown = load_scene_set(store.parent / paths[sets[run_id]])
             yield from _look(store.parent, run_id, step, path, look, device, shown)
         move(len(todo), len(todo))
     yield from synced(store)
@@ -143,7 +154,7 @@ def _look(
     shown: SceneSet | None,
 ) -> Iterator[str]:
     decoder, said = load_decoder(path)
-    objects = look.objects or (max(4, said["n_to"]), 2 * max(4, said["n_to"]))
+    objects = look.objects or _usual(said)
     digest = file_sha256(path)
     for kind in look.kinds:
         settings: dict[str, Any] = {"objects": list(objects), **settings_of(kind, look)}
@@ -165,6 +176,12 @@ def _look(
             store_dir, facts, table, seconds=time.perf_counter() - began, device=str(device)
         )
         yield f"{facts.probe_id} made: {made}"
+
+
+def _usual(said: Mapping[str, Any]) -> tuple[int, ...]:
+    """As many objects as training shows, 4 at least, and twice as many; where there are words."""
+    fewest, most = max(4, said["n_to"]), min(said["vocabulary"].values())
+    return (fewest, min(2 * fewest, most)) if most > fewest else (fewest,)
 
 
 def _table(

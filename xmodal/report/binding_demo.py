@@ -68,7 +68,7 @@ def closing(store: Path, run_ids: Sequence[str], *, n_from: int, n_to: int) -> I
     figures = save_chart(accuracy_chart(flat), store.parent / "accuracy")
     held = [row for rows in mechanism.values() for row in _least(rows)]
     more = save_chart(mechanism_chart(held), store.parent / "mechanism")
-    yield f"\nFigures: {figures[0]}, {more[0]}; as SVG {figures[1].name}, {more[1].name}"
+    yield f"\nFigures: {figures[0]}, {more[0]}, and {figures[1].name}, {more[1].name}"
     yield f"Store:   {store}\n\nTry next:"
     for name in ("binding-accuracy", "binding-arms", "binding-mechanism", "binding-factors"):
         yield f"  xmodal query @{name} --store {store}"
@@ -95,7 +95,7 @@ def _accuracy_table(accuracy: Mapping[str, Sequence[Row]], n_to: int) -> str:
 
 
 def _least(rows: Sequence[Row]) -> list[Row]:
-    """Those of the fewest objects looked at: as training shows, or 4 where it shows less."""
+    """Those of the fewest objects looked at: what training shows at most, but 4 at least."""
     fewest = min(row["n_objects"] for row in rows)
     return [row for row in rows if row["n_objects"] == fewest]
 
