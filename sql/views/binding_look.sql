@@ -7,7 +7,7 @@ SELECT
     * EXCLUDE (settings_json, seconds, device, versions_json, command, content_hash),
     md5(json_merge_patch(
         settings_json::JSON,
-        '{"run": null, "run_id": null, "step": null, "lm": null, "lm_revision": null,
+        '{"run": null, "run_id": null, "run_weights": null, "objects": null, "step": null, "lm": null, "lm_revision": null,
             "lm_hash": null, "vlm_lm": null, "is_vlm": null, "pair_id": null, "context": null,
             "vocabulary": null, "n_layers": null, "n_examples": null, "as_published": null,
             "seed": null, "n_objects": null, "layers": null, "device": null, "threads": null,

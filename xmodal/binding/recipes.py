@@ -308,9 +308,10 @@ def arm_stages(
     """The stages of an arm; as many steps, and as many questions, whatever the factors.
 
     Args:
-        factors: By name whether it is used. noise: every text batch from the second stage on has
-            noise tokens; image: the second stage shows images only; mixing: the third mixes them
-            in; grounding: a share of the second stage's steps is grounding.
+        factors: By name whether it is used. noise: text batches have noise tokens, but for
+            those that the third stage mixes in; image: the second stage shows images only;
+            mixing: the third mixes images in, in place of text as it is; grounding: a share of the
+            second stage's steps is grounding.
         lessons: Steps of one-hop and two-hop lessons at the beginning, a third of them pairs; 0
             for a decoder that knows the task.
         text: Steps of the first stage.
@@ -331,6 +332,8 @@ def arm_stages(
     mixed = {word: 1.0}
     if factors.get("mixing"):
         mixed = {word: 1 - image_share, "image": image_share}
+    elif factors.get("noise"):
+        mixed = {word: 1 - image_share, "text": image_share}
     pairs = lessons // 3
     made = [
         ("pairs", pairs, {"pairs": 1.0}, False),

@@ -23,6 +23,8 @@ NAMES = {
     ("noise-text", "text-trained"): "text with noise tokens",
 }
 """By arm and start, what the demo calls a condition."""
+LITTLE = 0.1
+"""A share of answers by place below which binding is not called positional."""
 _RUNS = "SELECT run_id, arm, start, seed_init FROM binding_run"
 
 
@@ -73,6 +75,7 @@ def closing(
     yield _accuracy_table(accuracy, n_to)
     yield _mechanism_table(mechanism)
     yield _reading(accuracy, n_from, n_to, n_positions)
+    yield by_place(mechanism)
     flat = [row for rows in accuracy.values() for row in rows]
     figures = save_chart(accuracy_chart(flat), store.parent / "accuracy")
     held = [row for rows in mechanism.values() for row in _least(rows)]
@@ -178,6 +181,24 @@ def _reading(
             "further. `xmodal binding train --grid position=learned,rope` takes that apart."
         )
     return "\n".join(said)
+
+
+def by_place(mechanism: Mapping[str, Sequence[Row]]) -> str:
+    """How much of any layer is positional, and whether that can be what fails."""
+    most = {
+        name: max(row["positional_rate"] for row in _least(rows) if row["layer"] > 0)
+        for name, rows in mechanism.items()
+    }
+    n = min(row["n_objects"] for rows in mechanism.values() for row in rows)
+    said = ", ".join(f"{share:.1%} ({name})" for name, share in most.items())
+    text = (
+        f"With {n} objects a patch of the last token is answered by place in at most {said}, at "
+        "whichever layer."
+    )
+    if max(most.values()) < LITTLE:
+        text += " These decoders bind by key, before they are mended and after: what fails is not\n"
+        text += "that they bind by place."
+    return text
 
 
 def _printed(table: Table) -> str:

@@ -93,7 +93,7 @@ def test_every_question_has_one_answer(
        hops=st.sampled_from(["shape-item", "colour-shape"]))  # fmt: skip
 def test_first_lessons_have_one_answer_without_a_context(seed: int, n: int, hops: str) -> None:
     sequences = lay_out(drawn(seed, n), Layout(context="none", hops=hops))
-    assert sequences.ids.shape[-1] == 2 * n + 3 * n
+    assert sequences.ids.shape[-1] == 2 * n + 2 * n
     for run, one in itertools.product(range(2), range(2)):
         text, questions = decoded(sequences, run, one)
         targets = [word(token) for token in sequences.targets[run, one].tolist()]

@@ -41,6 +41,19 @@ def test_runs_together_are_runs_alone(optimiser: str) -> None:
     assert not small.same(small.weights(both, 0), small.weights(both, 1), atol=1e-3)
 
 
+@pytest.mark.parametrize("position", ["rope", "learned"])
+def test_bfloat16_is_float32_but_for_rounding(position: str) -> None:
+    found = []
+    for precision in ("float32", "bfloat16"):
+        shape = replace(small.recipe().decoder, position=position)
+        of = small.trainer(1, dtype=torch.float32, precision=precision, decoder=shape)
+        state = of.run(of.start(), until=4)
+        assert state.decoder.embed.dtype == torch.float32
+        found.append([value for _, _, value in state.runs[0].metrics])
+    assert found[0] == pytest.approx(found[1], rel=0.01)
+    assert found[0] != found[1]
+
+
 def test_every_arm_answers_as_many_questions_in_as_many_steps() -> None:
     counts = set()
     for lessons in ({"text": 1.0}, {"noise": 1.0}, {"noise": 0.3, "text": 0.7}):

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from xmodal.report.binding_demo import _least, _reading
+import pytest
+
+from xmodal.report.binding_demo import _least, _reading, by_place
 
 
-def rows(*accuracies: float) -> list[dict[str, Any]]:
+def rows(positional: float) -> list[dict[str, Any]]:
+    """Two layers of two object counts; the query itself and larger counts do not count."""
+    return [
+        {"n_objects": n, "layer": layer, "positional_rate": rate}
+        for n, layer, rate in ((4, 0, 1.0), (4, 1, positional), (4, 2, 0.01), (8, 1, 0.9))
+    ]
+
+
+@pytest.mark.parametrize(("positional", "by_key"), [(0.02, True), (0.3, False)])
+def test_by_place_is_said_as_it_is(positional: float, by_key: bool) -> None:
+    said = by_place({"text-trained": rows(0.02), "more text": rows(positional)})
+    assert said.startswith(
+        "With 4 objects a patch of the last token is answered by place in at most "
+        f"2.0% (text-trained), {positional:.1%} (more text), at whichever layer."
+    )
+    assert ("bind by key" in said) == by_key
+
+
+def accurate(*accuracies: float) -> list[dict[str, Any]]:
     """With 2, 3, ... objects."""
     return [{"n_objects": n, "accuracy": one} for n, one in enumerate(accuracies, start=2)]
 
@@ -16,9 +36,9 @@ def test_the_reading_says_means_over_object_counts() -> None:
     # up to 3 objects (1 + 0.98) / 2; above (0.5 + 0.3) / 2, (0.6 + 0.2) / 2 and (0.4 + 0.3) / 2
     said = _reading(
         {
-            "text-trained": rows(1.0, 0.98, 0.5, 0.3),
-            "more text": rows(1.0, 1.0, 0.6, 0.2),
-            "text with noise tokens": rows(1.0, 1.0, 0.4, 0.3),
+            "text-trained": accurate(1.0, 0.98, 0.5, 0.3),
+            "more text": accurate(1.0, 1.0, 0.6, 0.2),
+            "text with noise tokens": accurate(1.0, 1.0, 0.4, 0.3),
         },
         2,
         3,
@@ -32,7 +52,7 @@ def test_the_reading_says_means_over_object_counts() -> None:
 
 def test_nothing_is_said_of_what_was_not_asked() -> None:
     conditions = ("text-trained", "more text", "text with noise tokens")
-    said = _reading({name: rows(1.0, 0.5) for name in conditions}, 2, 3)
+    said = _reading({name: accurate(1.0, 0.5) for name in conditions}, 2, 3)
     assert said.strip() == (
         "The text-trained decoders answer 75.0% right with 2 to 3 objects; nothing was asked about "
         "more, see n_most."

@@ -19,6 +19,7 @@ from tests.xmodal.store import world
 from tests.xmodal.store.empty import empty_store
 from xmodal.binding_tables import ACCURACY, TABLES
 from xmodal.store import METRIC, Store
+from xmodal.store.binding_probes import check_rows
 from xmodal.store.binding_runs import check_accuracy, starts_first
 from xmodal.store.folders import FolderError
 
@@ -243,60 +244,86 @@ OF_LM = {"lm": "x", "lm_hash": "h", "run_id": None, "step": None}
 
 
 @pytest.mark.parametrize(
-    ("table", "seen", "changes", "reason"),
+    ("changes", "reason"),
     [
-        ("interchange", [SEEN], {"probe_id": "p2"}, "probe_id must be that of its folder, 'p1'"),
-        ("interchange", [SEEN], {"run_id": "r2"}, "run_id 'r2' is not in this store"),
-        ("interchange", [SEEN], {"kind": "look"}, "probe.json: kind: "),
-        ("interchange", [SEEN], {"kind": "linear"}, "a probe of kind linear must hold linear.parq"),
-        ("interchange", [SEEN], {"run_id": None}, "exactly one of run_id and lm must be given"),
-        ("interchange", [SEEN], {"lm": "x"}, "exactly one of run_id and lm must be given"),
-        ("interchange", [SEEN], {"step": None}, "a run has a step, no lm_revision, no lm_hash"),
-        ("interchange", [SEEN], {"step": 11}, "step must be from 0 to the run's 10, got 11"),
-        ("interchange", [SEEN], {"n_layers": 5}, "n_layers must be the run's 4, got 5"),
-        ("interchange", [SEEN], OF_LM | {"lm_hash": None}, "an LM has an lm_hash and no step"),
-        ("interchange", [SEEN], OF_LM, None),
-        ("interchange", [SEEN | {"n_other": 1}], {}, "n_positional, n_symbolic, n_reflexive, "),
-        ("interchange", [SEEN | {"n_other": -1, "n_examples": 9}], {}, "n_other must be a number"),
-        ("interchange", [SEEN | {"patch": "x"}], {}, "patch must be one of counterfactual, "),
-        ("interchange", [SEEN | {"layer": 5}], {}, "layer must be at most n_layers, 4, got 1"),
-        ("interchange", [SEEN, SEEN], {}, "each n_objects, layer, patch once, got 1 more"),
-        ("interchange", [SEEN | {"n_objects": 3}], {}, "n_objects must be a number from 4 on"),
-        ("interchange", [SEEN | {"n_objects": 3}], {"as_published": True}, None),
-        (
-            *("interchange", [rows.interchange(1, [1] * 5, n_ambiguous=1)], {}),
-            "n_ambiguous must be 0 unless as_published, got 1 others",
-        ),
-        ("knockout", [CUT], {}, None),
-        ("knockout", [CUT | {"n_right": 11}], {}, "n_right must be at most n_examples, got 1"),
-        ("knockout", [CUT | {"layer_from": 3}], {}, "layer_from must be at most layer_to, got 1"),
-        ("knockout", [CUT | {"layer_from": 0}], {}, "layer_from must be a number from 1 on"),
-        ("linear", [READ, READ | {"permuted": True}], {}, None),
-        ("linear", [READ | {"n_right": 10}], {}, "n_right must be at most n_test, got 1"),
-        ("retrieval", [ASKED], OF_LM, None),
-        ("retrieval", [ASKED | {"n_right": 1}], OF_LM, "n_right_open must be at most n_right"),
-        ("retrieval", [ASKED | {"n_tokens": NAN}], OF_LM, "n_tokens must be a number from 1 on"),
-        ("retrieval", [ASKED, ASKED], OF_LM, "each n_objects once, got 1 more"),
+        ({"probe_id": "p2"}, "probe_id must be that of its folder, 'p1'"),
+        ({"run_id": "r2"}, "run_id 'r2' is not in this store"),
+        ({"kind": "look"}, "probe.json: kind: "),
+        ({"kind": "linear"}, "a probe of kind linear must hold linear.parquet alone"),
+        ({"run_id": None}, "exactly one of run_id and lm must be given"),
+        ({"lm": "x"}, "exactly one of run_id and lm must be given"),
+        ({"step": None}, "a run has a step, no lm_revision, no lm_hash"),
+        ({"step": 11}, "step must be from 0 to the run's 10, got 11"),
+        ({"n_layers": 5}, "n_layers must be the run's 4, got 5"),
+        (OF_LM | {"lm_hash": None}, "an LM has an lm_hash and no step"),
+        (OF_LM | {"step": 1}, "an LM has an lm_hash and no step"),
     ],
 )
 def test_a_probe_that_does_not_fit(
-    store: Store,
-    runs: Path,
-    table: str,
-    seen: list[dict[str, Any]],
-    changes: dict[str, Any],
-    reason: str | None,
+    store: Store, runs: Path, changes: dict[str, Any], reason: str
 ) -> None:
     rows.add(store, [(rows.run("r1"), [])])
-    probe(runs, seen, table, **changes)
-    report = store.sync(runs)
-    if reason is None:
-        assert (report.n_probes, report.rejected) == (1, ())
-        return
-    ((name, said),) = report.rejected
+    probe(runs, **changes)
+    ((name, said),) = store.sync(runs).rejected
     assert name == "probes/p1"
     assert said.startswith(reason)
     assert counts(store) == [1, 0, 0, 0, 0]
+
+
+def test_counts_that_do_not_fit_are_not_stored(store: Store, runs: Path) -> None:
+    rows.add(store, [(rows.run("r1"), [])])
+    probe(runs, [SEEN, SEEN])
+    assert store.sync(runs).rejected == (
+        ("probes/p1", "each n_objects, layer, patch once, got 1 more"),
+    )
+    assert counts(store) == [1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("table", "seen", "reason"),
+    [
+        ("interchange", [SEEN], None),
+        ("interchange", [SEEN | {"n_other": 1}], "n_positional, n_symbolic, n_reflexive, "),
+        ("interchange", [SEEN | {"n_other": -1, "n_examples": 9}], "n_other must be a number"),
+        ("interchange", [SEEN | {"patch": "x"}], "patch must be one of counterfactual, "),
+        ("interchange", [SEEN | {"layer": 5}], "layer must be at most n_layers, 4, got 1"),
+        ("interchange", [SEEN, SEEN], "each n_objects, layer, patch once, got 1 more"),
+        ("interchange", [SEEN | {"n_objects": 3}], "n_objects must be a number from 4 on"),
+        (
+            *("interchange", [rows.interchange(1, [1] * 5, n_ambiguous=1)]),
+            "n_ambiguous must be 0 unless as_published, got 1 others",
+        ),
+        ("knockout", [CUT], None),
+        ("knockout", [CUT | {"n_right": 11}], "n_right must be at most n_examples, got 1"),
+        ("knockout", [CUT | {"n_right_before": 11}], "n_right_before must be at most n_examples"),
+        ("knockout", [CUT | {"layer_from": 3}], "layer_from must be at most layer_to, got 1"),
+        ("knockout", [CUT | {"layer_from": 0}], "layer_from must be a number from 1 on"),
+        ("knockout", [CUT, CUT], "each n_objects, edges, layer_from, layer_to once, got 1 more"),
+        ("linear", [READ, READ | {"permuted": True}], None),
+        ("linear", [READ | {"n_right": 10}], "n_right must be at most n_test, got 1"),
+        ("linear", [READ, READ], "each n_objects, layer, token, attribute, permuted once"),
+        ("retrieval", [ASKED], None),
+        ("retrieval", [ASKED | {"n_right": 11}], "n_right must be at most n_questions"),
+        ("retrieval", [ASKED | {"n_right": 1}], "n_right_open must be at most n_right"),
+        ("retrieval", [ASKED | {"n_tokens": NAN}], "n_tokens must be a number from 1 on"),
+        ("retrieval", [ASKED, ASKED], "each n_objects once, got 1 more"),
+    ],
+)
+def test_counts_that_do_not_fit(table: str, seen: list[dict[str, Any]], reason: str | None) -> None:
+    of = rows.probe("p1", kind=table)
+    found = pa.Table.from_pylist(seen, schema=TABLES[table][1])
+    if reason is None:
+        check_rows(of, found)
+        return
+    with pytest.raises(FolderError) as error:
+        check_rows(of, found)
+    assert str(error.value).startswith(reason)
+
+
+def test_draws_as_published_may_be_ambiguous() -> None:
+    seen = [rows.interchange(1, [1] * 5, n_objects=3, n_ambiguous=1)]
+    found = pa.Table.from_pylist(seen, schema=TABLES["interchange"][1])
+    check_rows(rows.probe("p1", as_published=True), found)
 
 
 def test_a_probe_has_one_table(store: Store, runs: Path) -> None:
