@@ -12,12 +12,12 @@ from xmodal.bindings.runs import run_jobs
 from xmodal.jobs import runs_dir
 from xmodal.machine import n_cores
 from xmodal.pipeline import check_seeds
+from xmodal.report.binding_demo import CONTROL, MENDED, closing
 from xmodal.store import Store
 
 FOLDER = Path("xmodal-binding-demo")
 SEEDS = (0, 1, 2)
 """Of the text-trained decoders that ship."""
-CONTROL, MENDED = "text", "noise-text"
 ARMS = (CONTROL, MENDED)
 """Both go on from the same decoders for as many steps and questions: with text as it was, and
 with text in which noise tokens take positions."""
@@ -74,8 +74,6 @@ def binding_demo(
     *made, counts = list(look_into(store, ids, look))
     n_new = sum(" made: " in line for line in made)
     yield f"{'looks':13}{n_new} made, {len(ids) - n_new} there already; {counts}"
-    from xmodal.report.binding_demo import closing
-
     first = plan.jobs[0].recipe
     # of a text: colours and shapes, the end, associations, a question
     longest = 4 * first.n_to + 3 + int(first.marker)

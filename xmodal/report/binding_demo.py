@@ -17,14 +17,38 @@ from xmodal.report.figure import save_chart
 from xmodal.store import Store
 
 Row = Mapping[str, Any]
+CONTROL, MENDED = "text", "noise-text"
+"""The demo's arms."""
 NAMES = {
-    ("text", "scratch"): "text-trained",
-    ("text", "text-trained"): "more text",
-    ("noise-text", "text-trained"): "text with noise tokens",
+    (CONTROL, "scratch"): "text-trained",
+    (CONTROL, "text-trained"): "more text",
+    (MENDED, "text-trained"): "text with noise tokens",
 }
 """By arm and start, what the demo calls a condition."""
 LITTLE = 0.1
 """A share of answers by place below which binding is not called positional."""
+_LIFT = """
+WITH lift AS (
+    SELECT b.out_accuracy - a.out_accuracy AS lift
+    FROM binding_run AS run_a
+    JOIN binding_score AS a USING (run_id)
+    JOIN binding_run AS run_b ON run_b.start_run_id = run_a.start_run_id
+    JOIN binding_score AS b ON b.run_id = run_b.run_id
+    WHERE
+        run_a.arm = $control
+        AND run_b.arm = $mended
+        AND list_contains($ids, run_a.run_id)
+        AND list_contains($ids, run_b.run_id)
+        AND a.is_last AND a.context = 'text' AND a.vocabulary = 'base'
+        AND b.is_last AND b.context = 'text' AND b.vocabulary = 'base'
+)
+
+SELECT
+    avg(lift ORDER BY lift) AS lift,
+    t_975(count(*) - 1) * stddev_samp(lift ORDER BY lift) / sqrt(count(*)) AS half,
+    count(*) AS n
+FROM lift
+"""
 _RUNS = "SELECT run_id, arm, start, seed_init FROM binding_run"
 
 
@@ -71,14 +95,21 @@ def closing(
             ]
             rows = opened.analysis("binding-mechanism", run=run_id).to_pylist()
             mechanism[name] = [row for row in rows if row["patch"] == "counterfactual"]
+        asked = {"control": CONTROL, "mended": MENDED, "ids": list(run_ids)}
+        (lift,) = opened.query(_LIFT, asked).to_pylist()
     yield ""
     yield _accuracy_table(accuracy, n_to)
     yield _mechanism_table(mechanism)
-    yield _reading(accuracy, n_from, n_to, n_positions)
+    yield _reading(accuracy, lift, n_from, n_to, n_positions)
     yield by_place(mechanism)
-    flat = [row for rows in accuracy.values() for row in rows]
+    # in the figures, too, by the names of the tables
+    flat = [row | {"arm": name, "start": ""} for name, rows in accuracy.items() for row in rows]
     figures = save_chart(accuracy_chart(flat), store.parent / "accuracy")
-    held = [row for rows in mechanism.values() for row in _least(rows)]
+    held = [
+        {**row, "arm": name, "start": ""}
+        for name, rows in mechanism.items()
+        for row in _least(rows)
+    ]
     more = save_chart(mechanism_chart(held), store.parent / "mechanism")
     yield f"\nFigures: {figures[0]}, {more[0]}, and {figures[1].name}, {more[1].name}"
     yield f"Store:   {store}\n\nTry next:"
@@ -150,7 +181,11 @@ def _mechanism_table(mechanism: Mapping[str, Sequence[Row]]) -> str:
 
 
 def _reading(
-    accuracy: Mapping[str, Sequence[Row]], n_from: int, n_to: int, n_positions: int | None = None
+    accuracy: Mapping[str, Sequence[Row]],
+    lift: Row,
+    n_from: int,
+    n_to: int,
+    n_positions: int | None = None,
 ) -> str:
     """What the numbers say, and no more."""
     inside, outside = dict[str, float](), dict[str, float]()
@@ -166,13 +201,20 @@ def _reading(
             f"\nThe text-trained decoders answer {inside[start]:.1%} right with {n_from} to "
             f"{n_to} objects; nothing was asked about more, see n_most."
         )
-    lift = 100 * (outside[mended] - outside[control])
+    half = (
+        ""
+        if lift["half"] is None
+        else (
+            f" (95 % interval over {lift['n']} seeds {100 * (lift['lift'] - lift['half']):.1f} to "
+            f"{100 * (lift['lift'] + lift['half']):.1f})"
+        )
+    )
     said = [
         f"\nThe text-trained decoders answer {inside[start]:.1%} right with {n_from} to {n_to} "
         f"objects and {outside[start]:.1%} with {n_to + 1} to {most}.",
         f"As many more steps with the same text leave {outside[control]:.1%}; with noise tokens "
         f"in the context, which take positions and are never seen, {outside[mended]:.1%}: "
-        f"{lift:+.1f} points at equal steps and questions.",
+        f"{100 * lift['lift']:+.1f} points{half} at equal steps and questions.",
     ]
     if n_positions is not None:
         said.append(
