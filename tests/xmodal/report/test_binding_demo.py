@@ -40,6 +40,7 @@ def test_the_reading_says_means_over_object_counts() -> None:
             "more text": accurate(1.0, 1.0, 0.6, 0.2),
             "text with noise tokens": accurate(1.0, 1.0, 0.4, 0.3),
         },
+        {"lift": -0.05, "half": 0.02, "n": 3},
         2,
         3,
         15,
@@ -47,12 +48,13 @@ def test_the_reading_says_means_over_object_counts() -> None:
     assert "text with up to 3 objects trains the first 15 of them" in said
     assert "answer 99.0% right with 2 to 3 objects and 40.0% with 4 to 5" in said
     assert "the same text leave 40.0%" in said
-    assert "are never seen, 35.0%: -5.0 points" in said
+    assert "are never seen, 35.0%: -5.0 points (95 % interval over 3 seeds -7.0 to -3.0) at" in said
 
 
 def test_nothing_is_said_of_what_was_not_asked() -> None:
     conditions = ("text-trained", "more text", "text with noise tokens")
-    said = _reading({name: accurate(1.0, 0.5) for name in conditions}, 2, 3)
+    one = {"lift": 0.1, "half": None, "n": 1}
+    said = _reading({name: accurate(1.0, 0.5) for name in conditions}, one, 2, 3)
     assert said.strip() == (
         "The text-trained decoders answer 75.0% right with 2 to 3 objects; nothing was asked about "
         "more, see n_most."
@@ -63,3 +65,11 @@ def test_mechanism_is_shown_where_it_was_looked_for() -> None:
     """Training with up to 3 objects is looked into with 4 and 8."""
     found = [{"n_objects": n, "layer": layer} for n in (8, 4) for layer in (0, 1)]
     assert _least(found) == [{"n_objects": 4, "layer": 0}, {"n_objects": 4, "layer": 1}]
+
+
+def test_one_seed_has_no_interval() -> None:
+    rows = {
+        name: accurate(1.0, 0.5) for name in ("text-trained", "more text", "text with noise tokens")
+    }
+    said = _reading(rows, {"lift": 0.1, "half": None, "n": 1}, 2, 2)
+    assert "+10.0 points at equal steps" in said
