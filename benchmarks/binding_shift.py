@@ -52,7 +52,7 @@ def main() -> None:
         for shift in (int(one) for one in given.shifts.split(",")):
             n, share = accuracy(folder.path / RUN_WEIGHTS, given.objects, shift, given.n)
             told = {name: record.get(name) for name in ("arm", "start", "position", "seed_init")}
-            found.append(told | {"n_objects": n, "shift": shift, "accuracy": share})
+            found.append(told | {"n_objects": n, "shift": shift, "accuracy": round(share, 4)})
     report({"n_scenes": given.n, "shifted": found}, ("torch",), given.output)
 
 
