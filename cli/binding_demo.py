@@ -36,7 +36,7 @@ def demo(
         typer.Option("--set", help="A setting of the recipe, such as second=20; a quick look."),
     ] = None,
 ) -> None:
-    """Show where text-trained decoders fail, what they bind by, and an arm that mends it.
+    """Show where text-trained decoders fail, what they bind by, and what an arm mends of it.
 
     Rerunning reuses what is there and goes on where it was stopped.
     """
