@@ -71,7 +71,7 @@ def test_samples_are_words_and_a_sheet(tmp_path: Path) -> None:
         said, _, answer = line.partition(" -> ")
         context, _, rest = said.partition(" [CTX_END] ")
         told, _, asked = rest.partition(" [QUE] ")
-        assert asked.endswith(" [ANS]")
+        assert len(asked.split()) == 1
         pairs = dict(re.findall(r"(colour-[0-8]) (shape-\d+)", context))
         items = dict(re.findall(r"(shape-\d+) (item-\d+)", told))
         assert len(pairs) == len(items) == n

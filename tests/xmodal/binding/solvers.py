@@ -79,7 +79,7 @@ class Solver:
         return len(self.layers)
 
     def prompts(self, scenes: Scenes, query: Tensor) -> Prompts:
-        return own_prompts(scenes, query, Layout())
+        return own_prompts(scenes, query, Layout(marker=True))
 
     def token_of(self, items: Tensor) -> Tensor:
         return items + ITEMS.start

@@ -34,7 +34,7 @@ def pictures(scenes: Scenes) -> Tensor:
 
 def prompts_of(n: int = 3, layout: Layout | None = None) -> Prompts:
     query = torch.zeros(4, dtype=torch.long)
-    return OwnSubject(tiny(), layout).prompts(scenes_of(n, 4), query)
+    return OwnSubject(tiny(), layout or Layout(marker=True)).prompts(scenes_of(n, 4), query)
 
 
 def edges_of(mask: Tensor) -> set[tuple[int, int]]:
@@ -83,7 +83,7 @@ def test_edge_sets_are_those_that_the_prompts_have() -> None:
 @pytest.mark.parametrize("position", POSITIONS)
 def test_a_knockout_is_a_run_with_the_mask_written_out(position: str) -> None:
     decoder = tiny(position)
-    subject = OwnSubject(decoder)
+    subject = OwnSubject(decoder, Layout(marker=True))
     prompts = subject.prompts(scenes_of(3, 5), torch.tensor([0, 1, 2, 0, 1]))
     n = prompts.ids.shape[1]
     causal = torch.ones(n, n, dtype=torch.bool).tril()

@@ -21,7 +21,7 @@ from xmodal.binding.probe_folder import ProbeFacts, find_probe, write_probe
 from xmodal.binding.subject import Subject
 from xmodal.binding.task import Scenes
 from xmodal.binding_tables import INTERCHANGE, RETRIEVAL
-from xmodal.bindings.lm_probes import Asked, interchange_lms
+from xmodal.bindings.lm_probes import Asked, probe_lms
 from xmodal.lms.causal import load_lm
 from xmodal.store import Store
 
@@ -93,14 +93,12 @@ def test_an_intervention_is_given_scenes_and_its_table_kept(
 ) -> None:
     (tmp_path / "runs").mkdir()
 
-    def last_layer(
-        subject: Subject, scenes: Sequence[Scenes], *, seed: int, as_published: bool
-    ) -> pa.Table:
+    def last_layer(subject: Subject, scenes: Sequence[Scenes]) -> pa.Table:
         """Answers once the last layer is that of the next scene."""
         rows = []
         for one in scenes:
             count = one.colours.shape[1]
-            prompts = subject.prompts(one, torch.full((count,), seed))
+            prompts = subject.prompts(one, torch.full((count,), 1))
 
             def put(layer: int, x: torch.Tensor) -> torch.Tensor:
                 return x.roll(1, 0) if layer == subject.n_layers else x
@@ -111,12 +109,13 @@ def test_an_intervention_is_given_scenes_and_its_table_kept(
             rows.append(
                 zero
                 | {"n_objects": one.n_objects, "layer": subject.n_layers, "n_examples": count,
-                   "patch": "permuted", "n_reflexive": same, "n_ambiguous": int(as_published)}
+                   "patch": "permuted", "n_reflexive": same, "n_ambiguous": 0}
             )  # fmt: skip
         return pa.Table.from_pylist(rows, INTERCHANGE)
 
     asked = Asked(lm=str(models[0]), objects=(4, 5), n_examples=3, seed=1, device="cpu")
-    lines = list(interchange_lms(tmp_path / "x.duckdb", asked, last_layer, as_published=True))
+    store = tmp_path / "x.duckdb"
+    lines = list(probe_lms(store, asked, "interchange", last_layer, as_published=True))
     assert " probed: " in lines[0]
     (folder,) = (tmp_path / "probes").iterdir()
     record = read(folder)
