@@ -53,7 +53,7 @@ def probe(
     ] = False,
     lm: Annotated[
         str | None,
-        typer.Option(help="In place of runs: embedded, a folder or a hub name of a causal LM."),
+        typer.Option(help="In place of runs: a folder or a hub name of a causal LM."),
     ] = None,
     vlm_lm: Annotated[
         str | None,

@@ -14,7 +14,7 @@ from cli.options import DEFAULT_STORE, StorePath
 @user_errors
 def retrieve(
     lm: Annotated[
-        str | None, typer.Option(help="embedded, a local folder, or a name on the model hub.")
+        str | None, typer.Option(help="A local folder, or a name on the model hub.")
     ] = None,
     vlm_lm: Annotated[
         str | None,

@@ -1,7 +1,7 @@
 -- Rates of interchange interventions, one subject (a run at a step, or an LM) at one layer.
 -- Grain: subject, context, vocabulary, as_published, settings, n_objects, layer, patch.
--- Units: counts over the probes of the subject, of one seed the latest; _rate: shares of
---   n_examples, which add up to 1 (positional alone is a word of SQL).
+-- Units: counts over the probes of the subject, of one seed the largest and of equal ones the
+--   latest; _rate: shares of n_examples, which add up to 1 (positional alone is a word of SQL).
 -- is_peak: of the counterfactual patch the layer, but for the embeddings, with the most positional
 --   and symbolic answers; of equal ones the first; none where no layer has any.
 CREATE OR REPLACE VIEW binding_rate AS
@@ -26,7 +26,7 @@ WITH latest AS (
         PARTITION BY
             look.subject, look.context, look.vocabulary, look.as_published, look.settings,
             look.seed, counted.n_objects, counted.layer, counted.patch
-        ORDER BY look.created_at DESC, probe_id DESC
+        ORDER BY look.n_examples DESC, look.created_at DESC, probe_id DESC
     ) = 1
 ),
 

@@ -226,7 +226,7 @@ def _reading(
 
 
 def by_place(mechanism: Mapping[str, Sequence[Row]]) -> str:
-    """How much of any layer is positional, and whether that can be what fails."""
+    """How much of any layer is positional, and what that says where patches are answered."""
     most = {
         name: max(row["positional_rate"] for row in _least(rows) if row["layer"] > 0)
         for name, rows in mechanism.items()
@@ -237,9 +237,16 @@ def by_place(mechanism: Mapping[str, Sequence[Row]]) -> str:
         f"With {n} objects a patch of the last token is answered by place in at most {said}, at "
         "whichever layer."
     )
-    if max(most.values()) < LITTLE:
-        text += " These decoders bind by key, before they are mended and after: what fails is not\n"
-        text += "that they bind by place."
+    by_key = min(
+        max(row["symbolic_rate"] for row in _least(rows) if row["layer"] > 0)
+        for rows in mechanism.values()
+    )
+    if max(most.values()) < LITTLE and by_key > 1 - LITTLE:
+        text += (
+            "\nBy this measure all of them bind by key, before the arms and after. It keeps every "
+            "position as it was, so that it does not\nsee a decoder that is tied to positions: "
+            "`python -m benchmarks.binding_shift` does."
+        )
     return text
 
 
