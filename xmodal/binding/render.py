@@ -12,7 +12,7 @@ from xmodal.binding.palette import palette
 from xmodal.binding.scenes import Places
 from xmodal.binding.shapes import REACH, TEXTURE, textures
 
-VERSION = "1"
+VERSION = "2"
 """Of colours, shapes and drawing; part of the id of what is made from them."""
 _MARGIN = 2
 """Pixels around an object that are looked at, for its soft edge."""
