@@ -121,7 +121,7 @@ def test_sets_that_cannot_be(given: dict[str, Any], message: str) -> None:
 def test_the_id_is_of_scenes_and_encoder_alone() -> None:
     encoder = load_encoder(SMALL.features)
     first = SMALL.id_with(encoder)
-    assert first == "644ce7862e62c834"
+    assert first == "853773f82cccb46c"
     other: list[dict[str, Any]] = [
         {"seed": 4}, {"n_scenes": 71}, {"n_to": 5}, {"n_from": 3}, {"n_colours": 17},
         {"n_shapes": 17}, {"layout": SceneLayout(kind="jittered")},
