@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from taxonomy.errors import DataError
 from taxonomy.manifest import ManifestBuilder
 from taxonomy.model import (
     RELATION,
@@ -21,6 +20,7 @@ from taxonomy.model import (
 from taxonomy.relations.relation import PART
 from xmodal.features.encoders.load import OWN
 from xmodal.features.extract import FeatureConfig, Work
+from xmodal.files import make_folder
 from xmodal.jobs import TrainJob
 from xmodal.lms.causal import EMBEDDED, EMBEDDED_PARTS
 from xmodal.machine import n_cores
@@ -145,10 +145,7 @@ def demo(
     seeds = list(dict.fromkeys(seeds))
     recipe = named_recipe("embedded", epochs=epochs)
     conditions = (*plan.conditions, *FULL) if full else plan.conditions
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be the demo's folder: {error.strerror}") from error
+    make_folder(folder, "the demo's folder")
     store = folder / "xmodal.duckdb"
     relations = tuple(dict.fromkeys((RELATION, relation)))
     taxonomy = build_taxonomy(TaxonomyConfig(relations=relations))

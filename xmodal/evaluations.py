@@ -11,7 +11,7 @@ from taxonomy.model import one_of
 from xmodal.features.extract import load_features
 from xmodal.features.skipped import with_features
 from xmodal.features.unseen import check_unseen, pictures_asked
-from xmodal.jobs import features_dir, runs_dir
+from xmodal.jobs import features_dir, runs_dir, sync_lines
 from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.store import Store
 from xmodal.vlm.evaluate import IMAGE_MODES
@@ -80,9 +80,7 @@ def evaluate_run(
     evaluator = Evaluator.load(record, folder, lm_of(record), features, taxonomy, own, manifest)
     for mode in dict.fromkeys(images):
         yield _line(evaluator.evaluate(mode, split, verified), mode, split)
-    with Store.open(store) as opened:
-        report = opened.sync(runs_dir(store))
-    yield from (report.summary(), *report.problems())
+    yield from sync_lines(store)
 
 
 def lm_of(record: Mapping[str, Any]) -> LanguageModel:

@@ -32,6 +32,22 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         made.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path, what: str) -> None:
+    """Make a folder, unless it is there.
+
+    Args:
+        folder: Its path.
+        what: What it is for, such as "the demo's folder".
+
+    Raises:
+        DataError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be {what}: {error.strerror}") from error
+
+
 def file_sha256(path: Path) -> str:
     """Hash of a file's bytes, read piece by piece."""
     with path.open("rb") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +27,13 @@ def features_dir(store: Path) -> Path:
 def runs_dir(store: Path) -> Path:
     """Where the run folders of a store lie: beside it."""
     return store.parent / "runs"
+
+
+def sync_lines(store: Path) -> Iterator[str]:
+    """Bring in what lies beside a store; its counts and problems, a line each."""
+    with Store.open(store) as opened:
+        report = opened.sync(runs_dir(store))
+    yield from (report.summary(), *report.problems())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from rich.progress import Progress, TaskID
 
-from taxonomy.errors import XmodalError
+from taxonomy.errors import ConfigError, XmodalError
 from xmodal.machine import n_cores
+from xmodal.progress import bars
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -96,6 +97,29 @@ def run_parts(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def run_each(
+    work: Work[list[T], R], jobs: Sequence[T], labels: Sequence[str], workers: int
+) -> list[R]:
+    """Work on jobs one by one, some at a time, with a bar each; see run_parts.
+
+    Args:
+        work: Called with (list of one job, what to call after each step).
+        jobs: What to work on.
+        labels: What the bars are called.
+        workers: Jobs at a time.
+
+    Raises:
+        ConfigError: workers is below 1.
+    """
+    if workers < 1:
+        raise ConfigError(f"workers must be at least 1, got {workers}")
+    if not jobs:
+        return []
+    with bars() as shown:
+        moves = [mover(shown, shown.add_task(name, total=None, note="waits")) for name in labels]
+        return run_parts(work, [[job] for job in jobs], [each([m]) for m in moves], workers)
 
 
 @contextlib.contextmanager

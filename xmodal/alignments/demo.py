@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxonomy.errors import DataError
 from taxonomy.model import TaxonomyConfig
 from taxonomy.separation import SeparationConfig
 from xmodal.align.grids import recipes
@@ -15,6 +14,7 @@ from xmodal.alignments.plan import plan_alignments
 from xmodal.alignments.runs import run_jobs
 from xmodal.alignments.texts import ensure_text_features, split_concepts
 from xmodal.features.extract import FeatureConfig, Work
+from xmodal.files import make_folder
 from xmodal.jobs import runs_dir
 from xmodal.lms.causal import EMBEDDED
 from xmodal.lms.words import BAG_OF_WORDS
@@ -81,10 +81,7 @@ def align_demo(
     folder = folder or FOLDER
     config = SeparationConfig(n_unseen=n_unseen, max_branch=MAX_BRANCH)
     recipes("embedded", changes)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be the demo's folder: {error.strerror}") from error
+    make_folder(folder, "the demo's folder")
     store = folder / "xmodal.duckdb"
     taxonomy = build_taxonomy(TaxonomyConfig())
     with Store.open(store) as opened:

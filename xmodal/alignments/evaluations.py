@@ -30,7 +30,7 @@ from xmodal.alignments.jobs import edges_of, score_classes, texts_of, world_of
 from xmodal.alignments.match import check_encoder, check_reader
 from xmodal.alignments.sources import caption_texts, check_asked, class_texts_of, text_sets
 from xmodal.features.stored import load_stored
-from xmodal.jobs import runs_dir
+from xmodal.jobs import runs_dir, sync_lines
 from xmodal.machine import device_meant
 from xmodal.store import Store
 from xmodal.store.separations import Part, load_part
@@ -223,9 +223,7 @@ def _trained(store: Store, run: dict[str, Any]) -> dict[str, Any]:
 def synced(store: Path, done: Evaluated) -> Iterator[str]:
     """Say what was scored, and bring it into the store."""
     yield f"{done.evaluation_id} {'scored' if done.made else 'is there'}: {done.path}"
-    with Store.open(store) as opened:
-        report = opened.sync(runs_dir(store))
-    yield from (report.summary(), *report.problems())
+    yield from sync_lines(store)
 
 
 def load_alignment(store: Store, run_id: str) -> dict[str, Any]:

@@ -6,13 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from taxonomy.errors import ConfigError
 from xmodal.alignments.jobs import AlignJob, align_jobs
 from xmodal.alignments.plan import plan_alignments
-from xmodal.jobs import runs_dir
-from xmodal.processes import each, mover, run_parts
-from xmodal.progress import bars
-from xmodal.store import Store
+from xmodal.jobs import sync_lines
+from xmodal.processes import run_each
 
 
 def train_alignments(store: Path, *, workers: int = 1, **settings: Any) -> Iterator[str]:
@@ -29,21 +26,14 @@ def train_alignments(store: Path, *, workers: int = 1, **settings: Any) -> Itera
     jobs = plan_alignments(store, **settings)
     for result in run_jobs(jobs, workers):
         yield f"{result.run_id} {'trained' if result.trained else 'is there'}: {result.folder.path}"
-    with Store.open(store) as opened:
-        report = opened.sync(runs_dir(store))
-    yield from (report.summary(), *report.problems())
+    yield from sync_lines(store)
 
 
 def run_jobs(
     jobs: Sequence[AlignJob], workers: int = 1, labels: Sequence[str] | None = None
 ) -> list[Any]:
     """Train and score jobs, some at a time; one result a job, in their order."""
-    if workers < 1:
-        raise ConfigError(f"workers must be at least 1, got {workers}")
-    with bars() as shown:
-        names = labels or [_label(job) for job in jobs]
-        moves = [mover(shown, shown.add_task(name, total=None, note="waits")) for name in names]
-        found = run_parts(align_jobs, [[job] for job in jobs], [each([m]) for m in moves], workers)
+    found = run_each(align_jobs, jobs, labels or [_label(job) for job in jobs], workers)
     return [one for (one,) in found]
 
 

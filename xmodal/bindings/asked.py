@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from taxonomy.errors import ConfigError
-from xmodal.bindings.lm_probes import Asked, probe_lms, synced
+from xmodal.bindings.lm_probes import Asked, probe_lms
 from xmodal.bindings.looks import Look, look_at, look_into, settings_of
+from xmodal.jobs import sync_lines
 
 
 def probe_asked(
@@ -61,4 +62,4 @@ def probe_asked(
             store, of, kind, look_at(kind, look), settings=settings_of(kind, look),
             as_published=as_published and kind == "interchange",
         )  # fmt: skip
-    yield from synced(store)
+    yield from sync_lines(store)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from taxonomy.errors import DataError
 from xmodal.bindings.looks import Look, look_into
 from xmodal.bindings.plan import plan_binding
 from xmodal.bindings.runs import run_jobs
+from xmodal.files import make_folder
 from xmodal.jobs import runs_dir
 from xmodal.machine import n_cores
 from xmodal.pipeline import check_seeds
@@ -55,10 +55,7 @@ def binding_demo(
     plan = plan_binding(
         store, arms=ARMS, start="text-trained", seeds=seeds, changes=changes, device="cpu"
     )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be the demo's folder: {error.strerror}") from error
+    make_folder(folder, "the demo's folder")
     with Store.open(store):
         pass  # a store that cannot be written is said before the work
     workers = workers or n_cores()

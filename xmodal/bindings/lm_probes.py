@@ -19,11 +19,10 @@ from xmodal.binding.subject import Subject
 from xmodal.binding.task import Scenes, draw_scenes, generators
 from xmodal.binding.word_templates import Words, WordTemplate, word_template
 from xmodal.binding.words_task import WordTask, common_words
-from xmodal.jobs import runs_dir
+from xmodal.jobs import sync_lines
 from xmodal.lms.causal import LanguageModel, load_lm
 from xmodal.machine import device_meant
 from xmodal.progress import counter
-from xmodal.store import Store
 
 VOCABULARY = "words"
 """Of these probes, as their record says."""
@@ -118,7 +117,7 @@ def retrieve(store: Path, asked: Asked) -> Iterator[str]:
                 f"{row['n_right'] / n:.3f} right among the scene's items, "
                 f"{row['n_right_open'] / n:.3f} among all words, of {n}"
             )
-    yield from synced(store)
+    yield from sync_lines(store)
 
 
 def probe_lms(
@@ -217,10 +216,3 @@ def _settings(
         "start_tokens": lm.start_ids,
         "dtype": str(lm.dtype).removeprefix("torch."),
     }
-
-
-def synced(store: Path) -> Iterator[str]:
-    """Bring in what lies beside the store; its counts and problems."""
-    with Store.open(store) as opened:
-        report = opened.sync(runs_dir(store))
-    yield from (report.summary(), *report.problems())

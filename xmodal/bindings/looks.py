@@ -30,10 +30,9 @@ from xmodal.binding.subject import Subject
 from xmodal.binding.task import Layout, Scenes, draw_scenes, generators
 from xmodal.binding.vocabulary import EXPANDED, Vocabulary
 from xmodal.binding_tables import RUN_WEIGHTS
-from xmodal.bindings.lm_probes import synced
 from xmodal.features.encoders.load import load_encoder
 from xmodal.files import file_sha256
-from xmodal.jobs import runs_dir
+from xmodal.jobs import runs_dir, sync_lines
 from xmodal.machine import device_meant
 from xmodal.progress import counter
 from xmodal.store import Store
@@ -128,7 +127,7 @@ def look_into(store: Path, runs: Sequence[str], look: Look) -> Iterator[str]:
                 shown = load_scene_set(store.parent / paths[sets[run_id]])
             yield from _look(store.parent, run_id, step, path, look, device, shown)
         move(len(todo), len(todo))
-    yield from synced(store)
+    yield from sync_lines(store)
 
 
 def _weights(store: Path, run_id: str, look: Look) -> list[tuple[int, Path]]:

@@ -10,9 +10,8 @@ from taxonomy.errors import ConfigError
 from xmodal.binding.run import BindingResult
 from xmodal.bindings.jobs import BindingJob, binding_jobs
 from xmodal.bindings.plan import Plan, plan_binding
-from xmodal.jobs import runs_dir
-from xmodal.processes import each, mover, run_parts
-from xmodal.progress import bars
+from xmodal.jobs import sync_lines
+from xmodal.processes import run_each
 from xmodal.store import Store
 
 
@@ -45,9 +44,7 @@ def train_binding(
         for result in results:
             said = "trained" if result.trained else "is there"
             yield f"{result.run_id} {said}: {result.folder.path}"
-    with Store.open(store) as opened:
-        report = opened.sync(runs_dir(store))
-    yield from (report.summary(), *report.problems())
+    yield from sync_lines(store)
 
 
 def said_of(plan: Plan) -> Iterator[str]:
@@ -68,15 +65,5 @@ def said_of(plan: Plan) -> Iterator[str]:
 
 def run_jobs(jobs: Sequence[BindingJob], workers: int = 1) -> list[BindingResult]:
     """Train jobs, some at a time; the results of all runs in their order."""
-    if workers < 1:
-        raise ConfigError(f"workers must be at least 1, got {workers}")
-    if not jobs:
-        return []
-    with bars() as shown:
-        moves = [
-            mover(shown, shown.add_task(job.label(), total=None, note="waits")) for job in jobs
-        ]
-        found = run_parts(
-            binding_jobs, [[job] for job in jobs], [each([m]) for m in moves], workers
-        )
+    found = run_each(binding_jobs, jobs, [job.label() for job in jobs], workers)
     return [result for part in found for results in part for result in results]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from taxonomy.errors import StoreError
 from xmodal.report.figure import level_chart, save_chart
+from xmodal.report.printed import printed
 from xmodal.store import Store
 
 Row = Mapping[str, Any]
@@ -143,11 +142,7 @@ def _table(
             f"{first[measure[3]]:.3f}",
             str(first["n_runs"]),
         )
-    console = Console(file=io.StringIO(), width=100)
-    console.print(table)
-    file = console.file
-    assert isinstance(file, io.StringIO)
-    return file.getvalue().rstrip() + "\n"
+    return printed(table) + "\n"
 
 
 def _score(row: Row | None, measure: Measure) -> str:

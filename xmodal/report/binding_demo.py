@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from taxonomy.errors import StoreError
 from xmodal.report.binding import accuracy_chart, mechanism_chart
 from xmodal.report.figure import save_chart
+from xmodal.report.printed import printed
 from xmodal.store import Store
 
 Row = Mapping[str, Any]
@@ -251,8 +250,4 @@ def by_place(mechanism: Mapping[str, Sequence[Row]]) -> str:
 
 
 def _printed(table: Table) -> str:
-    console = Console(file=io.StringIO(), width=100)
-    console.print(table)
-    file = console.file
-    assert isinstance(file, io.StringIO)
-    return "\n".join(line.rstrip() for line in file.getvalue().rstrip().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in printed(table).splitlines()) + "\n"

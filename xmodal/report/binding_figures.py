@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from taxonomy.errors import DataError, StoreError
+from taxonomy.errors import StoreError
+from xmodal.files import make_folder
 from xmodal.report.binding import accuracy_chart, mechanism_chart
 from xmodal.report.figure import save_chart
 from xmodal.store import Store
@@ -40,10 +41,7 @@ def draw(store: Path, folder: Path, runs: Sequence[str] = ()) -> Iterator[str]:
     mechanism = [row for row in mechanism if row["patch"] == "counterfactual"]
     if not accuracy and not mechanism:
         raise StoreError(f"nothing of binding is in {store}: `xmodal binding train` makes runs")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be the figures' folder: {error.strerror}") from error
+    make_folder(folder, "the figures' folder")
     for name, rows, chart in (
         ("binding-accuracy", accuracy, accuracy_chart),
         ("binding-mechanism", mechanism, mechanism_chart),
