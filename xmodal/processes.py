@@ -99,6 +99,12 @@ def run_parts(
             raise
 
 
+def check_workers(workers: int) -> None:
+    """Raise ConfigError unless something can be worked on at a time."""
+    if workers < 1:
+        raise ConfigError(f"workers must be at least 1, got {workers}")
+
+
 def run_each(
     work: Work[list[T], R], jobs: Sequence[T], labels: Sequence[str], workers: int
 ) -> list[R]:
@@ -113,8 +119,7 @@ def run_each(
     Raises:
         ConfigError: workers is below 1.
     """
-    if workers < 1:
-        raise ConfigError(f"workers must be at least 1, got {workers}")
+    check_workers(workers)
     if not jobs:
         return []
     with bars() as shown:

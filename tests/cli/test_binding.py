@@ -11,15 +11,19 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from xmodal.binding.named import arm_recipe
+from xmodal.binding.run_folder import BindingFolder
+from xmodal.binding.scene_config import SceneSetConfig
+from xmodal.binding.trainer import Trainer
+from xmodal.bindings.plan import plan_binding
+from xmodal.bindings.scene_sets import ensure_scene_set
+from xmodal.bindings.shipped import shipped_runs
 from xmodal.store import Store
 
-TINY = [
-    f"--set={one}"
-    for one in (
-        "n_layers=2", "width=16", "n_heads=2", "lessons=6", "text=3", "second=4", "third=2",
-        "batch_size=4", "n_colours=8", "n_shapes=8", "n_items=8", "n_evaluated=2", "warmup_steps=1",
-    )
-]  # fmt: skip
+SET = (
+    "n_layers=2", "width=16", "n_heads=2", "lessons=6", "text=3", "second=4", "third=2",
+    "batch_size=4", "n_colours=8", "n_shapes=8", "n_items=8", "n_evaluated=2", "warmup_steps=1",
+)  # fmt: skip
+TINY = [f"--set={one}" for one in SET]
 """A decoder that learns nothing in 9 steps, and arms of 6 more."""
 
 
@@ -183,8 +187,8 @@ def test_a_name_of_factors_is_the_arms_own(tmp_path: Path) -> None:
         "--arm", "noise", "--arm", "noise-text",
     )  # fmt: skip
     job, total = done.stdout.splitlines()
-    assert job.startswith("noise-text small learned seed 1: ")
-    assert total.startswith("1 runs, ")
+    assert job.startswith("noise-text (from scratch) small learned seed 1: to train; ")
+    assert total.startswith("1 runs: 0 there, 0 shipped, 1 to train; ")
 
 
 def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
@@ -195,5 +199,91 @@ def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
     store = tmp_path / "x.duckdb"
     done = run("binding", "train", "--store", store, "--stages", stages, "--dry-run")
     assert done.exit_code == 0, done.output
-    assert "own small learned seed 42: 3 steps (all 3)" in done.stdout
+    said = "own (from scratch) small learned seed 42: to train; a run has 3 steps (all 3), "
+    assert said in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stages.json"]
+
+
+def test_a_dry_run_says_what_is_there(trained: Path) -> None:
+    """Seeds 1 and 2 and their arms are trained; of seed 3 nothing is."""
+    before = sorted(path.name for path in trained.parent.rglob("*"))
+    done = run(
+        "binding", "train", "--store", trained, "--arm", "noise-text", "--together", "3",
+        "--start", "text-trained", "--seeds", "1,2,3", *TINY, "--dry-run",
+    )  # fmt: skip
+    start, arm, total = done.stdout.splitlines()
+    far = "seeds 1, 2, 3: seed 1 is there, seed 2 is there, seed 3 to train; a run has "
+    assert start.startswith(f"text (from scratch) small learned {far}9 steps (")
+    assert arm.startswith(f"noise-text, from text-trained, small learned {far}6 steps (")
+    assert total.startswith("6 runs: 4 there, 0 shipped, 2 to train; left: 15 steps, ")
+    with Store.open(trained, read_only=True) as store:
+        (sums,) = store.query(
+            "SELECT sum(n_questions)::BIGINT AS n_questions, sum(n_tokens)::BIGINT AS n_tokens, "
+            "sum(n_tokens_computed)::BIGINT AS n_tokens_computed, sum(flops) AS flops "
+            "FROM binding_run WHERE seed_init = 1 AND (start = 'scratch' OR arm = 'noise-text')"
+        ).to_pylist()
+    # as a seed that is trained has counted
+    assert total.endswith(
+        f", {sums['n_questions']:,} questions, {sums['n_tokens']:,} tokens "
+        f"({sums['n_tokens_computed']:,} computed), {sums['flops']:.3g} FLOPs"
+    )
+    assert sorted(path.name for path in trained.parent.rglob("*")) == before
+
+
+def test_a_dry_run_says_what_ships_and_what_was_stopped(tmp_path: Path) -> None:
+    plan = plan_binding(tmp_path / "x.duckdb", seeds=(5,), changes=SET, device="cpu")
+    job = plan.jobs[0]
+    stopped = Trainer(recipe=job.recipe, seeds=(5,))
+    state = stopped.run(stopped.start(), until=4)
+    BindingFolder(tmp_path / "runs" / job.run_ids[0]).save_state(job.run_ids[0], state, 0)
+    given = ["binding", "train", "--store", tmp_path / "x.duckdb", "--dry-run"]
+    goes_on = run(*given, "--seeds", "5", *TINY)
+    assert "seed 5: goes on from step 4; a run has 15 steps" in goes_on.stdout
+    assert "1 runs: 0 there, 0 shipped, 1 to train; left: 11 steps, " in goes_on.stdout
+    ships = run(*given, "--seeds", "0", "--start", "text-trained")
+    assert ships.stdout.startswith("text (from scratch) small learned seed 0: ships; ")
+    # one that lies there without its weights is trained anew, not laid out
+    (tmp_path / "runs" / shipped_runs()[0].path.name).mkdir()
+    each = run(*given, "--seeds", "0,1,2", "--start", "text-trained")
+    assert "6 runs: 0 there, 2 shipped, 4 to train; " in each.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--workers", "0"], "workers must be at least 1, got 0"),
+        (["--size", "paper"], "precision bfloat16 is for GPUs"),
+        (["--arm=image-text"], "the scene set must have n_colours 16, got 8: make one with"),
+        (
+            ["--arm=image-text", *TINY],
+            "must have scenes of 2 to 8 objects, got 2 to 3: make one with `xmodal binding data "
+            "--objects 2-8`",
+        ),
+        (
+            ["--arm=image-text", *TINY, "--set=n_to=2", "--set=n_most=3", "--set=n_positions=40"],
+            "n_positions must be at least 73 for these contexts, got 40",
+        ),
+        (["--arm=image-text", "--scene-set", "zz"], "unknown scene set 'zz'"),
+    ],
+)
+def test_a_dry_run_refuses_what_training_does(
+    few_scenes: Path, given: list[str], message: str
+) -> None:
+    before = sorted(path.name for path in few_scenes.parent.rglob("*"))
+    said = []
+    for more in ([], ["--dry-run"]):
+        done = run("binding", "train", "--store", few_scenes, *given, *more)
+        assert done.exit_code == 1
+        said.append(done.stderr)
+    assert said[0] == said[1]
+    assert message in said[0]
+    assert len(said[0].strip().splitlines()) == 1
+    assert sorted(path.name for path in few_scenes.parent.rglob("*")) == before
+
+
+@pytest.fixture(scope="module")
+def few_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("scenes") / "xmodal.duckdb"
+    config = SceneSetConfig(n_from=2, n_to=3, n_scenes=20, n_colours=8, n_shapes=8)
+    ensure_scene_set(store, config)
+    return store

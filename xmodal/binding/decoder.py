@@ -65,6 +65,28 @@ class DecoderConfig:
         """Every setting by name."""
         return asdict(self)
 
+    def flops(self, n_tokens: int, n_answers: int, n_image_tokens: int = 0) -> float:
+        """Of one sequence, forward: two a multiplication with a weight or an attended value.
+
+        Args:
+            n_tokens: Of the sequence, image tokens too.
+            n_answers: How often the unembedding reads.
+            n_image_tokens: That are brought to the decoder's width.
+        """
+        width = self.width
+        blocks = self.n_layers * n_tokens * (2 * 12 * width**2 + 4 * n_tokens * width)
+        shown = 2 * n_image_tokens * (self.image_width or 0) * width
+        return float(blocks + shown + 2 * n_answers * width * N_TOKENS)
+
+    def n_params(self) -> int:
+        """Of one decoder of this shape."""
+        width = self.width
+        # matrices, their biases, two norms
+        block = 12 * width**2 + (3 + 4) * width + 2 * width
+        places = self.n_positions if self.position == "learned" else 0
+        shown = 0 if self.image_width is None else self.image_width + 1
+        return self.n_layers * block + (N_TOKENS + 1 + places + shown) * width
+
 
 class Decoder(nn.Module):
     """Token sequences in, logits at the answers out; R decoders at once."""
@@ -130,19 +152,6 @@ class Decoder(nn.Module):
                         f"{list(value.shape[1:])}, got {list(theirs[name].shape[1:])}"
                     )
                 value[run] = theirs[name][0].to(value)
-
-    def flops(self, n_tokens: int, n_answers: int, n_image_tokens: int = 0) -> float:
-        """Of one sequence, forward: two a multiplication with a weight or an attended value.
-
-        Args:
-            n_tokens: Of the sequence, image tokens too.
-            n_answers: How often the unembedding reads.
-            n_image_tokens: That are brought to the decoder's width.
-        """
-        width, layers = self.config.width, self.config.n_layers
-        blocks = layers * n_tokens * (2 * 12 * width**2 + 4 * n_tokens * width)
-        shown = 2 * n_image_tokens * (self.config.image_width or 0) * width
-        return float(blocks + shown + 2 * n_answers * width * N_TOKENS)
 
     def slice(self, run: int) -> Decoder:
         """A decoder of one run, with a copy of its weights."""

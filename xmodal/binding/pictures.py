@@ -64,7 +64,8 @@ class ScenePictures:
         if not said.n_from <= n_from <= n_to <= said.n_to:
             raise ConfigError(
                 f"the scene set must have scenes of {n_from} to {n_to} objects, got "
-                f"{said.n_from} to {said.n_to}: make one with `xmodal binding data --objects`"
+                f"{said.n_from} to {said.n_to}: make one with `xmodal binding data --objects "
+                f"{n_from}-{n_to}`"
             )
 
     def draw(

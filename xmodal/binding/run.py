@@ -63,6 +63,12 @@ def run_id_of(recipe: Recipe, seed: int, start: str | None, pictures: str | None
     return content_id(["binding", recipe.as_dict(), seed, start, shown])
 
 
+def is_finished(folder: BindingFolder) -> bool:
+    """Whether a folder holds a run that needs no training any more."""
+    record = folder.record()
+    return record is not None and record["status"] == "finished" and folder.is_whole()
+
+
 @dataclass(frozen=True)
 class BindingResult:
     """Where a run lies and whether it was trained now."""
@@ -91,8 +97,7 @@ def train_runs(
     folders = [BindingFolder(runs_dir / spec.run_id(i)) for i in range(len(spec.seeds))]
     todo: list[tuple[int, int]] = []
     for place, folder in enumerate(folders):
-        record = folder.record()
-        if record is None or record["status"] != "finished" or not folder.is_whole():
+        if not is_finished(folder):
             todo.append((folder.saved_step(spec.run_id(place)), place))
     for step, group in groupby(sorted(todo), key=lambda one: one[0]):
         _train_group(spec, folders, [place for _, place in group], step, on_step)

@@ -254,10 +254,10 @@ def flops_of(decoder: Decoder, batch: Batch) -> float:
     n_answers = len(batch.sequences.at)
     if batch.ground is not None:
         # one answer is a word; the other, one of the tokens of all sequences
-        return decoder.flops(n_tokens, n_answers - 1, 2) + 2 * count * decoder.config.width
+        return decoder.config.flops(n_tokens, n_answers - 1, 2) + 2 * count * decoder.config.width
     n_guided = 0 if batch.guide is None else len(batch.guide[0])
     n_image = 0 if batch.image is None else batch.image.shape[-2]
-    return decoder.flops(n_tokens, n_answers + n_guided, n_image)
+    return decoder.config.flops(n_tokens, n_answers + n_guided, n_image)
 
 
 def group_metrics(state: GroupState) -> dict[str, Any]:

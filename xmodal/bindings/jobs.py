@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from taxonomy.errors import ConfigError
 from xmodal.binding.pictures import ScenePictures
 from xmodal.binding.recipes import Recipe
 from xmodal.binding.run import BindingResult, BindingSpec, run_id_of, train_runs
@@ -53,7 +54,10 @@ class BindingJob:
         """What a reader calls it."""
         numbers = ", ".join(str(seed) for seed in self.seeds)
         word = "seed" if len(self.seeds) == 1 else "seeds"
-        return f"{self.arm} {self.recipe.name} {self.recipe.decoder.position} {word} {numbers}"
+        # text is an arm and a start: the label says which of the two is meant
+        start = " (from scratch)" if self.start_run_ids is None else ", from text-trained,"
+        shape = f"{self.recipe.name} {self.recipe.decoder.position}"
+        return f"{self.arm}{start} {shape} {word} {numbers}"
 
     def spec(self) -> BindingSpec:
         """What to run, with weights and pictures loaded."""
@@ -64,7 +68,7 @@ class BindingJob:
         pictures = None
         if self.scene_set is not None and self.recipe.uses_images:
             pictures = ScenePictures(load_scene_set(self.scene_set, self.device))
-            pictures.check(self.recipe.vocabulary, self.recipe.n_from, self.recipe.n_most)
+            check_pictures(self.recipe, pictures)
         return BindingSpec(
             recipe=self.recipe,
             arm=self.arm,
@@ -75,6 +79,43 @@ class BindingJob:
             scene_facts=self.scene_facts,
             device=torch.device(self.device),
         )
+
+
+def check_pictures(recipe: Recipe, pictures: ScenePictures) -> None:
+    """Refuse a scene set that does not fit a recipe with images.
+
+    Raises:
+        ConfigError: Its words, numbers of objects or tokens do not fit.
+    """
+    pictures.check(recipe.vocabulary, recipe.n_from, recipe.n_most)
+    recipe.check_positions(pictures.n_tokens)
+
+
+def check_jobs(jobs: Sequence[BindingJob]) -> dict[Path, ScenePictures]:
+    """Refuse what cannot be trained, before any of it is.
+
+    Args:
+        jobs: All that is asked for.
+
+    Returns:
+        The scene sets that are needed, by folder, on the CPU.
+
+    Raises:
+        ConfigError: A precision that the device does not have, or a scene set that does not fit.
+        DataError: A scene set is not whole.
+    """
+    pictures = dict[Path, ScenePictures]()
+    for job in jobs:
+        if job.device == "cpu" and job.recipe.precision == "bfloat16":
+            raise ConfigError(
+                "precision bfloat16 is for GPUs: give --set precision=float32, or --size small"
+            )
+        if job.scene_set is None or not job.recipe.uses_images:
+            continue
+        if job.scene_set not in pictures:
+            pictures[job.scene_set] = ScenePictures(load_scene_set(job.scene_set))
+        check_pictures(job.recipe, pictures[job.scene_set])
+    return pictures
 
 
 def binding_jobs(

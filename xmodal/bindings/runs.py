@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from taxonomy.errors import ConfigError
 from xmodal.binding.run import BindingResult
-from xmodal.bindings.jobs import BindingJob, binding_jobs
-from xmodal.bindings.plan import Plan, plan_binding
+from xmodal.bindings.dry_run import said_of
+from xmodal.bindings.jobs import BindingJob, binding_jobs, check_jobs
+from xmodal.bindings.plan import plan_binding
 from xmodal.jobs import sync_lines
-from xmodal.processes import run_each
+from xmodal.processes import check_workers, run_each
 from xmodal.store import Store
 
 
@@ -28,16 +28,20 @@ def train_binding(
 
     Yields:
         One line a run, then the sync's counts and problems.
+
+    Raises:
+        ConfigError: A setting that does not exist or does not fit, said before any training.
+        DataError: A folder that is needed is damaged.
+        StoreError: No such scene set, or a store that cannot be written.
     """
+    check_workers(workers)
     plan = plan_binding(store, **settings)
+    pictures = check_jobs((*plan.starts, *plan.jobs))
     if dry_run:
-        yield from said_of(plan)
+        if store.exists():
+            Store.open(store, read_only=True).close()  # refused now, as it would be then
+        yield from said_of(plan, pictures)
         return
-    for job in (*plan.starts, *plan.jobs):
-        if job.device == "cpu" and job.recipe.precision == "bfloat16":
-            raise ConfigError(
-                "precision bfloat16 is for GPUs: give --set precision=float32, or --size small"
-            )
     with Store.open(store):
         pass  # a store that cannot be written is said before the work
     for results in (run_jobs(plan.starts, workers), run_jobs(plan.jobs, workers)):
@@ -45,22 +49,6 @@ def train_binding(
             said = "trained" if result.trained else "is there"
             yield f"{result.run_id} {said}: {result.folder.path}"
     yield from sync_lines(store)
-
-
-def said_of(plan: Plan) -> Iterator[str]:
-    """What a plan would train: steps and answered questions of each job, and all of it."""
-    total, n_runs = 0.0, 0
-    for job in (*plan.starts, *plan.jobs):
-        recipe = job.recipe
-        stages = ", ".join(f"{stage.name} {stage.n_steps}" for stage in recipe.stages)
-        n = sum(
-            recipe.batch_size * min(recipe.n_questions, recipe.n_objects(step))
-            for step in range(recipe.n_steps)
-        )
-        yield f"{job.label()}: {recipe.n_steps} steps ({stages}), {n:,} questions a run"
-        total += n * len(job.seeds)
-        n_runs += len(job.seeds)
-    yield f"{n_runs} runs, {total:,.0f} questions"
 
 
 def run_jobs(jobs: Sequence[BindingJob], workers: int = 1) -> list[BindingResult]:

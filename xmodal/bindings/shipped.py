@@ -11,6 +11,11 @@ from xmodal.binding.run_folder import BindingFolder
 from xmodal.bundle.files import data_folder
 
 
+def ships(run_id: str) -> bool:
+    """Whether a run comes with the package."""
+    return (data_folder("binding") / run_id).is_dir()
+
+
 def lay_shipped(run_id: str, runs_dir: Path) -> bool:
     """Put a shipped run's folder among the runs, unless something is there.
 
@@ -23,14 +28,18 @@ def lay_shipped(run_id: str, runs_dir: Path) -> bool:
     Returns:
         Whether it was put there now.
     """
-    ours = data_folder("binding") / run_id
-    if not ours.is_dir() or (runs_dir / run_id).exists():
+    if not ships(run_id) or (runs_dir / run_id).exists():
         return False
     runs_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".shipped-", dir=runs_dir) as name:
         made = Path(name) / run_id
-        shutil.copytree(ours, made)
-        os.replace(made, runs_dir / run_id)
+        shutil.copytree(data_folder("binding") / run_id, made)
+        try:
+            os.replace(made, runs_dir / run_id)
+        except OSError:
+            if not (runs_dir / run_id).exists():
+                raise
+            return False  # another process was faster
     return True
 
 

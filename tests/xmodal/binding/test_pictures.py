@@ -149,16 +149,16 @@ def test_flops_of_batches_are_those_of_a_count_by_hand(pictures: ScenePictures) 
     n = shown.sequences.ids.shape[-1]
     # 64 image tokens of so many channels are brought to a width of 16, two questions are read
     way_in = 2 * 64 * pictures.width * 16
-    assert flops_of(decoder, shown) == decoder.flops(n, 2) + way_in
+    assert flops_of(decoder, shown) == decoder.config.flops(n, 2) + way_in
     ground = batch_of(recipe_of(pictures, grounding=1.0), 0, (0,), CPU, pictures)
     count = ground.sequences.ids.shape[1]
     # 4 tokens, one word; the token asked about and the one to choose, which meets all others
-    want = decoder.flops(4, 1) + 2 * 2 * pictures.width * 16 + 2 * count * 16
+    want = decoder.config.flops(4, 1) + 2 * 2 * pictures.width * 16 + 2 * count * 16
     assert flops_of(decoder, ground) == want
     guided = batch_of(recipe_of(pictures, hops=1.0), 0, (0,), CPU, pictures)
     assert guided.guide is not None
     n, n_read = guided.sequences.ids.shape[-1], 2 + len(guided.guide[0])
-    assert flops_of(decoder, guided) == decoder.flops(n, n_read)
+    assert flops_of(decoder, guided) == decoder.config.flops(n, n_read)
 
 
 def test_image_tokens_stand_where_they_belong(pictures: ScenePictures) -> None:

@@ -72,7 +72,7 @@ def test_flops_are_those_of_a_count_by_hand() -> None:
     # a token and block: 16 x 48 + 16 x 16 + 2 x 16 x 64 weights, twice each, and 7 attended tokens
     # with 16 multiplications each for score and value; one answer: 473 x 16
     blocks = 2 * 7 * (2 * (16 * 48 + 16 * 16 + 2 * 16 * 64) + 4 * 7 * 16)
-    assert decoder.flops(7, 1) == blocks + 2 * 473 * 16
+    assert decoder.config.flops(7, 1) == blocks + 2 * 473 * 16
 
 
 @pytest.mark.parametrize("step", [2, 5, 9])
