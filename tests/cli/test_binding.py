@@ -191,6 +191,13 @@ def test_a_name_of_factors_is_the_arms_own(tmp_path: Path) -> None:
     assert total.startswith("1 runs: 0 there, 0 shipped, 1 to train; ")
 
 
+def test_where_nothing_is_asked_out_of_distribution_it_is_said(tmp_path: Path) -> None:
+    given = ["binding", "train", "--store", tmp_path / "x", "--dry-run", "--set"]
+    said = "nothing is asked out of distribution: n_to and n_most are 16"
+    assert run(*given, "n_to=16").stderr.startswith(said)
+    assert run(*given, "n_to=8").stderr == ""
+
+
 def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
     stages = tmp_path / "stages.json"
     stages.write_text(

@@ -79,7 +79,8 @@ def arm_recipe(
         stages: In place of the arm's; the arm is then called own.
         steps: In place of the size's: lessons, text, second, third, expansion.
         decoder: Settings of the decoder in place of the size's.
-        **settings: Of the recipe, in place of the size's.
+        **settings: Of the recipe, in place of the size's. Where n_to is among them and n_most is
+            not, n_most follows; see most_asked.
 
     Raises:
         ConfigError: No such arm, size or setting.
@@ -94,13 +95,40 @@ def arm_recipe(
     given = {**of.settings, **settings}
     if settings.get("noise"):
         given["noise_to"] = settings.get("noise_to")
+    shape = replace(of.decoder, **(decoder or {}))
+    if "n_to" in settings and "n_most" not in settings:
+        given["n_most"] = most_asked(
+            given["n_to"], given["n_most"], given["vocabulary"], shape, given.get("marker", False)
+        )
     recipe = Recipe(
         name=size,
         stages=arm_stages(factors, **counts) if stages is None else stages,
-        decoder=replace(of.decoder, **(decoder or {})),
+        decoder=shape,
         **given,
     )
     return recipe, factors_in(recipe.stages)
+
+
+def most_asked(
+    n_to: int, usual: int, vocabulary: Vocabulary, decoder: DecoderConfig, marker: bool = False
+) -> int:
+    """Most objects to ask about where only the most that training shows is given.
+
+    Twice as many, or the size's where that is more, as far as there are words and learned
+    positions: so that something is asked beyond training.
+
+    Args:
+        n_to: Most objects that training shows.
+        usual: n_most of the size.
+        vocabulary: Whose words.
+        decoder: Whose positions.
+        marker: Whether questions end with an answer token.
+    """
+    room = vocabulary.most_objects
+    if decoder.position == "learned":
+        # context and associations of two tokens an object each, the end, a question
+        room = min(room, (decoder.n_positions - 1 - 2 - int(marker)) // 4)
+    return max(n_to, min(max(usual, 2 * n_to), room))
 
 
 def factors_of(arm: str) -> dict[str, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
@@ -19,6 +20,8 @@ from xmodal.bindings.scene_sets import scene_set_meant
 from xmodal.machine import device_meant
 from xmodal.pipeline import check_seeds
 from xmodal.settings import one_each, read_settings
+
+log = logging.getLogger(__name__)
 
 STARTS = ("scratch", "text-trained")
 OWN = "own"
@@ -122,6 +125,11 @@ def plan_binding(
                 name, size, settings, start != "scratch", stages=own, n_image_tokens=n_tokens,
                 image_width=width,
             )  # fmt: skip
+            if recipe.n_most == recipe.n_to:
+                log.info(
+                    f"nothing is asked out of distribution: n_to and n_most are {recipe.n_to}; a "
+                    "larger n_most wants as many n_colours, n_shapes and n_items"
+                )
             for group in groups:
                 ids = None
                 if start != "scratch":

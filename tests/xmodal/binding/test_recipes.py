@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 
 from taxonomy.errors import ConfigError
 from tests.xmodal.binding import small
+from tests.xmodal.binding.small import STAGES
 from xmodal.binding.batches import batch_of
-from xmodal.binding.named import SIZES, arm_recipe, factorial, factors_of
+from xmodal.binding.named import SIZES, arm_recipe, factorial, factors_of, most_asked
 from xmodal.binding.recipes import ARMS, FACTORS, Stage, arm_name
-from xmodal.binding.vocabulary import COLOUR_0, EXPANDED, ITEM_0, SHAPE_0
+from xmodal.binding.vocabulary import COLOUR_0, EXPANDED, ITEM_0, SHAPE_0, Vocabulary
 
 CPU = torch.device("cpu")
 
@@ -43,6 +45,53 @@ def test_arms_have_the_steps_and_questions_of_one_another(size: str) -> None:
         assert recipe.uses("noise") == factors["noise"]
     assert len(found) == 1
     assert len(factorial()) == 16
+
+
+@given(
+    n_to=st.integers(2, 40),
+    n_words=st.integers(2, 32),
+    n_positions=st.integers(4, 200),
+    marker=st.booleans(),
+    position=st.sampled_from(["learned", "rope"]),
+    usual=st.integers(2, 16),
+)
+def test_most_asked_is_twice_what_training_shows_where_there_is_room(
+    n_to: int, n_words: int, n_positions: int, marker: bool, position: str, usual: int
+) -> None:
+    words = Vocabulary(n_colours=n_words, n_shapes=n_words, n_items=n_words)
+    shape = replace(small.learned(n_positions), position=position)
+    found = most_asked(n_to, usual, words, shape, marker)
+
+    def fits(n_most: int) -> bool:
+        """Asked of a recipe itself, that trains on two objects."""
+        try:
+            small.recipe(
+                n_to=2, n_most=n_most, vocabulary=words, decoder=shape, marker=marker,
+                stages=STAGES[1:2],
+            )  # fmt: skip
+        except ConfigError:
+            return False
+        return True
+
+    wanted = max(usual, 2 * n_to)
+    room = [n for n in range(2, wanted + 1) if fits(n)]
+    assert found == max([n_to, *room])
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_most"),
+    [
+        ({}, 8),
+        ({"n_to": 4}, 8),
+        ({"n_to": 3}, 8),
+        ({"n_to": 6}, 12),
+        ({"n_to": 8}, 16),
+        ({"n_to": 12}, 16),
+        ({"n_to": 6, "n_most": 7}, 7),
+    ],
+)
+def test_most_objects_follow(settings: dict[str, int], n_most: int) -> None:
+    assert arm_recipe("text", **settings)[0].n_most == n_most
 
 
 def test_names_of_arms_and_factors_are_one_to_one() -> None:
