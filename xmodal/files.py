@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import file_digest
 from pathlib import Path
 
 from taxonomy.errors import DataError
+
+LOCK = "lock"
+"""An empty file of a folder that one process has for itself."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -55,13 +58,17 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def own(folder: Path) -> Iterator[None]:
+def own(folder: Path, doing: str = "extracts into") -> Iterator[None]:
     """Have a folder for this process alone; a killed one gives it back.
+
+    Args:
+        folder: There already.
+        doing: What whoever has it does with it, for the message.
 
     Raises:
         DataError: Another process has it.
     """
-    with (folder / "lock").open("w") as lock:
+    with (folder / LOCK).open("w") as lock:
         try:
             import fcntl
         except ImportError:  # no such locks on this system
@@ -69,8 +76,48 @@ def own(folder: Path) -> Iterator[None]:
             return
         try:
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # whoever had it may have removed the file since it was opened here
+            is_ours = os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat())
         except OSError as error:
-            raise DataError(
-                f"another process extracts into {folder}: wait for it to end"
-            ) from error
+            raise DataError(_taken(folder, doing)) from error
+        if not is_ours:
+            raise DataError(_taken(folder, doing))
         yield
+
+
+def _taken(folder: Path, doing: str) -> str:
+    return f"another process {doing} {folder}: wait for it to end"
+
+
+@contextmanager
+def own_runs(folders: Iterable[Path]) -> Iterator[None]:
+    """Have the folders of runs for this process alone, to train them; they are made.
+
+    What a run's folder holds must be read, or read again, once it is had.
+
+    Args:
+        folders: Of the runs that are to be trained.
+
+    Raises:
+        DataError: Another process trains one of them.
+    """
+    with ExitStack() as held:
+        for folder in sorted(folders):
+            if not folder.parent.exists():
+                make_folder(folder.parent, "the folder of runs")
+                held.callback(_drop_if_empty, folder.parent)
+            make_folder(folder, "a run's folder")
+            held.callback(_drop_if_empty, folder)
+            held.enter_context(own(folder, "trains"))
+            held.callback(_drop_lock, folder)
+        yield
+
+
+def _drop_lock(folder: Path) -> None:
+    with suppress(OSError):  # some systems keep a file that is open
+        (folder / LOCK).unlink()
+
+
+def _drop_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()

@@ -15,6 +15,7 @@ from taxonomy.errors import ConfigError
 from xmodal.align.recipes import Recipe, side_of
 from xmodal.align.run_folder import AlignFolder
 from xmodal.align.trainer import Trainer, TrainState
+from xmodal.files import own_runs
 from xmodal.provenance import command, git_commit, now, versions
 
 SAVE_EVERY_S = 20.0
@@ -49,7 +50,8 @@ class AlignResult:
 def train_run(spec: AlignSpec, runs_dir: Path, on_step: OnStep | None = None) -> AlignResult:
     """Train a run, unless its folder holds the finished one; a stopped one goes on.
 
-    On a CPU a stopped run ends with the same bits as one that was not.
+    On a CPU a stopped run ends with the same bits as one that was not. No other process can train
+    it meanwhile.
 
     Args:
         spec: What to run.
@@ -58,13 +60,25 @@ def train_run(spec: AlignSpec, runs_dir: Path, on_step: OnStep | None = None) ->
 
     Raises:
         ConfigError: The loss is no number any more, or a step does not fit in memory.
-        DataError: A file of the run's folder is damaged.
+        DataError: A file of the run's folder is damaged, or another process trains it.
     """
-    trainer, run_id = spec.trainer, spec.trainer.run_id
-    folder = AlignFolder(runs_dir / run_id)
+    folder = AlignFolder(runs_dir / spec.trainer.run_id)
+    if not _is_finished(folder):
+        with own_runs([folder.path]):
+            if not _is_finished(folder):
+                return _train(spec, folder, on_step)
+    return AlignResult(spec.trainer.run_id, folder, trained=False)
+
+
+def _is_finished(folder: AlignFolder) -> bool:
     record = folder.record()
-    if record is not None and record["status"] == "finished" and folder.is_whole():
-        return AlignResult(run_id, folder, trained=False)
+    return record is not None and record["status"] == "finished" and folder.is_whole()
+
+
+def _train(spec: AlignSpec, folder: AlignFolder, on_step: OnStep | None) -> AlignResult:
+    """Train a run whose folder this process has."""
+    trainer, run_id = spec.trainer, spec.trainer.run_id
+    record = folder.record()
     state = trainer.start()
     folder.checkpoint.load(run_id, state)
     started = record["started_at"] if record is not None else now()

@@ -19,6 +19,7 @@ from xmodal.binding.pictures import ScenePictures
 from xmodal.binding.recipes import Recipe
 from xmodal.binding.run_folder import BindingFolder, restore
 from xmodal.binding.trainer import GroupState, Trainer, group_metrics
+from xmodal.files import own_runs
 from xmodal.provenance import command, git_commit, now, versions
 
 SAVE_EVERY_S = 30.0
@@ -83,6 +84,8 @@ def train_runs(
 ) -> list[BindingResult]:
     """Train what is not finished, in one batched model; what was stopped goes on.
 
+    No other process can train the same runs meanwhile.
+
     Runs that were stopped at different steps go on in groups of one step each.
 
     Args:
@@ -92,16 +95,20 @@ def train_runs(
 
     Raises:
         ConfigError: A loss is no number any more.
-        DataError: A file of a run's folder is damaged.
+        DataError: A file of a run's folder is damaged, or another process trains a run.
     """
     folders = [BindingFolder(runs_dir / spec.run_id(i)) for i in range(len(spec.seeds))]
-    todo: list[tuple[int, int]] = []
-    for place, folder in enumerate(folders):
-        if not is_finished(folder):
-            todo.append((folder.saved_step(spec.run_id(place)), place))
-    for step, group in groupby(sorted(todo), key=lambda one: one[0]):
-        _train_group(spec, folders, [place for _, place in group], step, on_step)
-    made = {place for _, place in todo}
+    open_ = [folder.path for folder in folders if not is_finished(folder)]
+    made = set[int]()
+    with own_runs(open_):
+        todo = [
+            (folder.saved_step(spec.run_id(place)), place)
+            for place, folder in enumerate(folders)
+            if not is_finished(folder)
+        ]
+        for step, group in groupby(sorted(todo), key=lambda one: one[0]):
+            _train_group(spec, folders, [place for _, place in group], step, on_step)
+        made |= {place for _, place in todo}
     return [
         BindingResult(spec.run_id(place), folder, place in made)
         for place, folder in enumerate(folders)

@@ -10,6 +10,7 @@ from typing import Any
 
 from taxonomy.errors import ConfigError
 from taxonomy.hashing import content_id
+from xmodal.files import own_runs
 from xmodal.vlm.checkpoint import Checkpoint, group_checkpoint
 from xmodal.vlm.co_train import TrainGroup
 from xmodal.vlm.experiment import Prepared, RunResult, RunSpec, finish, prepare
@@ -43,7 +44,8 @@ def run_group(
     """Train and evaluate runs together, but for those whose folders hold the finished run.
 
     Runs that were stopped go on from their last saved states, with the same bits on CPU, if they
-    are asked for together again; one whose folder lost a file is made again.
+    are asked for together again; one whose folder lost a file is made again. No other process can
+    train the same runs meanwhile.
 
     Args:
         specs: What to run; one LM, one feature set.
@@ -56,10 +58,33 @@ def run_group(
     Raises:
         ConfigError: A run's loss is no number any more (the others are finished first), or one
             run alone does not fit in memory.
-        DataError: A file of a run folder is damaged.
+        DataError: A file of a run folder is damaged, or another process trains a run.
     """
-    records = {spec.run_id: RunFolder(runs_dir / spec.run_id).record() for spec in specs}
+    records = _records(specs, runs_dir)
     pending = [i for i, spec in enumerate(specs) if not _is_done(spec, runs_dir, records)]
+    with own_runs({runs_dir / specs[i].run_id for i in pending}):
+        records = _records(specs, runs_dir)
+        pending = [i for i in pending if not _is_done(specs[i], runs_dir, records)]
+        _train_pending(specs, pending, records, runs_dir, on_step)
+    return [
+        RunResult(spec.run_id, runs_dir / spec.run_id, trained=i in pending)
+        for i, spec in enumerate(specs)
+    ]
+
+
+def _records(specs: Sequence[RunSpec], runs_dir: Path) -> dict[str, dict[str, Any] | None]:
+    """What the folders of runs say so far, by run."""
+    return {spec.run_id: RunFolder(runs_dir / spec.run_id).record() for spec in specs}
+
+
+def _train_pending(
+    specs: Sequence[RunSpec],
+    pending: Sequence[int],
+    records: dict[str, dict[str, Any] | None],
+    runs_dir: Path,
+    on_step: OnRunStep | None,
+) -> None:
+    """Train, group by group, the runs of some places, whose folders this process has."""
     failed: list[ConfigError] = []
     for group_id, places in _groups(specs, pending, records, runs_dir).items():
         members = _members(specs, places, records, runs_dir)
@@ -68,10 +93,6 @@ def run_group(
         failed += _train(members, group_id, runs_dir, on_step)
     if failed:
         raise failed[0]
-    return [
-        RunResult(spec.run_id, runs_dir / spec.run_id, trained=i in pending)
-        for i, spec in enumerate(specs)
-    ]
 
 
 def run(

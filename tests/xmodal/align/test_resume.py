@@ -18,6 +18,7 @@ from taxonomy.errors import DataError
 from tests.xmodal.align import small
 from xmodal.align.checkpoint import Checkpoint
 from xmodal.align.projection import AlignerConfig
+from xmodal.align.run import AlignSpec, train_run
 from xmodal.align.trainer import Trainer
 
 ALIGNERS = (
@@ -59,6 +60,21 @@ def test_another_seed_gives_other_bits() -> None:
         assert not small.same_state(one, other.run(other.start(), until=3))
         assert other.run_id != run.run_id
     assert small.same_state(one, run.run(run.start(), until=3))
+
+
+def test_a_run_is_trained_by_one_at_a_time(tmp_path: Path) -> None:
+    spec, refused = AlignSpec(trainer=run_of(ALIGNERS[0]), facts={}), []
+
+    def meanwhile(step: int, *_: object) -> None:
+        if step == 3:
+            with pytest.raises(DataError, match=r"^another process trains .*: wait for it to end$"):
+                train_run(spec, tmp_path)
+            refused.append(step)
+
+    assert train_run(spec, tmp_path, meanwhile).trained
+    assert refused == [3]
+    assert not list(tmp_path.rglob("lock"))
+    assert not train_run(spec, tmp_path).trained
 
 
 def test_a_run_killed_while_it_saves_goes_on_with_the_same_bits(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from safetensors.torch import load_file
 
 from taxonomy.errors import ConfigError, DataError
 from tests.xmodal.binding import small
+from xmodal.binding import run as whole_run
 from xmodal.binding.decoder import Decoder
 from xmodal.binding.recipes import Stage
 from xmodal.binding.run import BindingSpec, train_runs
@@ -127,6 +130,41 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(tmp_path: Path) -> No
             assert there.read_bytes() == (other.folder.path / name).read_bytes()
         assert not (one.folder.path / "state.safetensors").exists()
     assert not any(result.trained for result in train_runs(spec, tmp_path / "whole"))
+
+
+def test_a_run_is_trained_by_one_at_a_time(tmp_path: Path) -> None:
+    spec = BindingSpec(recipe=small.recipe(), arm="noise-text", factors=FACTORS, seeds=(3, 4))
+    other = replace(spec, seeds=(4, 5))
+    refused = []
+
+    def meanwhile(step: int, *_: object) -> None:
+        if step == 5:
+            with pytest.raises(DataError, match=r"^another process trains .*: wait for it to end$"):
+                train_runs(other, tmp_path)
+            refused.append(step)
+
+    results = train_runs(spec, tmp_path, meanwhile)
+    assert refused == [5]
+    # of the run that was refused with it nothing is left, nor a lock of the others
+    assert {path.name for path in tmp_path.iterdir()} == {one.run_id for one in results}
+    assert not list(tmp_path.rglob("lock"))
+    assert [one.trained for one in train_runs(other, tmp_path)] == [False, True]
+
+
+def test_what_is_finished_once_it_is_had_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = BindingSpec(recipe=small.recipe(), arm="text", factors={}, seeds=(3,))
+    own_runs = whole_run.own_runs
+
+    def late(folders: Iterable[Path]) -> AbstractContextManager[None]:
+        """Another process trains the run between the first look and the lock."""
+        monkeypatch.setattr(whole_run, "own_runs", own_runs)
+        assert train_runs(spec, tmp_path)[0].trained
+        return own_runs(folders)
+
+    monkeypatch.setattr(whole_run, "own_runs", late)
+    assert not train_runs(spec, tmp_path)[0].trained
 
 
 def test_what_a_run_leaves(tmp_path: Path) -> None:

@@ -99,6 +99,20 @@ def test_another_process_with_another_hash_seed_goes_on_with_the_same_bits(
     assert tiny.files(stopped) == tiny.files(whole)
 
 
+def test_a_run_is_trained_by_one_at_a_time(spec: RunSpec, whole: RunFolder, tmp_path: Path) -> None:
+    refused = []
+
+    def meanwhile(step: int, *_: object) -> None:
+        if step == 3:
+            with pytest.raises(DataError, match=r"^another process trains .*: wait for it to end$"):
+                run(spec, tmp_path)
+            refused.append(step)
+
+    assert run(spec, tmp_path, meanwhile).trained
+    assert refused == [3]
+    assert tiny.files(RunFolder(tmp_path / spec.run_id)) == tiny.files(whole)
+
+
 def test_a_finished_run_is_not_touched(spec: RunSpec, whole: RunFolder) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.path.iterdir()}
     assert not run(spec, whole.path.parent).trained
