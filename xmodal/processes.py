@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -147,11 +148,28 @@ def _listening(messages: Any, movers: Sequence[OnStep]) -> Iterator[None]:
 
 def _prepare(messages: Any, threads: int) -> None:
     """Set a worker process up."""
+    end_with_parent()
     import torch
 
     global _messages
     _messages = messages
     torch.set_num_threads(threads)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, however it did.
+
+    Else a worker whose parent was killed would go on, and hold its runs.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end with parent", daemon=True).start()
 
 
 def _work(work: Work[T, R], number: int, part: T) -> R:
