@@ -52,7 +52,8 @@ def train(
         typer.Option(
             help="JSON file in place of --arm: a list of stages, each with name, n_steps and "
             "lessons, the shares of pairs, hops, text, noise, image and grounding; expanded: true "
-            "takes the expanded vocabulary."
+            "takes the expanded vocabulary, guided: true asks the middle of the blocks for the "
+            "shape."
         ),
     ] = None,
     changes: Annotated[

@@ -13,7 +13,7 @@ from torch import Tensor
 from taxonomy.errors import ConfigError
 from taxonomy.hashing import hash63
 from xmodal.binding.pictures import Grounding, ScenePictures
-from xmodal.binding.recipes import GUIDED, Recipe
+from xmodal.binding.recipes import Recipe
 from xmodal.binding.task import Layout, Scenes, Sequences, draw_scenes, generators, lay_out
 from xmodal.binding.vocabulary import COLOUR_0, SHAPE_0, Vocabulary
 
@@ -71,7 +71,7 @@ def batch_of(
     scenes, image = scenes_for(of, recipe.batch_size, n, words, layout, pictures, "train")
     sequences = lay_out(scenes, layout, 0 if image is None else image.shape[-2])
     sequences = chosen(sequences, n, recipe.n_questions, step)
-    guide = _guide(scenes, sequences, recipe.marker) if lesson in GUIDED and recipe.guided else None
+    guide = _guide(scenes, sequences, recipe.marker) if recipe.guides(stage, lesson) else None
     return Batch(sequences, image, lesson, guide)
 
 

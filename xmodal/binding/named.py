@@ -49,7 +49,7 @@ SIZES = {
         decoder=DecoderConfig(
             n_layers=4, width=64, n_heads=4, position="learned", n_positions=128
         ),
-        steps={"lessons": 1800, "text": 400, "second": 500, "third": 500},
+        steps={"lessons": 1800, "text": 400, "second": 600, "third": 400},
         settings={
             "n_from": 2, "n_to": 4, "n_most": 8, "batch_size": 64, "n_questions": 4,
             "vocabulary": Vocabulary(n_colours=16, n_shapes=16, n_items=16),

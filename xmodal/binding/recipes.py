@@ -22,7 +22,8 @@ one-hop and two-hop questions; text, image: two-hop questions about a context of
 of a text context with noise tokens; grounding: which colour and shape an image token shows, and
 back."""
 GUIDED = ("pairs", "hops")
-"""Lessons in which the residual stream after half of the blocks is asked for the shape too."""
+"""Lessons in which the residual stream after half of the blocks is asked for the shape too,
+whatever the stage."""
 OF_IMAGES = ("image", "grounding")
 OPTIMISERS = ("muon", "adamw")
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -39,6 +40,8 @@ class Stage:
     """Kinds of batches, and the share of steps of each."""
     expanded: bool = False
     """Take the words of the expanded vocabulary."""
+    guided: bool = False
+    """Ask half of the blocks for the shape in every lesson about scenes, not in GUIDED alone."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -47,10 +50,9 @@ class Stage:
             raise ConfigError(
                 f"stage {self.name}: n_steps must be a whole number, got {self.n_steps!r}"
             )
-        if type(self.expanded) is not bool:
-            raise ConfigError(
-                f"stage {self.name}: expanded must be true or false, got {self.expanded!r}"
-            )
+        for name in ("expanded", "guided"):
+            if type(value := getattr(self, name)) is not bool:
+                raise ConfigError(f"stage {self.name}: {name} must be true or false, got {value!r}")
         if self.n_steps < 1:
             raise ConfigError(f"stage {self.name}: n_steps must be at least 1, got {self.n_steps}")
         if not self.lessons:
@@ -63,6 +65,13 @@ class Stage:
                 )
         if not math.isclose(total := sum(self.lessons.values()), 1.0, abs_tol=1e-9):
             raise ConfigError(f"stage {self.name}: the shares must add up to 1, got {total:g}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting by name; guided where it is so: ids of runs from before it stay."""
+        said = asdict(self) | {"lessons": dict(self.lessons)}
+        if not self.guided:
+            del said["guided"]
+        return said
 
     def lesson(self, step: int) -> str:
         """What a step of the stage shows: every share as evenly spread as it can be.
@@ -107,9 +116,9 @@ class Recipe:
     marker: bool = False
     """Questions end with an answer token."""
     guided: bool = True
-    """In lessons pairs and hops, half of the blocks shall have found the shape, by the same
-    unembedding: without it a decoder that knows both hops goes on guessing for thousands of
-    steps. It says where the shape is to be, not how it is found."""
+    """In lessons pairs and hops and in guided stages, half of the blocks shall have found the
+    shape, by the same unembedding: without it a decoder that knows both hops goes on guessing for
+    thousands of steps. It says where the shape is to be, not how it is found. False: nowhere."""
     optimiser: str = "muon"
     """Of the matrices; every other parameter has AdamW."""
     learning_rate: float = 3e-3
@@ -229,6 +238,10 @@ class Recipe:
         """The vocabulary of a stage."""
         return EXPANDED if stage.expanded else self.vocabulary
 
+    def guides(self, stage: Stage, lesson: str) -> bool:
+        """Whether half of the blocks are asked for the shape in a lesson of a stage."""
+        return self.guided and lesson != "grounding" and (stage.guided or lesson in GUIDED)
+
     def layout(self, lesson: str, step: int = 0) -> Layout:
         """How the sequences of a lesson look.
 
@@ -269,7 +282,7 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """Every setting by name, nested."""
         said = asdict(self)
-        said["stages"] = [asdict(stage) | {"lessons": dict(stage.lessons)} for stage in self.stages]
+        said["stages"] = [stage.as_dict() for stage in self.stages]
         return said
 
 
@@ -306,6 +319,9 @@ def arm_stages(
     grounding_share: float = 0.25,
 ) -> tuple[Stage, ...]:
     """The stages of an arm; as many steps, and as many questions, whatever the factors.
+
+    All but the first are guided, in every arm alike: a decoder that knows the task in text goes
+    on guessing about images without it.
 
     Args:
         factors: By name whether it is used. noise: text batches have noise tokens, but for
@@ -344,7 +360,13 @@ def arm_stages(
         ("expansion", expansion, mixed, True),
     ]
     return tuple(
-        Stage(name=name, n_steps=n, lessons=shares, expanded=expanded)
+        Stage(
+            name=name,
+            n_steps=n,
+            lessons=shares,
+            expanded=expanded,
+            guided=name in ("second", "third", "expansion"),
+        )
         for name, n, shares, expanded in made
         if n
     )
@@ -363,7 +385,9 @@ def factors_in(stages: Sequence[Stage]) -> dict[str, bool]:
 
 
 def read_stages(path: Path) -> tuple[Stage, ...]:
-    """Stages of a user's JSON file: a list of objects with name, n_steps, lessons, maybe expanded.
+    """Stages of a user's JSON file: a list of objects with name, n_steps, lessons.
+
+    Each may also say expanded and guided; see Stage.
 
     Raises:
         DataError: The file cannot be read, or holds something else.
@@ -382,7 +406,7 @@ def read_stages(path: Path) -> tuple[Stage, ...]:
         except (TypeError, AttributeError) as error:
             raise DataError(
                 f"{path}: a stage has name, n_steps, lessons (shares by kind of batch) and maybe "
-                f"expanded, got {one}"
+                f"expanded and guided, got {one}"
             ) from error
         made.append(stage)
     return tuple(made)

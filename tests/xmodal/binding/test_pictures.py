@@ -161,6 +161,26 @@ def test_flops_of_batches_are_those_of_a_count_by_hand(pictures: ScenePictures) 
     assert flops_of(decoder, guided) == decoder.config.flops(n, n_read)
 
 
+def test_a_guide_asks_for_the_shape_that_the_picture_shows(pictures: ScenePictures) -> None:
+    recipe = recipe_of(pictures, image=1.0)
+    recipe = replace(recipe, stages=(replace(recipe.stages[0], guided=True),))
+    batch = batch_of(recipe, 2, (7,), CPU, pictures)
+    assert batch.guide is not None
+    which, shapes = batch.guide
+    assert len(which) == len(batch.sequences.at)
+    again = pictures.draw(
+        generators((7,), "step", 2, device=CPU),
+        recipe.batch_size,
+        recipe.n_objects(2),
+        recipe.vocabulary,
+        "train",
+    )[0]
+    for row, sequence in enumerate(batch.sequences.ids[0].tolist()):
+        of = dict(zip(again.colours[0, row].tolist(), again.shapes[0, row].tolist(), strict=True))
+        asked = [sequence[int(batch.sequences.at[one])] - COLOUR_0 for one in which]
+        assert [of[colour] + SHAPE_0 for colour in asked] == shapes[0, row].tolist()
+
+
 def test_image_tokens_stand_where_they_belong(pictures: ScenePictures) -> None:
     recipe = recipe_of(pictures, image=1.0)
     decoder = Decoder(recipe.decoder, (1, 2)).double()

@@ -157,6 +157,23 @@ def test_guided_questions_name_the_shape_on_the_way() -> None:
     assert batch_of(small.recipe(guided=False), 3, [5], CPU).guide is None
 
 
+def test_stages_after_the_first_are_guided_in_every_arm_alike() -> None:
+    for arm in ARMS:
+        after = arm_recipe(arm, "small", decoder={"image_width": 8})[0].stages
+        assert {stage.name: stage.guided for stage in after} == {
+            "pairs": False, "hops": False, "first": False, "second": True, "third": True,
+        }  # fmt: skip
+    stage = Stage(name="x", n_steps=3, lessons={"text": 1.0}, guided=True)
+    recipe = small.recipe(stages=(stage,))
+    assert all(recipe.guides(stage, lesson) for lesson in ("text", "noise", "image", "hops"))
+    assert not recipe.guides(stage, "grounding")
+    assert not small.recipe(stages=(stage,), guided=False).guides(stage, "text")
+    assert batch_of(recipe, 0, [5], CPU).guide is not None
+    # runs of stages without a guide have the ids that they had before there were any
+    assert "guided" in stage.as_dict()
+    assert "guided" not in replace(stage, guided=False).as_dict()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
