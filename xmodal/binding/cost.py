@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xmodal.binding.recipes import GUIDED, Recipe
+from xmodal.binding.recipes import Recipe
 
 KINDS = ("two", "colour-shape", "shape-item")
 """Of the questions of a layout that asks all, in its order."""
@@ -67,8 +67,9 @@ def step_cost(recipe: Recipe, step: int, n_image_tokens: int = 0) -> RunCost:
     kinds = KINDS if layout.hops == "all" else (layout.hops,)
     # of several kinds every kind has its turn
     taken = [kinds[(step + i) % len(kinds)] for i in range(asked)]
-    guided = lesson in GUIDED and recipe.guided
-    read = asked + (sum(kind != "shape-item" for kind in taken) if guided else 0)
+    read = asked
+    if recipe.guides(stage, lesson):  # what half of the blocks found is read too
+        read += sum(kind != "shape-item" for kind in taken)
     images = n_image_tokens if layout.context == "image" else 0
     count = recipe.batch_size
     return RunCost(

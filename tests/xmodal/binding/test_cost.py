@@ -21,6 +21,9 @@ from xmodal.binding.trainer import Trainer
 from xmodal.bindings.plan import plan_binding
 from xmodal.bindings.shipped import shipped_runs
 
+GUIDED = (
+    Stage(name="all", n_steps=6, lessons={"text": 0.5, "noise": 0.25, "pairs": 0.25}, guided=True),
+)
 COUNTS = [field.name for field in dataclasses.fields(RunCost)]
 
 
@@ -42,6 +45,8 @@ def counted(recipe: Recipe, pictures: ScenePictures | None = None, after: int = 
         ({}, 0),
         ({"guided": False, "n_questions": 1, "noise": 0, "noise_to": 9}, 0),
         ({"marker": True, "n_questions": 5, "n_from": 3}, 4),
+        ({"stages": GUIDED}, 0),
+        ({"stages": GUIDED, "guided": False}, 0),
     ],
 )
 def test_it_is_what_a_run_counts(changes: dict[str, Any], after: int) -> None:
@@ -54,7 +59,7 @@ def test_with_images_too(tmp_path: Path) -> None:
     pictures = ScenePictures(load_scene_set(make_scene_set(config, tmp_path)[0].path))
     shape = DecoderConfig(n_layers=2, width=16, n_heads=2, image_width=pictures.width)
     lessons = {"image": 0.3, "grounding": 0.3, "noise": 0.2, "hops": 0.2}
-    stage = Stage(name="all", n_steps=9, lessons=lessons)
+    stage = Stage(name="all", n_steps=9, lessons=lessons, guided=True)
     assert {stage.lesson(step) for step in range(9)} == set(lessons)
     recipe = small.recipe(stages=(stage,), decoder=shape, noise=0, noise_to=pictures.n_tokens)
     assert run_cost(recipe, pictures.n_tokens) == counted(recipe, pictures)
