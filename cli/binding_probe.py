@@ -51,6 +51,13 @@ def probe(
             "symbolic and reflexive cannot be told apart, which is counted.",
         ),
     ] = False,
+    answers: Annotated[
+        str | None,
+        typer.Option(
+            help="Of interchange: open, the highest of the whole vocabulary; scene, the highest "
+            "of the scene's items.  [default: open; of LMs scene]"
+        ),
+    ] = None,
     lm: Annotated[
         str | None,
         typer.Option(help="In place of runs: a folder or a hub name of a causal LM."),
@@ -81,7 +88,8 @@ def probe(
     for line in probe_asked(
         store, runs or (), kinds=kind or (), context=context, vocabulary=vocabulary,
         objects=listed("objects", objects, int) if objects else (), n_examples=n_examples,
-        steps=steps, width=width, as_published=as_published, lm=lm, vlm_lm=vlm_lm,
-        revision=revision, vlm_revision=vlm_revision, template=template, seed=seed, device=device,
+        steps=steps, width=width, as_published=as_published, answers=answers, lm=lm,
+        vlm_lm=vlm_lm, revision=revision, vlm_revision=vlm_revision, template=template, seed=seed,
+        device=device,
     ):  # fmt: skip
         typer.echo(line)

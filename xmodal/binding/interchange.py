@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from taxonomy.errors import ConfigError
+from taxonomy.model import one_of
 from xmodal.binding.examples import batches, count, some
 from xmodal.binding.subject import Edit, Prompts, Subject
 from xmodal.binding.task import Scenes, generators
@@ -30,6 +31,9 @@ from xmodal.binding_tables import INTERCHANGE
 PATCHES = ("counterfactual", "random-direction", "permuted")
 """What is put in: the counterfactual's residual stream; the base's own plus a random vector of
 the length of the difference of the two; the counterfactual's of another example."""
+ANSWERS = ("open", "scene")
+"""What counts as an answer: the highest of the whole vocabulary, or of the items of the scene. An
+LM's highest is often no item at all, but a space or a mark."""
 
 
 @runtime_checkable
@@ -140,6 +144,7 @@ def interchange(
     *,
     seed: int = 0,
     as_published: bool = False,
+    answers: str = "open",
     batch: int = 128,
 ) -> Interchanged:
     """Patch every layer of every example with each of PATCHES, and count the answers.
@@ -150,6 +155,7 @@ def interchange(
         seed: Of the indices, the random directions and the permutation.
         as_published: Draw s and t as the authors did; an answer that is symbolic and reflexive
             at once, as s = t, is then counted as ambiguous and as neither.
+        answers: Of ANSWERS.
         batch: Examples at a time; the counts do not hang on it.
 
     Raises:
@@ -157,11 +163,12 @@ def interchange(
     """
     rows: list[dict[str, object]] = []
     answered = []
+    one_of("answers", answers, ANSWERS)
     if not scenes:
         raise ConfigError("an interchange needs scenes, got none")
     for one in scenes:
         roles = draw_roles(one, seed, as_published=as_published)
-        made, how = _one_size(subject, one, roles, seed, batch)
+        made, how = _one_size(subject, one, roles, seed, answers == "scene", batch)
         rows += made
         answered.append(how)
     return Interchanged(pa.Table.from_pylist(rows, INTERCHANGE), tuple(answered))
@@ -203,19 +210,27 @@ def patch(prompts: Prompts, layer: int, value: Tensor) -> Edit:
 
 
 def _one_size(
-    subject: Subject, scenes: Scenes, roles: Roles, seed: int, batch: int
+    subject: Subject, scenes: Scenes, roles: Roles, seed: int, among_items: bool, batch: int
 ) -> tuple[list[dict[str, object]], Answered]:
     """Rows of the table of one number of objects."""
     n, total = scenes.n_objects, count(scenes)
     if total < 2:
         raise ConfigError(f"an interchange needs at least 2 examples to permute, got {total}")
     given = counterfactual(scenes, roles)
+    # base and counterfactual have the same items
+    items = subject.token_of(scenes.items[0])
+    among = items if among_items else None
     parts = [
         last_activations(subject, subject.prompts(some(given, which), roles.c[which]))
         for which in batches(total, batch)
     ]
     theirs = torch.cat([one for one, _ in parts], dim=1)
-    own_answers = torch.cat([logits.argmax(-1) for _, logits in parts])
+    own_answers = torch.cat(
+        [
+            answer(logits, None if among is None else among[which])
+            for which, (_, logits) in zip(batches(total, batch), parts, strict=True)
+        ]
+    )
     of = generators([seed], "interchange", "controls", n)[0]
     other = _derangement(total, of).to(theirs.device)
     directions = torch.randn(theirs.shape, generator=of).to(theirs)
@@ -227,9 +242,10 @@ def _one_size(
         length = (theirs[:, which] - base).norm(dim=-1, keepdim=True)
         unit = torch.nn.functional.normalize(directions[:, which], dim=-1)
         values = [theirs[:, which], base + unit * length, theirs[:, other[which]]]
-        answers.append(_patched_answers(subject, prompts, torch.stack(values)))
-        base_answers.append(logits.argmax(-1))
-    items = subject.token_of(scenes.items[0]).cpu()
+        allowed = None if among is None else among[which]
+        answers.append(_patched_answers(subject, prompts, torch.stack(values), allowed))
+        base_answers.append(answer(logits, allowed))
+    items = items.cpu()
     right = torch.cat(base_answers).cpu() == _at(items, roles.q)
     theirs_right = own_answers.cpu() == _at(items, roles.s)
     how = Answered(
@@ -270,15 +286,36 @@ def classified(answers: Tensor, items: Tensor, roles: Roles) -> dict[str, int]:
     return counts | {"n_other": len(answers) - sum(counts.values())}
 
 
-def _patched_answers(subject: Subject, prompts: Prompts, values: Tensor) -> Tensor:
+def answer(logits: Tensor, items: Tensor | None = None) -> Tensor:
+    """What is answered, as token ids.
+
+    Args:
+        logits: float [B, ..., V].
+        items: int64 [B, N], token ids among which the highest is taken; None for all.
+
+    Returns:
+        int64 [B, ...].
+    """
+    if items is None:
+        return logits.argmax(-1)
+    items = items.to(logits.device)
+    items = items.view(len(items), *(1,) * (logits.dim() - 2), -1)
+    items = items.expand(*logits.shape[:-1], -1)
+    highest = logits.gather(-1, items).argmax(-1, keepdim=True)
+    return items.gather(-1, highest)[..., 0]
+
+
+def _patched_answers(
+    subject: Subject, prompts: Prompts, values: Tensor, items: Tensor | None
+) -> Tensor:
     """What is answered, int64 [K, L + 1, B], after patches float [K, L + 1, B, W]."""
     kinds, layers = values.shape[:2]
     if isinstance(subject, Patchable):
         each = list(range(layers)) * kinds
         logits = subject.patched(prompts, each, values.flatten(0, 1))
-        return logits.argmax(-1).T.reshape(kinds, layers, -1)
+        return answer(logits, items).T.reshape(kinds, layers, -1)
     found = [
-        subject.logits(prompts, edit=patch(prompts, layer, values[kind, layer])).argmax(-1)
+        answer(subject.logits(prompts, edit=patch(prompts, layer, values[kind, layer])), items)
         for kind in range(kinds)
         for layer in range(layers)
     ]

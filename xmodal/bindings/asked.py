@@ -23,6 +23,7 @@ def probe_asked(
     steps: str = "last",
     width: int = 1,
     as_published: bool = False,
+    answers: str | None = None,
     lm: str | None = None,
     vlm_lm: str | None = None,
     revision: str | None = None,
@@ -33,16 +34,22 @@ def probe_asked(
 ) -> Iterator[str]:
     """Look into runs, or into LMs; see look_into and probe_lms.
 
+    Unless it is said what answers an interchange takes, they are open of runs, and the scene's of
+    LMs, whose highest of all words is often none of the task's.
+
     Raises:
         ConfigError: Settings that do not go together.
     """
-    usual = 512 if lm is None and vlm_lm is None else 200
+    usual, among = (512, "open") if lm is None and vlm_lm is None else (200, "scene")
     look = Look(
         kinds=tuple(dict.fromkeys(kinds or ("interchange",))), context=context,
         vocabulary=vocabulary, objects=tuple(objects),
         n_examples=usual if n_examples is None else n_examples, steps=steps, width=width,
-        as_published=as_published, seed=seed, device=device,
+        as_published=as_published, answers=among if answers is None else answers, seed=seed,
+        device=device,
     )  # fmt: skip
+    if answers is not None and "interchange" not in look.kinds:
+        raise ConfigError(f"answers goes with interchange interventions, got {answers!r}")
     if lm is None and vlm_lm is None:
         if revision is not None or vlm_revision is not None or template != "plain":
             raise ConfigError("revisions and template are of LMs: give --lm or --vlm-lm")
@@ -58,8 +65,10 @@ def probe_asked(
         seed=seed, device=device,
     )  # fmt: skip
     for kind in look.kinds:
+        # of LMs the record says which answers, whichever: neither goes without saying
+        said = {"answers": look.answers} if kind == "interchange" else {}
         yield from probe_lms(
-            store, of, kind, look_at(kind, look), settings=settings_of(kind, look),
+            store, of, kind, look_at(kind, look), settings=settings_of(kind, look) | said,
             as_published=as_published and kind == "interchange",
         )  # fmt: skip
     yield from sync_lines(store)

@@ -17,7 +17,7 @@ from taxonomy.hashing import hash63
 from taxonomy.model import one_of
 from xmodal.binding.decoder import Decoder
 from xmodal.binding.examples import as_ordered
-from xmodal.binding.interchange import interchange
+from xmodal.binding.interchange import ANSWERS, interchange
 from xmodal.binding.knockout import knockout
 from xmodal.binding.linear_probe import linear_probes
 from xmodal.binding.own_subject import OwnSubject
@@ -62,6 +62,8 @@ class Look:
     width: int = 1
     """Blocks of a window of knockouts."""
     as_published: bool = False
+    answers: str = "open"
+    """Of interchange, what counts as an answer: see interchange.ANSWERS."""
     seed: int = 0
     device: str = "auto"
 
@@ -73,6 +75,7 @@ class Look:
         one_of("vocabulary", self.vocabulary, ("base", "expanded"))
         if self.n_examples < 2:
             raise ConfigError(f"n_examples must be at least 2, got {self.n_examples}")
+        one_of("answers", self.answers, ANSWERS)
         if self.as_published and "interchange" not in self.kinds:
             raise ConfigError("as_published goes with interchange interventions")
 
@@ -220,13 +223,17 @@ def look_at(kind: str, look: Look) -> Callable[[Subject, Sequence[Scenes]], pa.T
             return knockout(subject, scenes, width=look.width, seed=look.seed)
         if kind == "linear":
             return linear_probes(subject, scenes, seed=look.seed)
-        return interchange(subject, scenes, seed=look.seed, as_published=look.as_published).table
+        return interchange(
+            subject, scenes, seed=look.seed, as_published=look.as_published, answers=look.answers
+        ).table
 
     return run
 
 
 def settings_of(kind: str, look: Look) -> dict[str, Any]:
     """What of a look decides the result of one kind alone."""
+    if kind == "interchange" and look.answers != "open":
+        return {"answers": look.answers}
     return {"width": look.width} if kind == "knockout" else {}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 import torch
@@ -10,9 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from taxonomy.errors import ConfigError
+from tests.xmodal.binding import talkers
 from tests.xmodal.binding.solvers import POSITIONAL, SYMBOLIC, VOCABULARY, Solver
 from xmodal.binding.decoder import POSITIONS, Decoder, DecoderConfig
 from xmodal.binding.examples import some
+from xmodal.binding.hf_subject import HuggingFaceSubject
 from xmodal.binding.interchange import (
     PATCHES,
     Roles,
@@ -27,6 +31,8 @@ from xmodal.binding.mechanism import peaks, rates
 from xmodal.binding.own_subject import OwnSubject
 from xmodal.binding.subject import Prompts
 from xmodal.binding.task import Layout, Scenes, draw_scenes, generators
+from xmodal.binding.word_templates import ALL_WORDS, TEMPLATES, Words
+from xmodal.binding.words_task import WordTask
 from xmodal.binding_tables import INTERCHANGE
 
 
@@ -274,8 +280,8 @@ def shown(scenes: Scenes) -> Tensor:
     return n
 
 
-@pytest.mark.parametrize("context", ["text", "image"])
-def test_one_run_for_all_patches_counts_as_one_run_each(context: str) -> None:
+@pytest.mark.parametrize(("context", "answers"), [("text", "open"), ("image", "scene")])
+def test_one_run_for_all_patches_counts_as_one_run_each(context: str, answers: str) -> None:
     config = DecoderConfig(n_layers=2, width=16, n_heads=2, image_width=5)
     subject = OwnSubject(
         Decoder(config, [5]), Layout(context=context), shown if context == "image" else None
@@ -290,9 +296,49 @@ def test_one_run_for_all_patches_counts_as_one_run_each(context: str) -> None:
         subject.decoder.embed[:, 464:] = 0
         subject.decoder.embed[:, 432:440] *= 8
     scenes = [scenes_of(5, 40)]
-    together = interchange(subject, scenes)
-    assert together == interchange(OneByOne(), scenes)
+    together = interchange(subject, scenes, answers=answers)
+    assert together == interchange(OneByOne(), scenes, answers=answers)
     assert sum(together.table["n_other"].to_pylist()) < 0.8 * 40 * 9
+
+
+@pytest.mark.parametrize("batch", [3, 128])
+def test_answers_of_the_scene_are_those_of_an_lm_that_can_say_no_other(batch: int) -> None:
+    lm = talkers.talker()
+    words = Words(
+        colours=ALL_WORDS.colours[:8], shapes=ALL_WORDS.shapes[:8], items=ALL_WORDS.items[:8]
+    )
+    subject = HuggingFaceSubject(WordTask(lm, words, TEMPLATES["plain"]))
+
+    class Bound:
+        """The LM, with no logit but those of the scene's items."""
+
+        n_layers, token_of = subject.n_layers, subject.token_of
+
+        def __init__(self) -> None:
+            self.asked: list[tuple[Prompts, Tensor]] = []
+
+        def prompts(self, scenes: Scenes, query: Tensor) -> Prompts:
+            made = subject.prompts(scenes, query)
+            self.asked.append((made, subject.token_of(scenes.items[0])))
+            return made
+
+        def logits(self, prompts: Prompts, **given: Any) -> Tensor:
+            found = subject.logits(prompts, **given)
+            (items,) = [items for made, items in self.asked if made is prompts]
+            none = torch.full_like(found, -torch.inf)
+            return none.scatter(1, items, found.gather(1, items))
+
+    scenes = [scenes_of(5, 8)]
+    among = interchange(subject, scenes, answers="scene", batch=batch)
+    assert among == interchange(Bound(), scenes, batch=batch)
+    # this LM answers at random: rarely an item, where it may say anything
+    openly = interchange(subject, scenes, batch=batch)
+    n_other = [sum(one.table["n_other"].to_pylist()) for one in (openly, among)]
+    assert n_other[0] == 8 * 9
+    # one item of five has no role
+    assert n_other[1] < 0.6 * 8 * 9
+    with pytest.raises(ConfigError, match="answers must be one of open, scene, got 'all'"):
+        interchange(subject, scenes, answers="all")
 
 
 def test_random_directions_have_the_length_of_the_difference() -> None:

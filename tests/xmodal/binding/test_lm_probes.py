@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +22,9 @@ from xmodal.binding.probe_folder import ProbeFacts, find_probe, write_probe
 from xmodal.binding.subject import Subject
 from xmodal.binding.task import Scenes
 from xmodal.binding_tables import INTERCHANGE, RETRIEVAL
+from xmodal.bindings.asked import probe_asked
 from xmodal.bindings.lm_probes import Asked, probe_lms
+from xmodal.bindings.looks import Look, settings_of
 from xmodal.lms.causal import load_lm
 from xmodal.store import Store
 
@@ -123,6 +126,26 @@ def test_an_intervention_is_given_scenes_and_its_table_kept(
     assert (record["as_published"], record["pair_id"]) == (True, None)
     rows = pq.read_table(folder / "interchange.parquet").to_pylist()
     assert [(row["n_objects"], row["n_reflexive"]) for row in rows] == [(4, 3), (5, 3)]
+
+
+def test_of_lms_the_record_says_among_what_an_answer_was_taken(
+    models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "runs").mkdir()
+    given: dict[str, Any] = {"lm": str(models[0]), "objects": [4], "n_examples": 3, "device": "cpu"}
+    for answers in (None, "open"):
+        list(probe_asked(tmp_path / "x.duckdb", answers=answers, **given))
+    said = [json.loads(str(read(one)["settings_json"])) for one in (tmp_path / "probes").iterdir()]
+    assert sorted(one["answers"] for one in said) == ["open", "scene"]
+    with pytest.raises(ConfigError, match="answers goes with interchange interventions, got 'op"):
+        next(probe_asked(tmp_path / "x.duckdb", kinds=["linear"], answers="open", **given))
+
+
+def test_probes_of_runs_have_the_ids_that_they_had() -> None:
+    assert settings_of("interchange", Look()) == {}
+    assert settings_of("interchange", Look(answers="scene")) == {"answers": "scene"}
+    with pytest.raises(ConfigError, match="answers must be one of open, scene, got 'x'"):
+        Look(answers="x")
 
 
 def test_a_folder_has_the_columns_of_the_store_and_appears_whole(
