@@ -60,8 +60,8 @@ def train(
         list[str] | None,
         typer.Option(
             "--set",
-            help="NAME=VALUE, a setting of the recipe, such as position=learned (rope, learned, "
-            "none, random-offset), second=1000 or n_to=6; may be repeated.",
+            help="NAME=VALUE, a setting of the recipe, such as position=rope, second=1000 or "
+            "n_to=6; --settings lists them all; may be repeated.",
         ),
     ] = None,
     grid: Annotated[
@@ -80,7 +80,15 @@ def train(
     workers: Annotated[int, typer.Option(help="Models at a time, a process each.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be trained, and train nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check everything, say what is there, what ships, what would be trained and what "
+            "that costs, and train nothing.",
+        ),
+    ] = False,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="List the settings of --set, and train nothing.")
     ] = False,
 ) -> None:
     """Train decoders from scratch to tell colour from shape, arm by arm, and sync.
@@ -89,7 +97,11 @@ def train(
     @binding-arms` shows what came out.
     """
     from xmodal.bindings.runs import train_binding
+    from xmodal.bindings.settings import settings_table
 
+    if settings:
+        typer.echo(settings_table(size))
+        return
     for line in train_binding(
         store, size=size, arms=arm or (), start=start, seeds=listed("seeds", seeds, int),
         scene_set=scene_set, stages=stages, changes=changes or (), grid=grid or (),

@@ -10,12 +10,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from cli.main import app
-from xmodal.binding.named import arm_recipe
+from xmodal.binding.named import SIZES, arm_recipe
 from xmodal.binding.run_folder import BindingFolder
 from xmodal.binding.scene_config import SceneSetConfig
 from xmodal.binding.trainer import Trainer
-from xmodal.bindings.plan import plan_binding
+from xmodal.bindings.plan import known_settings, plan_binding
 from xmodal.bindings.scene_sets import ensure_scene_set
+from xmodal.bindings.settings import MEANINGS
 from xmodal.bindings.shipped import shipped_runs
 from xmodal.store import Store
 
@@ -189,6 +190,22 @@ def test_a_name_of_factors_is_the_arms_own(tmp_path: Path) -> None:
     job, total = done.stdout.splitlines()
     assert job.startswith("noise-text (from scratch) small learned seed 1: to train; ")
     assert total.startswith("1 runs: 0 there, 0 shipped, 1 to train; ")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_settings_are_all_listed(tmp_path: Path, size: str) -> None:
+    store = tmp_path / "x.duckdb"
+    done = run("binding", "train", "--store", store, "--settings", "--size", size)
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    listed = [line.split()[:2] for line in lines[1:] if not line.startswith(" ")]
+    # what a plan makes of each value said is what it makes of none
+    given = [f"{name}={value}" for name, value in listed]
+    plan = plan_binding(store, size=size, changes=given, device="cpu")
+    assert plan.jobs[0].run_ids == plan_binding(store, size=size, device="cpu").jobs[0].run_ids
+    assert {name for name, _ in listed} == set(known_settings()) == set(MEANINGS)
+    assert max(map(len, lines)) <= 100
+    assert not list(tmp_path.iterdir())
 
 
 def test_where_nothing_is_asked_out_of_distribution_it_is_said(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ GUIDED = ("pairs", "hops")
 whatever the stage."""
 OF_IMAGES = ("image", "grounding")
 OPTIMISERS = ("muon", "adamw")
+PRECISIONS = ("float32", "bfloat16")
 _GOLDEN = (math.sqrt(5) - 1) / 2
 """Multiples of it, without their whole part, are spread evenly however many there are."""
 
@@ -140,7 +141,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         one_of("optimiser", self.optimiser, OPTIMISERS)
-        one_of("precision", self.precision, ("float32", "bfloat16"))
+        one_of("precision", self.precision, PRECISIONS)
         one_of("noise_between", self.noise_between, NOISE_BETWEEN)
         one_of("order", self.order, ORDERS)
         if not self.stages:
