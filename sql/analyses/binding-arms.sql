@@ -9,7 +9,8 @@
 --   of one start are averaged first where there are several starts (n_starts), else it holds for
 --   that start. out_chance: of a guess among the scene's items. paper: accuracy beyond training that
 --   the paper reports for an arm of this name, by object counts and a vocabulary that it does not
---   say; NULL for others. n_steps, n_questions, n_tokens (that take a position),
+--   say; NULL for others, and for decoders of another shape than 12 layers, width 128, 4 heads, up
+--   to 8 objects in training. n_steps, n_questions, n_tokens (that take a position),
 --   n_tokens_computed, flops: mean over runs.
 -- Empty: no binding run is in the store: `xmodal binding train` makes one
 -- Params: $run VARCHAR: the condition of this run, an id or its beginning; all when left out.
@@ -40,6 +41,7 @@ of_unit AS (
         score.out_objects,
         score.out_chance,
         run.unit,
+        run.n_layers = 12 AND run.width = 128 AND run.n_heads = 4 AND run.n_to = 8 AS is_papers,
         avg(score.in_accuracy ORDER BY run_id) AS in_accuracy,
         avg(score.out_accuracy ORDER BY run_id) AS out_accuracy,
         avg(run.n_steps ORDER BY run_id) AS n_steps,
@@ -76,6 +78,7 @@ of_condition AS (
         in_objects,
         out_objects,
         out_chance,
+        is_papers,
         t_975(count(*) - 1) / sqrt(count(*)) AS width,
         avg(in_accuracy ORDER BY unit) AS in_accuracy,
         stddev_samp(in_accuracy ORDER BY unit) * width AS in_half,
@@ -116,7 +119,7 @@ SELECT
     out_accuracy - out_half AS out_low,
     out_accuracy + out_half AS out_high,
     out_chance,
-    paper.paper,
+    CASE WHEN is_papers THEN paper.paper END AS paper,
     out_objects,
     n_runs,
     n_starts,

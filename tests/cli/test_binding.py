@@ -14,6 +14,7 @@ from xmodal.binding.named import SIZES, arm_recipe
 from xmodal.binding.run_folder import BindingFolder
 from xmodal.binding.scene_config import SceneSetConfig
 from xmodal.binding.trainer import Trainer
+from xmodal.bindings.looks import left_out
 from xmodal.bindings.plan import known_settings, plan_binding
 from xmodal.bindings.scene_sets import ensure_scene_set
 from xmodal.bindings.settings import MEANINGS
@@ -133,7 +134,7 @@ def test_what_the_store_has_not_is_one_line(trained: Path, given: list[str], mes
         (["train", "--size", "large"], "size must be one of paper, small, got 'large'"),
         (["train", "--set", "width=30"], "width must be a multiple of twice the heads, 8, got 30"),
         (["train", "--set", "speed=3"], "unknown setting 'speed'"),
-        (["train", "--arm", "image-text"], "`xmodal binding data` makes one"),
+        (["train", "--arm", "image-text"], "binding data --store xmodal.duckdb` makes one"),
         (["train", "--arm", "text", "--grid", "factorial"], "exclude one another"),
         (["train", "--seeds", "-1"], "seed"),
         (["train", "--together", "0"], "together must be at least 1, got 0"),
@@ -141,7 +142,12 @@ def test_what_the_store_has_not_is_one_line(trained: Path, given: list[str], mes
         (["train", "--stages", "missing.json"], "missing.json cannot be read"),
         (["train", "--start", "image"], "start must be one of scratch, text-trained, got 'image'"),
         (["probe", "--kind", "x-ray"], "kind must be one of interchange, knockout, linear"),
-        (["probe", "nothing"], "no store at xmodal.duckdb"),
+        (["probe", "nothing"], "no store at xmodal.duckdb: `xmodal binding train --store xmodal."),
+        (["figures", "--store", "y"], "no store at y: `xmodal binding train --store y` makes one"),
+        (
+            ["train", "--store", "y", "--start", "text-trained", "--arm", "image-text"],
+            "no scene set in y: `xmodal binding data --store y` makes one",
+        ),
         (["probe", "--template", "sentences"], "revisions and template are of LMs"),
         (["train", "--set", "rope_base=inf"], "rope_base must be above 1 and finite, got inf"),
         (["probe", "--lm", "a", "--context", "image"], "context, vocabulary and steps are of runs"),
@@ -303,6 +309,25 @@ def test_a_dry_run_refuses_what_training_does(
     assert message in said[0]
     assert len(said[0].strip().splitlines()) == 1
     assert sorted(path.name for path in few_scenes.parent.rglob("*")) == before
+
+
+def test_what_is_left_out_of_a_look_is_said(few_scenes: Path) -> None:
+    store = ["--store", few_scenes]
+    few = ["--set=n_to=2", "--set=n_most=3", "--set=optimiser=adamw"]
+    arms = ["--arm=text", "--arm=noise-text", "--arm=image-text"]
+    assert run("binding", "train", *store, *TINY, *few, *arms).exit_code == 0
+    look = ["binding", "probe", *store, "--n", "2", "--kind", "knockout", "--objects", "3"]
+    done = run(*look, "--context", "image")
+    assert done.exit_code == 0, done.output
+    first, made, _ = done.stdout.splitlines()
+    said = "2 runs left out, each of which has seen no image; for those take --context text"
+    assert first == said
+    assert " made: " in made
+    reasons = ["never saw the expanded vocabulary: take --vocabulary base"]
+    assert list(left_out(reasons)) == [
+        "1 run left out, which never saw the expanded vocabulary; for it take --vocabulary base"
+    ]
+    assert list(left_out([])) == []
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,8 @@ def test_samples_are_words_and_a_sheet(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--objects", "2-"], "objects must be a number or a range such as 2-8, got '2-'"),
-        (["--objects", "3-2"], "objects must be from 1 to 16, the fewest of colours, shapes, "),
+        (["--objects", "8-2"], "objects must say the fewest first, as 2-8, got '8-2'"),
+        (["--objects", "2-17"], "objects must be from 1 to 16, the fewest of colours, shapes, "),
         (["--scene-layout", "grid"], "scene layout must be one of fixed, jittered, random, got "),
         (["--vocabulary", "large"], "vocabulary must be one of base, expanded, got 'large'"),
         (["--n-shapes", "1"], "n_shapes must be from 2 to 216, got 1"),

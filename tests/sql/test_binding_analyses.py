@@ -111,8 +111,8 @@ def test_binding_arms(store: Store) -> None:
     )
     lifted, fallen = rows(store, "binding-arms")
     names = ("arm", "vocabulary", "paper", "out_objects", "n_runs", "n_starts")
-    assert picked(fallen, *names) == ["text", "base", 0.372, [6, 8], 2, 2]
-    assert picked(lifted, *names) == ["image-text", "base", 0.695, [6, 8], 2, 2]
+    assert picked(fallen, *names) == ["text", "base", None, [6, 8], 2, 2]
+    assert picked(lifted, *names) == ["image-text", "base", None, [6, 8], 2, 2]
     scores = ("in_accuracy", "out_accuracy", "out_low", "out_high", "out_chance")
     assert picked(fallen, *scores) == close([0.9, 0.3, 0.3, 0.3, (1 / 6 + 1 / 8) / 2])
     # 0.6 and 0.7: sd = 0.1 / sqrt(2), half = T1 * 0.05
@@ -124,6 +124,29 @@ def test_binding_arms(store: Store) -> None:
     assert picked(lifted, *totals) == [15, 150, 1009, 908, 3e6]
     assert picked(fallen, *totals) == picked(fallen, *costs) == [10, 100, 1000, 900, 1e6]
     assert rows(store, "binding-arms", run="d") == [lifted]
+
+
+PAPERS = {"n_layers": 12, "width": 128, "n_heads": 4, "n_to": 8}
+
+
+@pytest.mark.parametrize(
+    ("arm", "shape", "paper"),
+    [
+        ("text", PAPERS, 0.372),
+        ("noise-image-text", PAPERS, 0.836),
+        ("own", PAPERS, None),
+        ("text", PAPERS | {"n_layers": 6}, None),
+        ("text", PAPERS | {"width": 64}, None),
+        ("text", PAPERS | {"n_heads": 8}, None),
+        ("text", PAPERS | {"n_to": 6}, None),
+    ],
+)
+def test_the_papers_number_stands_beside_decoders_of_its_shape_alone(
+    store: Store, arm: str, shape: dict[str, int], paper: float | None
+) -> None:
+    add(store, [(run("a", arm=arm, **shape), answers({4: 10, 12: 5}, n_to=shape["n_to"]))])
+    (row,) = rows(store, "binding-arms")
+    assert picked(row, "paper", "out_accuracy") == [paper, 0.5]
 
 
 def test_runs_of_one_start_are_averaged_first(store: Store) -> None:

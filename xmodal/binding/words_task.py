@@ -84,10 +84,11 @@ class WordTask:
         if not first_two:
             raise ConfigError("words must be at least one of each kind, got none of one")
         asked = say(template, first_two, range(len(first_two)), 0).text
-        if _has_unknown(lm, lm.token_ids(asked)):
+        if lacks := _unknown_words(lm, asked):
             raise ConfigError(
-                f"the tokenizer of {lm.name} does not know all words of the template "
-                f"{template.name!r}: take another template, or an LM with a larger vocabulary"
+                f"lm {lm.name} cannot be asked with template {template.name!r}: its vocabulary of "
+                f"{len(lm.tokenizer)} tokens lacks {', '.join(lacks)}; take another template, or "
+                "give a folder or a hub name of an LM with a larger vocabulary"
             )
         first = _answers(lm, template, words.items)
         self.item_ids = torch.tensor([first[item] for item in words.items], device=lm.device)
@@ -271,6 +272,15 @@ def _answers(lm: LanguageModel, template: WordTemplate, items: Sequence[str]) ->
 
 def _has_unknown(lm: LanguageModel, ids: Iterable[int]) -> bool:
     return lm.tokenizer.unk_token_id is not None and lm.tokenizer.unk_token_id in ids
+
+
+def _unknown_words(lm: LanguageModel, text: str) -> list[str]:
+    """What of a text a tokenizer reads as unknown, each once; marks where it is no word."""
+    read = lm.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    pairs = zip(read["input_ids"], read["offset_mapping"], strict=True)
+    spans = [span for one, span in pairs if _has_unknown(lm, [one])]
+    found = list(dict.fromkeys(text[begin:end].strip() for begin, end in spans))
+    return [one for one in found if one.isalnum()] or found
 
 
 def _read(lm: LanguageModel, said: Sequence[Said]) -> list[_Read]:

@@ -9,6 +9,7 @@ from taxonomy.errors import ConfigError
 from xmodal.bindings.lm_probes import Asked, probe_lms
 from xmodal.bindings.looks import Look, look_at, look_into, settings_of
 from xmodal.jobs import sync_lines
+from xmodal.store import need_store
 
 
 def probe_asked(
@@ -39,6 +40,7 @@ def probe_asked(
 
     Raises:
         ConfigError: Settings that do not go together.
+        StoreError: There is no store that runs could be in.
     """
     usual, among = (512, "open") if lm is None and vlm_lm is None else (200, "scene")
     look = Look(
@@ -53,6 +55,7 @@ def probe_asked(
     if lm is None and vlm_lm is None:
         if revision is not None or vlm_revision is not None or template != "plain":
             raise ConfigError("revisions and template are of LMs: give --lm or --vlm-lm")
+        need_store(store, "`xmodal binding train`")
         yield from look_into(store, runs, look)
         return
     if runs:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,8 @@ def look_into(store: Path, runs: Sequence[str], look: Look) -> Iterator[str]:
     if not chosen:
         what = "" if not lacks else f" with context {look.context}, vocabulary {look.vocabulary}"
         raise DataError(f"no binding run{what} in {store}: `xmodal binding train` makes one")
+    if not runs:
+        yield from left_out(lacks.values())
     todo = [
         (run_id, step, path) for run_id in chosen for step, path in _weights(store, run_id, look)
     ]
@@ -131,6 +134,18 @@ def look_into(store: Path, runs: Sequence[str], look: Look) -> Iterator[str]:
             yield from _look(store.parent, run_id, step, path, look, device, shown)
         move(len(todo), len(todo))
     yield from sync_lines(store)
+
+
+def left_out(why: Iterable[str]) -> Iterator[str]:
+    """How many runs of a store are not looked into where none is named, and why.
+
+    Args:
+        why: Of each what it lacks, a colon, and what to do.
+    """
+    for reason, n in sorted(Counter(why).items()):
+        lacks, _, do = reason.partition(": ")
+        which = "run left out, which" if n == 1 else "runs left out, each of which"
+        yield f"{n} {which} {lacks}; for {'it' if n == 1 else 'those'} {do}"
 
 
 def _weights(store: Path, run_id: str, look: Look) -> list[tuple[int, Path]]:

@@ -83,14 +83,17 @@ def scene_set_meant(store: Path, given: str | None) -> SceneSetRow:
         StoreError: No such set, or none given and not exactly one there.
     """
     if not store.is_file():
-        raise StoreError(f"no scene set in {store}: `xmodal binding data` makes one")
+        raise StoreError(
+            f"no scene set in {store}: `xmodal binding data --store {store}` makes one"
+        )
     with Store.open(store, read_only=True) as opened:
         if given is not None:
             return load_scene_set_row(opened, given)
         ids = opened.query("SELECT scene_set_id FROM scene_set ORDER BY 1")["scene_set_id"]
         if len(ids) != 1:
             what = "no scene set is" if not len(ids) else f"{len(ids)} scene sets are"
-            do = "`xmodal binding data` makes one" if not len(ids) else "give --scene-set"
+            makes = f"`xmodal binding data --store {store}` makes one"
+            do = makes if not len(ids) else "give --scene-set"
             raise StoreError(f"{what} in {store}: {do}")
         return load_scene_set_row(opened, ids[0].as_py())
 
@@ -153,13 +156,16 @@ def objects_meant(given: str) -> tuple[int, int]:
     """Fewest and most objects of 2-8, or of 5.
 
     Raises:
-        ConfigError: It says something else.
+        ConfigError: It says something else, or the most first.
     """
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", given.strip(), re.ASCII)
     if match is None:
         raise ConfigError(f"objects must be a number or a range such as 2-8, got {given!r}")
-    first = int(match[1])
-    return first, int(match[2] or first)
+    fewest = int(match[1])
+    most = int(match[2] or fewest)
+    if most < fewest:
+        raise ConfigError(f"objects must say the fewest first, as {most}-{fewest}, got {given!r}")
+    return fewest, most
 
 
 def vocabulary_meant(name: str, n_colours: int | None, n_shapes: int | None) -> Vocabulary:

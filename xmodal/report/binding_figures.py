@@ -10,7 +10,7 @@ from taxonomy.errors import StoreError
 from xmodal.files import make_folder
 from xmodal.report.binding import accuracy_chart, mechanism_chart
 from xmodal.report.figure import save_chart
-from xmodal.store import Store
+from xmodal.store import Store, need_store
 from xmodal.store.ids import resolve_id
 
 
@@ -29,6 +29,7 @@ def draw(store: Path, folder: Path, runs: Sequence[str] = ()) -> Iterator[str]:
         StoreError: No binding run is in the store, or no such run.
         DataError: The folder cannot be made.
     """
+    need_store(store, "`xmodal binding train`")
     with Store.open(store, read_only=True) as opened:
         there = opened.query("SELECT run_id FROM binding_run ORDER BY 1")["run_id"].to_pylist()
         runs = [resolve_id("binding run", one, there) for one in runs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xmodal.store.connection import need_store
 from xmodal.store.evaluations import EVALUATION_PREDICTION, IMAGE_MODES
 from xmodal.store.folders import METRIC
 from xmodal.store.rows import FeatureSetRow, RunRecord
@@ -18,4 +19,5 @@ __all__ = [
     "RunRecord",
     "Store",
     "SyncReport",
+    "need_store",
 ]

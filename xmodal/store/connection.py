@@ -36,6 +36,20 @@ def connect_memory() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config=CONFIG)
 
 
+def need_store(path: Path, maker: str) -> None:
+    """Refuse to read a store that is not there, by the command that makes what is looked for.
+
+    Args:
+        path: Of the store.
+        maker: The command, in backticks, without --store.
+
+    Raises:
+        StoreError: There is no store.
+    """
+    if not path.exists():
+        raise StoreError(f"no store at {path}: {maker[:-1]} --store {path}` makes one")
+
+
 def connect_file(
     path: Path, *, read_only: bool, wait_s: float, locked_down: bool = False
 ) -> duckdb.DuckDBPyConnection:

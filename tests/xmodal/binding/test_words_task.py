@@ -23,7 +23,7 @@ from xmodal.binding.word_templates import (
     word_template,
 )
 from xmodal.binding.words_task import WordTask, common_words, known_words
-from xmodal.lms.causal import LanguageModel
+from xmodal.lms.causal import LanguageModel, load_lm
 
 
 class Placed(torch.nn.Module):
@@ -167,8 +167,19 @@ def test_tokenizers_that_will_not_do_are_refused() -> None:
     with pytest.raises(DataError, match=r"'crystal' apart from its neighbours in .*crystal ball"):
         task.prompts(scenes, torch.zeros(20, dtype=torch.int64))
     strange = talkers.word_tokenizer(without="Objects")
-    with pytest.raises(ConfigError, match="does not know all words of the template 'plain'"):
+    with pytest.raises(ConfigError, match="cannot be asked with template 'plain': its") as refused:
         WordTask(reader(strange), ALL_WORDS, PLAIN)
+    n = len(strange)
+    assert f"its vocabulary of {n} tokens lacks Objects; take another" in str(refused.value)
+
+
+def test_the_embedded_lm_is_refused_by_what_its_vocabulary_lacks() -> None:
+    lm = load_lm("embedded")
+    reason = (
+        r"^lm embedded cannot be asked with template 'plain': its vocabulary of \d+ tokens lacks"
+    )
+    with pytest.raises(ConfigError, match=reason + " Objects, Items, Item;"):
+        WordTask(lm, common_words([lm], PLAIN, 4), PLAIN)
 
 
 def test_a_tokenizer_without_offsets_is_refused() -> None:
