@@ -3,7 +3,9 @@
 -- Units: counts over the probes of the subject, of one seed the largest and of equal ones the
 --   latest; _rate: shares of n_examples, which add up to 1 (positional alone is a word of SQL).
 -- is_peak: of the counterfactual patch the layer, but for the embeddings, with the most positional
---   and symbolic answers; of equal ones the first; none where no layer has any.
+--   and symbolic answers; of equal ones the first. None where there they are not above those of the
+--   permuted control at this layer (lies_above), or where this was not computed: a patch of another
+--   example's activation answers so by chance.
 CREATE OR REPLACE VIEW binding_rate AS
 WITH latest AS (
     SELECT
@@ -45,9 +47,22 @@ summed AS (
     FROM latest
     GROUP BY ALL
 )
+,
+
+controlled AS (
+    SELECT
+        *,
+        max(n_positional + n_symbolic) FILTER (patch = 'permuted') OVER same AS n_bound_control,
+        max(n_examples) FILTER (patch = 'permuted') OVER same AS n_control
+    FROM summed
+    WINDOW same AS (
+        PARTITION BY
+            subject, context, vocabulary, as_published, settings, n_layers, n_objects, layer
+    )
+)
 
 SELECT
-    *,
+    * EXCLUDE (n_bound_control, n_control),
     n_positional / n_examples AS positional_rate,
     n_symbolic / n_examples AS symbolic_rate,
     n_reflexive / n_examples AS reflexive_rate,
@@ -56,10 +71,10 @@ SELECT
     n_ambiguous / n_examples AS ambiguous_rate,
     patch = 'counterfactual'
     AND layer > 0
-    AND n_positional + n_symbolic > 0
+    AND lies_above(n_positional + n_symbolic, n_examples, n_bound_control, n_control)
     AND row_number() OVER (
         PARTITION BY
             subject, context, vocabulary, as_published, settings, n_layers, n_objects, patch
         ORDER BY layer = 0, (n_positional + n_symbolic) / n_examples DESC, layer
     ) = 1 AS is_peak
-FROM summed;
+FROM controlled;
