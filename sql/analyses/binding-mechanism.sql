@@ -11,9 +11,9 @@
 --   start are averaged first where there are several starts. ratio = symbolic / positional, NULL
 --   where no answer is positional; symbolic_share = symbolic / (symbolic + positional) keeps the
 --   order there. is_peak: of the counterfactual patch the layer of the highest positional +
---   symbolic, the embeddings left out; none where the sum there is not above that of the permuted
---   control (another example's activation, which meets the two by chance): their 95 % intervals
---   over all examples, Wilson's, must not meet. n_runs: NULL of an LM.
+--   symbolic, the embeddings left out; none where the sum there is not above those of both
+--   controls (another example's activation, a random direction), which meet the two by chance:
+--   95 % intervals over all examples, Wilson's, must not meet. n_runs: NULL of an LM.
 -- Empty: no interchange intervention is in the store: `xmodal binding probe` makes them
 -- Params: $patch VARCHAR: counterfactual, random-direction or permuted; all when left out. $run
 --   VARCHAR: the condition of this run, an id or its beginning; all when left out. $lm VARCHAR:
@@ -87,8 +87,9 @@ of_condition AS (
 controlled AS (
     SELECT
         *,
-        max(positional_rate + symbolic_rate) FILTER (patch = 'permuted') OVER same AS control,
-        max(n_examples) FILTER (patch = 'permuted') OVER same AS n_control
+        max(wilson_high(positional_rate + symbolic_rate, n_examples))
+            FILTER (patch <> 'counterfactual') OVER same AS control_high,
+        count(*) FILTER (patch <> 'counterfactual') OVER same AS n_controls
     FROM of_condition
     WINDOW same AS (
         PARTITION BY
@@ -132,9 +133,8 @@ SELECT
     symbolic_rate / nullif(symbolic_rate + positional_rate, 0) AS symbolic_share,
     patch = 'counterfactual'
     AND layer > 0
-    AND lies_above(
-        (positional_rate + symbolic_rate) * n_examples, n_examples, control * n_control, n_control
-    )
+    AND n_controls = 2
+    AND wilson_low(positional_rate + symbolic_rate, n_examples) > control_high
     AND row_number() OVER (
         PARTITION BY
             condition, lm, lm_revision, lm_hash, is_vlm, step, stage, ends_stage, context,

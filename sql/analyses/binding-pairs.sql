@@ -5,7 +5,7 @@
 --   symbolic / positional, NULL where no answer is positional; _symbolic_share = symbolic /
 --   (symbolic + positional) keeps the order there. times = vlm_ratio / lm_ratio.
 --   _is_peak: the layer of highest positional + symbolic, the embeddings left out; none where it
---   is not above the permuted control, see @binding-mechanism. _retrieval: accuracy on the
+--   is not above both controls, see @binding-mechanism. _retrieval: accuracy on the
 --   task in words with as many objects, NULL where there is none.
 -- Empty: no pair was looked at: `xmodal binding probe --lm A --vlm-lm B` does that
 -- Params: $pair VARCHAR: one pair, an id or its beginning; all when left out.

@@ -2,7 +2,7 @@
 -- Grain: one row per run, step, and context, vocabulary and number of objects of the look. Where a
 --   setting without a column differs, each is a row.
 -- Units: layer: the peak, of highest positional + symbolic, the embeddings left out; NULL where the
---   sum there is not above that of the permuted control, see @binding-mechanism. _rate: shares of
+--   sum there is not above those of both controls, see @binding-mechanism. _rate: shares of
 --   answers there; symbolic_share = symbolic / (symbolic + positional). layer0_share: the same of
 --   the embeddings, which are the queried word alone. in_distribution: the look is at no more
 --   objects than training shows (n_to). accuracy: two-hop question, context, number of objects

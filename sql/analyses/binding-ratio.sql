@@ -3,7 +3,7 @@
 -- Grain: one row per run and step, or LM, and context, vocabulary and number of objects. Where a
 --   setting without a column differs, each is a row.
 -- Units: layer: the peak, of highest positional + symbolic, the embeddings left out; NULL, with all
---   that is said of it, where the sum there is not above that of the permuted control, see
+--   that is said of it, where the sum there is not above those of both controls, see
 --   @binding-mechanism. _rate: shares of n_examples. ratio = symbolic / positional, NULL where no
 --   answer is positional; symbolic_share = symbolic / (symbolic + positional) keeps the order
 --   there, and 1 is a ratio beyond any. low, high: 95 % interval of the ratio over examples,

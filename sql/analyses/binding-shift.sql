@@ -1,7 +1,8 @@
 -- Accuracy where all positions of a text are shifted: whether binding runs are tied to positions
 -- Context and question are shifted by the same number, and nothing else changes: a run whose accuracy
 --   falls reads something by absolute position, which interchange interventions do not see. With
---   rotary positions or none nothing can fall but by rounding.
+--   rotary positions or none nothing can fall but by rounding; where accuracy is about chance to
+--   begin with, fall says nothing.
 -- Grain: one row per condition of runs (that differ by seeds only) and step, vocabulary, number of
 --   objects and shift. Where a setting without a column differs, each is a row. Shifts that leave
 --   learned positions have no row.

@@ -8,9 +8,3 @@ CREATE OR REPLACE MACRO wilson_low(p, n) AS CASE WHEN n > 0 THEN greatest(0, lea
 CREATE OR REPLACE MACRO wilson_high(p, n) AS CASE WHEN n > 0 THEN least(1, greatest(p, (
     p + 1.920729411 / n + 1.959963985 * sqrt(p * (1 - p) / n + 0.960364705 / n ** 2)
 ) / (1 + 3.841458821 / n))) END;
--- Whether k of n lies above k0 of n0 by more than chance: the two 95 % intervals do not meet. Of two
--- equal shares of as many answers that happens about once in 360 times (normal beyond
--- 2 * 1.96 / sqrt(2)), so that the best of a dozen layers may be held against its control.
--- Params: k and k0, counts, of n and n0; NULL counts as no.
-CREATE OR REPLACE MACRO lies_above(k, n, k0, n0) AS
-    coalesce(wilson_low(k / n, n) > wilson_high(k0 / n0, n0), FALSE);

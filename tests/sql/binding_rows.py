@@ -121,13 +121,15 @@ def interchange(
 
 
 def controlled(*rows: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Layers of the counterfactual, each with a control in which nothing is bound."""
+    """Layers of the counterfactual, each with its two controls in which nothing is bound."""
     nothing = {"n_positional": 0, "n_symbolic": 0, "n_reflexive": 0, "n_other": 0}
-    control = [
-        {**row, **nothing, "patch": "permuted", "n_no_effect": row["n_examples"], "n_ambiguous": 0}
+    nothing["n_ambiguous"] = 0
+    controls = [
+        {**row, **nothing, "patch": patch, "n_no_effect": row["n_examples"]}
         for row in rows
+        for patch in ("permuted", "random-direction")
     ]
-    return [*rows, *control]
+    return [*rows, *controls]
 
 
 def shifts(n_objects: int, right: Mapping[int, int], n_questions: int = 10) -> list[dict[str, Any]]:

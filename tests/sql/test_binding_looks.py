@@ -59,6 +59,7 @@ def test_binding_mechanism(store: Store) -> None:
                     interchange(1, [20, 10, 0, 70, 0]),
                     interchange(2, [32, 28, 10, 20, 10]),
                     interchange(2, [3, 6, 0, 91, 0], patch="permuted"),
+                    interchange(2, [0, 1, 0, 99, 0], patch="random-direction"),
                 ],
             ),
             (
@@ -67,7 +68,7 @@ def test_binding_mechanism(store: Store) -> None:
             ),
         ],
     )
-    zero, one, two, control = rows(store, "binding-mechanism")
+    zero, one, two, control, _ = found = rows(store, "binding-mechanism")
     rates = [f"{name}_rate" for name in ("positional", "symbolic", "reflexive", "no_effect")]
     names = ("arm", "step", "stage", "ends_stage", "n_objects", "patch", "layer")
     assert picked(zero, *names) == ["text", 10, "text", True, 4, "counterfactual", 0]
@@ -86,7 +87,7 @@ def test_binding_mechanism(store: Store) -> None:
     # the control counts whichever patch is asked for
     assert rows(store, "binding-mechanism", patch="counterfactual") == [zero, one, two]
     assert rows(store, "binding-mechanism", patch="permuted") == [control]
-    assert rows(store, "binding-mechanism", run="a") == [zero, one, two, control]
+    assert rows(store, "binding-mechanism", run="a") == found
     assert rows(store, "binding-mechanism", lm="x") == []
 
 
@@ -117,27 +118,31 @@ def test_equal_layers_peak_at_the_first_and_nothing_has_no_peak(store: Store) ->
 
 
 @pytest.mark.parametrize(
-    ("bound", "control", "peak"),
+    ("n_bound", "permuted", "direction", "peak"),
     [
         # Wilson of 30 in 100: 0.219 to 0.396; of 20: 0.133 to 0.289; of 12: 0.070 to 0.198
-        ([30, 0, 0, 70, 0], [20, 0, 0, 80, 0], None),
-        ([30, 0, 0, 70, 0], [0, 12, 0, 88, 0], 1),
-        ([100, 0, 0, 0, 0], None, None),
-        # the control of another layer says nothing
-        ([30, 0, 0, 70, 0], [0, 0, 0, 100, 0], 1),
+        (30, 20, 0, None),
+        (30, 0, 20, None),
+        (30, 12, 12, 1),
+        (30, 0, 0, 1),
+        (100, None, 0, None),
+        (100, 0, None, None),
     ],
 )
-def test_a_peak_is_above_its_control(
-    store: Store, bound: list[int], control: list[int] | None, peak: int | None
+def test_a_peak_is_above_its_controls(
+    store: Store, n_bound: int, permuted: int | None, direction: int | None, peak: int | None
 ) -> None:
     add(store, [(run("a"), [])])
     seen = [
-        interchange(1, bound),
+        interchange(1, [n_bound, 0, 0, 100 - n_bound, 0]),
+        # the controls of another layer say nothing
         interchange(2, [1, 0, 0, 99, 0]),
         interchange(2, [90, 0, 0, 10, 0], patch="permuted"),
+        interchange(2, [90, 0, 0, 10, 0], patch="random-direction"),
     ]
-    if control is not None:
-        seen.append(interchange(1, control, patch="permuted"))
+    for n, patch in ((permuted, "permuted"), (direction, "random-direction")):
+        if n is not None:
+            seen.append(interchange(1, [0, n, 0, 100 - n, 0], patch=patch))
     look(store, [(probe("p", run_id="a", step=10), seen)])
     found = rows(store, "binding-mechanism")
     assert [row["layer"] for row in found if row["is_peak"]] == ([] if peak is None else [peak])

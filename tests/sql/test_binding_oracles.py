@@ -97,8 +97,8 @@ def test_arms_and_accuracies_match_plain_python() -> None:
 COUNTS = st.lists(st.integers(0, 30), min_size=5, max_size=5).filter(any)
 LAYERS = st.lists(COUNTS, min_size=3, max_size=3)
 """Of the embeddings and two blocks: positional, symbolic, reflexive, no effect, other."""
-CONTROL = [2, 1, 0, 20, 0]
-"""The same of the permuted control, at each layer."""
+CONTROLS = {"permuted": [2, 1, 0, 20, 0], "random-direction": [1, 0, 0, 40, 0]}
+"""The same of the two controls, at each layer."""
 
 
 def wilson(p: float, n: int) -> tuple[float, float]:
@@ -113,12 +113,12 @@ def peak_of(layers: list[tuple[float, float, int]], n_runs: int = 1) -> int | No
 
     Args:
         layers: Rates of both, and examples.
-        n_runs: How many controls there are.
+        n_runs: Whose controls are counted together.
     """
     sums = [round(a + b, 9) for a, b, _ in layers]
     peak = 1 + sums[1:].index(max(sums[1:]))
-    of_control = wilson(sum(CONTROL[:2]) / sum(CONTROL), sum(CONTROL) * n_runs)
-    return peak if wilson(sums[peak], layers[peak][2])[0] > of_control[1] else None
+    ends = [wilson(sum(of[:2]) / sum(of), sum(of) * n_runs)[1] for of in CONTROLS.values()]
+    return peak if wilson(sums[peak], layers[peak][2])[0] > max(ends) else None
 
 
 def pearson(points: list[tuple[float, float]]) -> float | None:
@@ -196,7 +196,11 @@ def test_mechanism_and_what_it_predicts_match_plain_python() -> None:
                     (
                         probe(name, run_id=name, step=10),
                         [interchange(layer, counts) for layer, counts in enumerate(layers)]
-                        + [interchange(layer, CONTROL, patch="permuted") for layer in range(3)],
+                        + [
+                            interchange(layer, counts, patch=patch)
+                            for layer in range(3)
+                            for patch, counts in CONTROLS.items()
+                        ],
                     )
                     for name, _, _, layers, _ in named
                 ],

@@ -86,9 +86,7 @@ def test_shifts_that_leave_learned_positions_are_not_asked() -> None:
 def test_what_cannot_be_shifted() -> None:
     decoder = Decoder(small.learned(30), [0])
     shown = OwnSubject(decoder, Layout(context="image"), lambda scenes: torch.zeros(1, 1, 1))
-    with pytest.raises(
-        ConfigError, match=r"^shifted positions are of a text context, got "
-    ):
+    with pytest.raises(ConfigError, match=r"^shifted positions are of a text context, got "):
         shifted(shown, [scenes_of(2)])
     with pytest.raises(ConfigError, match=r"^a shift must be at least 0, got -1$"):
         shifted(OwnSubject(decoder), [scenes_of(2)], (0, -1))
