@@ -117,39 +117,41 @@ def test_equal_layers_peak_at_the_first_and_nothing_has_no_peak(store: Store) ->
     assert left == [["b", None], ["a", close(2 / 3)]]
 
 
-@pytest.mark.parametrize(
-    ("n_bound", "permuted", "direction", "peak"),
-    [
-        # Wilson of 30 in 100: 0.219 to 0.396; of 20: 0.133 to 0.289; of 12: 0.070 to 0.198
+def test_a_peak_is_above_its_controls(store: Store) -> None:
+    # answers of 100 at layer 1: bound, of the permuted control, of the random direction; the peak.
+    # Wilson of 30 in 100: 0.219 to 0.396; of 20: 0.133 to 0.289; of 12: 0.070 to 0.198
+    cases = [
         (30, 20, 0, None),
         (30, 0, 20, None),
         (30, 12, 12, 1),
         (30, 0, 0, 1),
         (100, None, 0, None),
         (100, 0, None, None),
-    ],
-)
-def test_a_peak_is_above_its_controls(
-    store: Store, n_bound: int, permuted: int | None, direction: int | None, peak: int | None
-) -> None:
-    add(store, [(run("a"), [])])
-    seen = [
-        interchange(1, [n_bound, 0, 0, 100 - n_bound, 0]),
-        # the controls of another layer say nothing
-        interchange(2, [1, 0, 0, 99, 0]),
-        interchange(2, [90, 0, 0, 10, 0], patch="permuted"),
-        interchange(2, [90, 0, 0, 10, 0], patch="random-direction"),
     ]
-    for n, patch in ((permuted, "permuted"), (direction, "random-direction")):
-        if n is not None:
-            seen.append(interchange(1, [0, n, 0, 100 - n, 0], patch=patch))
-    look(store, [(probe("p", run_id="a", step=10), seen)])
+    add(store, [(run(f"r{n}", arm=f"arm{n}"), []) for n in range(len(cases))])
+    made = []
+    for n, (n_bound, permuted, direction, _) in enumerate(cases):
+        seen = [
+            interchange(1, [n_bound, 0, 0, 100 - n_bound, 0]),
+            # the controls of another layer say nothing
+            interchange(2, [1, 0, 0, 99, 0]),
+            interchange(2, [90, 0, 0, 10, 0], patch="permuted"),
+            interchange(2, [90, 0, 0, 10, 0], patch="random-direction"),
+        ]
+        for k, patch in ((permuted, "permuted"), (direction, "random-direction")):
+            if k is not None:
+                seen.append(interchange(1, [0, k, 0, 100 - k, 0], patch=patch))
+        made.append((probe(f"p{n}", run_id=f"r{n}", step=10), seen))
+    look(store, made)
+    peaks = [peak for *_, peak in cases]
     found = rows(store, "binding-mechanism")
-    assert [row["layer"] for row in found if row["is_peak"]] == ([] if peak is None else [peak])
-    (row,) = rows(store, "binding-ratio")
-    assert picked(row, "layer", "ratio") == [peak, None if peak is None else 0]
-    (row,) = rows(store, "binding-points")
-    assert picked(row, "layer", "symbolic_share") == [peak, None if peak is None else 0]
+    layers = {row["arm"]: row["layer"] for row in found if row["is_peak"]}
+    assert [layers.get(f"arm{n}") for n in range(len(cases))] == peaks
+    # no answer is symbolic: a ratio of 0 where there is a peak
+    want = [[peak, None if peak is None else 0] for peak in peaks]
+    assert [picked(row, "layer", "ratio") for row in rows(store, "binding-ratio")] == want
+    found = rows(store, "binding-points")
+    assert [picked(row, "layer", "symbolic_share") for row in found] == want
 
 
 def test_the_largest_look_counts_and_of_equal_ones_the_latest(store: Store) -> None:

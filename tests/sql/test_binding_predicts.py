@@ -86,7 +86,6 @@ def test_binding_points_and_predicts(store: Store) -> None:
     names = ("n_objects", "in_distribution", "accuracy", "layer0_share")
     assert picked(points[4], *names) == [4, True, 1, close(0.2)]
     assert picked(points[5], *names) == [6, False, close(0.2), None]
-    assert rows(store, "binding-points", run="b") == [points[6]]
     (row,) = rows(store, "binding-predicts")
     # x 1, 1/4, 1/2, 3/4 about 5/8: 3/8, -3/8, -1/8, 1/8; y .9, .2, .4, .3 about .45
     xy = (3 * 0.45 + 3 * 0.25 + 0.05 - 0.15) / 8
@@ -101,7 +100,6 @@ def test_binding_points_and_predicts(store: Store) -> None:
     names = ("n_runs", "n_conditions", "n_failed", "n_left_out", "in_distribution")
     assert picked(row, *names) == [4, 2, 1, 1, True]
     assert picked(row, "within_low", "out_objects", "least_accuracy") == [None, [6], 1]
-    assert rows(store, "binding-predicts", looks="within") == [row]
     four, six = rows(store, "binding-predicts", looks="all")
     assert picked(four, *names) == [5, 2, 0, 1, True]
     assert four["least_accuracy"] == close(0.8)
