@@ -7,10 +7,11 @@
 --   @binding-mechanism. _rate: shares of n_examples. ratio = symbolic / positional, NULL where no
 --   answer is positional; symbolic_share = symbolic / (symbolic + positional) keeps the order
 --   there, and 1 is a ratio beyond any. low, high: 95 % interval of the ratio over examples,
---   normal on its logarithm, as if the layer were given; NULL where one of the two is 0. paper: ratio that
---   the paper reports for this family of LMs, of a size that it does not say here; NULL for others. retrieval: accuracy of the LM on the
---   task in words with as many objects; longest_retrieval: with the most that it was asked,
---   longest_objects; NULL where there is none. See @binding-retrieval.
+--   normal on its logarithm, as if the layer were given; NULL where one of the two is 0. paper:
+--   ratio that the paper reports for this family of LMs, of a size that it does not say here; NULL
+--   for others. retrieval: accuracy of the LM on the task in words with as many objects;
+--   longest_retrieval: with the most that it was asked, longest_objects; NULL where there is none.
+--   See @binding-retrieval.
 -- Empty: no interchange intervention is in the store: `xmodal binding probe` makes them
 -- Params: $run VARCHAR: a run id or its beginning; $lm VARCHAR: one LM; all when left out.
 WITH
