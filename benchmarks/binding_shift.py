@@ -1,37 +1,36 @@
 """Decoders asked about as many objects as they know, at positions that they may not know.
 
-Every position of a text, context and question, is shifted by the same number: nothing else
-changes, so that a decoder whose accuracy falls is tied to the positions that it was trained at.
+See xmodal.binding.shifted; `xmodal binding probe --kind shift` asks the runs of a store.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.result import report
+from xmodal.binding.examples import as_ordered
+from xmodal.binding.own_subject import OwnSubject
 from xmodal.binding.run_folder import BindingFolder, load_decoder
-from xmodal.binding.task import Layout, draw_scenes, generators, lay_out
+from xmodal.binding.shifted import shifted
+from xmodal.binding.task import Layout, draw_scenes, generators
 from xmodal.binding.vocabulary import Vocabulary
 from xmodal.binding_tables import RUN_WEIGHTS
 from xmodal.bindings.shipped import shipped_runs
 
 
-@torch.no_grad()
-def accuracy(path: Path, n_objects: int | None, shift: int, count: int) -> tuple[int, float]:
-    """Objects of a scene, and the share of two-hop questions that are answered right."""
+def asked(
+    path: Path, n_objects: int | None, shifts: Sequence[int], count: int
+) -> list[dict[str, Any]]:
+    """Rows of table binding_shifted."""
     decoder, said = load_decoder(path)
     n = n_objects or said["n_to"]
-    scenes = draw_scenes(generators([0], "shift", n), count, n, Vocabulary(**said["vocabulary"]))
     layout = Layout(order=said["order"], marker=said["marker"])
-    asked = lay_out(scenes, layout).each(torch.arange(count) % n)
-    asked = replace(asked, positions=asked.positions + shift)
-    right = decoder(asked).argmax(-1) == asked.targets
-    return n, float(right.float().mean())
+    scenes = draw_scenes(generators([0], "shift", n), count, n, Vocabulary(**said["vocabulary"]))
+    subject = OwnSubject(decoder, layout)
+    return shifted(subject, [as_ordered(scenes, layout)], shifts).to_pylist()
 
 
 def main() -> None:
@@ -43,16 +42,19 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1000, help="scenes")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
+    shifts = [int(one) for one in given.shifts.split(",")]
     folders = shipped_runs()
     if given.runs is not None:
         folders = [BindingFolder(path) for path in sorted(given.runs.iterdir()) if path.is_dir()]
     found: list[dict[str, Any]] = []
     for folder in folders:
         record = folder.record() or {}
-        for shift in (int(one) for one in given.shifts.split(",")):
-            n, share = accuracy(folder.path / RUN_WEIGHTS, given.objects, shift, given.n)
-            told = {name: record.get(name) for name in ("arm", "start", "position", "seed_init")}
-            found.append(told | {"n_objects": n, "shift": shift, "accuracy": round(share, 4)})
+        told = {name: record.get(name) for name in ("arm", "start", "position", "seed_init")}
+        for row in asked(folder.path / RUN_WEIGHTS, given.objects, shifts, given.n):
+            share = round(row["n_right"] / row["n_questions"], 4)
+            found.append(
+                told | {name: row[name] for name in ("n_objects", "shift")} | {"accuracy": share}
+            )
     report({"n_scenes": given.n, "shifted": found}, ("torch",), given.output)
 
 

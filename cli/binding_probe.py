@@ -22,8 +22,8 @@ def probe(
         list[str] | None,
         typer.Option(
             help="interchange: patch the last token with a counterfactual's; knockout: cut "
-            "attention edges; linear: read attributes off tokens; may be repeated.  [default: "
-            "interchange]"
+            "attention edges; linear: read attributes off tokens; shift: ask a text at shifted "
+            "positions (runs alone); may be repeated.  [default: interchange]"
         ),
     ] = None,
     context: Annotated[str, typer.Option(help="text or image.")] = "text",
@@ -81,7 +81,7 @@ def probe(
 ) -> None:
     """Look into decoders, step by step if asked, or into LMs; sync.
 
-    `xmodal query @binding-mechanism` and `@binding-ratio` show what came out.
+    `xmodal query @binding-mechanism`, `@binding-ratio` and `@binding-shift` show what came out.
     """
     from xmodal.bindings.asked import probe_asked
 

@@ -41,10 +41,13 @@ LINEAR = _schema(
 """Table binding_linear."""
 RETRIEVAL = _schema(n_objects=_I, n_tokens=_F, n_questions=_I, n_right=_I, n_right_open=_I)
 """Table binding_retrieval."""
+SHIFTED = _schema(n_objects=_I, shift=_I, n_questions=_I, n_right=_I)
+"""Table binding_shifted."""
 TABLES = {
     "interchange": ("binding_interchange", INTERCHANGE),
     "knockout": ("binding_knockout", KNOCKOUT),
     "linear": ("binding_linear", LINEAR),
     "retrieval": ("binding_retrieval", RETRIEVAL),
+    "shift": ("binding_shifted", SHIFTED),
 }
 """By kind of probe, its table; the file is KIND.parquet."""

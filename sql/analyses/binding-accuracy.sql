@@ -1,14 +1,17 @@
 -- Accuracy of binding runs by number of objects, at the end of each stage
--- Grain: one row per condition (runs that differ by seeds only), stage, context, vocabulary and
---   number of objects. stage_number: 0 is before training.
--- Units: accuracy: share of right answers to the two-hop question, mean over runs; low, high: 95 %
---   interval over seeds, Student's t, NULL with one; runs of one start are averaged first where
---   there are several starts (n_starts), else the interval holds for that start. chance: of a
---   guess among the scene's items, 1 / objects. in_scene: share of answers that are an item of
---   the scene. loss: mean cross-entropy, nats. step: mean over runs.
+-- Grain: one row per condition (runs that differ by seeds only), stage, context, vocabulary,
+--   question and number of objects. stage_number: 0 is before training.
+-- Units: accuracy: share of right answers, mean over runs; low, high: 95 % interval over seeds,
+--   Student's t, cut at 0 and 1, NULL with one; runs of one start are averaged first where there
+--   are several starts (n_starts), else the interval holds for that start. chance: of a guess
+--   among the scene's items (or shapes, where one is asked for), 1 / objects. in_scene: share of
+--   answers that are an item (a shape) of the scene. loss: mean cross-entropy, nats. step: mean
+--   over runs. n_questions: asked, of all runs together.
 -- Empty: no binding run is in the store: `xmodal binding train` makes one
 -- Params: $arm VARCHAR: one arm; all when left out. $context VARCHAR: text or image; both when
---   left out. $run VARCHAR: the condition of this run, an id or its beginning; all when left out.
+--   left out. $question VARCHAR: two (colour to item, two hops), when left out; colour-shape or
+--   shape-item (one hop, asked at the end of stages), or all. $run VARCHAR: the condition of this
+--   run, an id or its beginning; all when left out.
 WITH moment AS (
     SELECT
         run_id,
@@ -37,6 +40,7 @@ of_unit AS (
         answered.stage,
         answered.context,
         answered.vocabulary,
+        answered.question,
         answered.n_objects,
         answered.in_distribution,
         run.unit,
@@ -44,13 +48,14 @@ of_unit AS (
         avg(answered.n_in_scene / answered.n_questions ORDER BY run_id) AS in_scene,
         avg(answered.loss ORDER BY run_id) AS loss,
         avg(answered.step ORDER BY run_id) AS step,
+        sum(answered.n_questions)::BIGINT AS n_questions,
         count(*) AS n_runs,
         list(DISTINCT run.root) AS roots
     FROM binding_accuracy AS answered
     JOIN moment USING (run_id, step)
     JOIN binding_condition AS run USING (run_id)
     WHERE
-        answered.question = 'two'
+        coalesce($question, 'two') IN (answered.question, 'all')
         AND ($arm IS NULL OR run.arm = $arm::VARCHAR)
         AND ($context IS NULL OR answered.context = $context::VARCHAR)
     GROUP BY ALL
@@ -58,29 +63,22 @@ of_unit AS (
 
 of_condition AS (
     SELECT
-        * EXCLUDE (unit, accuracy, in_scene, loss, step, n_runs, roots),
+        * EXCLUDE (unit, accuracy, in_scene, loss, step, n_questions, n_runs, roots),
         avg(accuracy ORDER BY unit) AS accuracy,
-        t_975(count(*) - 1) * stddev_samp(accuracy ORDER BY unit) / sqrt(count(*)) AS half,
+        seed_low(accuracy, unit, 0) AS low,
+        seed_high(accuracy, unit, 1) AS high,
+        1 / n_objects AS chance,
         avg(in_scene ORDER BY unit) AS in_scene,
         avg(loss ORDER BY unit) AS loss,
         avg(step ORDER BY unit) AS step,
+        sum(n_questions)::BIGINT AS n_questions,
         sum(n_runs)::BIGINT AS n_runs,
         len(list_distinct(flatten(list(roots)))) AS n_starts
     FROM of_unit
     GROUP BY ALL
 )
 
-SELECT
-    * EXCLUDE (accuracy, half, in_scene, loss, step, n_runs, n_starts),
-    accuracy,
-    accuracy - half AS low,
-    accuracy + half AS high,
-    1 / n_objects AS chance,
-    in_scene,
-    loss,
-    step,
-    n_runs,
-    n_starts
+SELECT *
 FROM of_condition
 WHERE
     $run IS NULL
@@ -101,4 +99,5 @@ ORDER BY
     stage,
     context DESC,
     vocabulary,
+    question DESC,
     n_objects;

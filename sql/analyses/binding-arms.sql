@@ -1,13 +1,14 @@
 -- Arms of binding at their end: accuracy within and beyond training, and what they cost
 -- Whether the lift of an arm survives compute matching: hold it against a text arm with as many
---   steps, questions, tokens or FLOPs, with the runs it started from (_total).
+--   steps, questions, tokens or FLOPs, with the runs it started from (_total); @binding-lift pairs
+--   them seed by seed.
 -- Grain: one row per condition (runs that differ by seeds only), vocabulary, and object counts
 --   asked.
 -- Units: text context, two-hop question. in_accuracy, out_accuracy: share of right answers, mean
 --   over the object counts up to n_to and over the larger ones (out_objects), each count the
---   same, then over runs. _low, _high: 95 % interval over seeds, Student's t, NULL with one; runs
---   of one start are averaged first where there are several starts (n_starts), else it holds for
---   that start. out_chance: of a guess among the scene's items. paper: accuracy beyond training that
+--   same, then over runs. _low, _high: 95 % interval over seeds, Student's t, cut at 0 and 1, NULL
+--   with one; runs of one start are averaged first where there are several starts (n_starts), else
+--   it holds for that start. out_chance: of a guess among the scene's items. paper: accuracy beyond training that
 --   the paper reports for an arm of this name, by object counts and a vocabulary that it does not
 --   say; NULL for others, and for decoders of another shape than 12 layers, width 128, 4 heads, up
 --   to 8 objects in training. n_steps, n_questions, n_tokens (that take a position),
@@ -79,11 +80,12 @@ of_condition AS (
         out_objects,
         out_chance,
         is_papers,
-        t_975(count(*) - 1) / sqrt(count(*)) AS width,
         avg(in_accuracy ORDER BY unit) AS in_accuracy,
-        stddev_samp(in_accuracy ORDER BY unit) * width AS in_half,
+        seed_low(in_accuracy, unit, 0) AS in_low,
+        seed_high(in_accuracy, unit, 1) AS in_high,
         avg(out_accuracy ORDER BY unit) AS out_accuracy,
-        stddev_samp(out_accuracy ORDER BY unit) * width AS out_half,
+        seed_low(out_accuracy, unit, 0) AS out_low,
+        seed_high(out_accuracy, unit, 1) AS out_high,
         avg(n_steps ORDER BY unit) AS n_steps,
         avg(n_questions ORDER BY unit) AS n_questions,
         avg(n_tokens ORDER BY unit) AS n_tokens,
@@ -113,11 +115,11 @@ SELECT
     n_to,
     vocabulary,
     in_accuracy,
-    in_accuracy - in_half AS in_low,
-    in_accuracy + in_half AS in_high,
+    in_low,
+    in_high,
     out_accuracy,
-    out_accuracy - out_half AS out_low,
-    out_accuracy + out_half AS out_high,
+    out_low,
+    out_high,
     out_chance,
     CASE WHEN is_papers THEN paper.paper END AS paper,
     out_objects,

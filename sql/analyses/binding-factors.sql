@@ -3,14 +3,16 @@
 --   position, scene_layout) and agree in the others, in seeds, sizes, start, steps and questions.
 --   Stages are what a factor is about, and may differ; a factor that brings pictures in is
 --   held against runs without any. Of position the starts may differ in it too, and in nothing
---   else.
+--   else. An arm that changes several factors at once has no row: @binding-lift has its whole
+--   effect.
 -- Grain: one row per factor, its two levels, vocabulary, sizes, start, and object counts asked.
 -- Units: text context, two-hop question, last step. out_accuracy_a, out_accuracy_b: share of right
 --   answers, mean over the object counts beyond training, then over a seed's pairs (whatever the
 --   other factors are), then over seeds. difference = b - a; low, high: its 95 % interval over
---   seeds, Student's t, NULL with one. out_chance: of a guess among the scene's items.
+--   seeds, Student's t, cut at -1 and 1, NULL with one. out_chance: of a guess among the scene's items.
 -- Empty: no two binding runs differ in one factor alone: `xmodal binding train --grid` makes such
--- Params: $factor VARCHAR: one factor; all when left out.
+-- Params: $factor VARCHAR: uses_noise, uses_grounding, uses_image, uses_mixing, position or
+--   scene_layout; all when left out.
 WITH run AS (
     SELECT
         run.*,
@@ -196,7 +198,8 @@ effect AS (
         avg(out_accuracy_a ORDER BY seeds) AS out_accuracy_a,
         avg(out_accuracy_b ORDER BY seeds) AS out_accuracy_b,
         avg(difference ORDER BY seeds) AS difference,
-        t_975(count(*) - 1) * stddev_samp(difference ORDER BY seeds) / sqrt(count(*)) AS half,
+        seed_low(difference, seeds, -1) AS low,
+        seed_high(difference, seeds, 1) AS high,
         count(*) AS n_seeds,
         sum(n_pairs)::BIGINT AS n_pairs
     FROM of_seed
@@ -219,8 +222,8 @@ SELECT
     out_accuracy_a,
     out_accuracy_b,
     difference,
-    difference - half AS low,
-    difference + half AS high,
+    low,
+    high,
     out_chance,
     n_seeds,
     n_pairs

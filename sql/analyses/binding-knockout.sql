@@ -4,8 +4,8 @@
 --   column differs, each is a row.
 -- Units: edges: which queries no longer see which keys. layer_from, layer_to: blocks, the first is
 --   1; both ends are cut. before, after: share of right answers, mean over runs. loss = before -
---   after; low, high: its 95 % interval over seeds, Student's t, NULL with one; runs of one start
---   are averaged first where there are several starts. n_runs: NULL of an LM.
+--   after; low, high: its 95 % interval over seeds, Student's t, cut at -1 and 1, NULL with one;
+--   runs of one start are averaged first where there are several starts. n_runs: NULL of an LM.
 -- Empty: no attention knockout is in the store: `xmodal binding probe` makes them
 -- Params: $run VARCHAR: the condition of this run, an id or its beginning; all when left out. $lm
 --   VARCHAR: one LM; all when left out.
@@ -20,7 +20,7 @@ WITH latest AS (
         PARTITION BY
             look.subject, look.context, look.vocabulary, look.settings, look.seed, cut.n_objects,
             cut.edges, cut.layer_from, cut.layer_to
-        ORDER BY look.created_at DESC, probe_id DESC
+        ORDER BY look.n_examples DESC, look.created_at DESC, probe_id DESC
     ) = 1
 ),
 
@@ -73,7 +73,8 @@ of_condition AS (
         avg(before ORDER BY unit) AS before,
         avg(after ORDER BY unit) AS after,
         avg(before - after ORDER BY unit) AS loss,
-        t_975(count(*) - 1) * stddev_samp(before - after ORDER BY unit) / sqrt(count(*)) AS half,
+        seed_low(before - after, unit, -1) AS low,
+        seed_high(before - after, unit, 1) AS high,
         sum(n_examples)::BIGINT AS n_examples,
         nullif(sum(n_runs), 0)::BIGINT AS n_runs
     FROM of_unit
@@ -81,12 +82,12 @@ of_condition AS (
 )
 
 SELECT
-    * EXCLUDE (lm_hash, settings, before, after, loss, half, n_examples, n_runs),
+    * EXCLUDE (lm_hash, settings, before, after, loss, low, high, n_examples, n_runs),
     before,
     after,
     loss,
-    loss - half AS low,
-    loss + half AS high,
+    low,
+    high,
     n_examples,
     n_runs
 FROM of_condition

@@ -6,8 +6,8 @@
 -- Units: layer 0: the embeddings; l: after block l. accuracy: share of test examples whose attribute
 --   is read off rightly, mean over runs; permuted: the same of a probe whose labels were permuted
 --   among the examples, NULL without one. gain = accuracy - permuted; low, high: its 95 % interval
---   over seeds, Student's t, NULL with one; runs of one start are averaged first where there are
---   several starts. chance = 1 / classes. n_runs: NULL of an LM.
+--   over seeds, Student's t, cut at -1 and 1, NULL with one; runs of one start are averaged first
+--   where there are several starts. chance = 1 / classes. n_runs: NULL of an LM.
 -- Empty: no linear probe is in the store: `xmodal binding probe` makes them
 -- Params: $run VARCHAR: the condition of this run, an id or its beginning; all when left out. $lm
 --   VARCHAR: one LM; all when left out.
@@ -22,7 +22,7 @@ WITH latest AS (
         PARTITION BY
             look.subject, look.context, look.vocabulary, look.settings, look.seed,
             probe.n_objects, probe.layer, probe.token, probe.attribute, probe.permuted
-        ORDER BY look.created_at DESC, probe_id DESC
+        ORDER BY look.n_examples DESC, look.created_at DESC, probe_id DESC
     ) = 1
 ),
 
@@ -79,9 +79,10 @@ of_condition AS (
         CASE WHEN count(permuted) = count(*) THEN avg(permuted ORDER BY unit) END AS permuted,
         CASE WHEN count(permuted) = count(*) THEN avg(accuracy - permuted ORDER BY unit) END
             AS gain,
-        CASE WHEN count(permuted) = count(*) THEN
-            t_975(count(*) - 1) * stddev_samp(accuracy - permuted ORDER BY unit) / sqrt(count(*))
-        END AS half,
+        CASE WHEN count(permuted) = count(*) THEN seed_low(accuracy - permuted, unit, -1) END
+            AS low,
+        CASE WHEN count(permuted) = count(*) THEN seed_high(accuracy - permuted, unit, 1) END
+            AS high,
         sum(n_test)::BIGINT AS n_test,
         nullif(sum(n_runs), 0)::BIGINT AS n_runs
     FROM of_unit
@@ -90,13 +91,13 @@ of_condition AS (
 
 SELECT
     * EXCLUDE (
-        lm_hash, settings, n_classes, accuracy, permuted, gain, half, n_test, n_runs
+        lm_hash, settings, n_classes, accuracy, permuted, gain, low, high, n_test, n_runs
     ),
     accuracy,
     permuted,
     gain,
-    gain - half AS low,
-    gain + half AS high,
+    low,
+    high,
     1 / n_classes AS chance,
     n_test,
     n_runs

@@ -6,10 +6,14 @@
 --   vocabulary, number of objects, layer and patch. Where a setting without a column differs,
 --   each is a row.
 -- Units: layer 0: the embeddings; l: after block l. _rate: shares of all answers, mean over runs,
---   which add up to 1; ambiguous: symbolic and reflexive at once, of draws as published alone. _low, _high: 95 % interval over
---   seeds, Student's t, NULL with one; runs of one start are averaged first where there are
---   several starts. ratio = symbolic / positional. is_peak: of the counterfactual patch the layer
---   of the highest positional + symbolic, the embeddings left out. n_runs: NULL of an LM.
+--   which add up to 1; ambiguous: symbolic and reflexive at once, of draws as published alone.
+--   _low, _high: 95 % interval over seeds, Student's t, cut at 0 and 1, NULL with one; runs of one
+--   start are averaged first where there are several starts. ratio = symbolic / positional, NULL
+--   where no answer is positional; symbolic_share = symbolic / (symbolic + positional) keeps the
+--   order there. is_peak: of the counterfactual patch the layer of the highest positional +
+--   symbolic, the embeddings left out; none where the sum there is not above those of both
+--   controls (another example's activation, a random direction), which meet the two by chance:
+--   95 % intervals over all examples, Wilson's, must not meet. n_runs: NULL of an LM.
 -- Empty: no interchange intervention is in the store: `xmodal binding probe` makes them
 -- Params: $patch VARCHAR: counterfactual, random-direction or permuted; all when left out. $run
 --   VARCHAR: the condition of this run, an id or its beginning; all when left out. $lm VARCHAR:
@@ -55,9 +59,7 @@ of_unit AS (
     FROM binding_rate AS rate
     LEFT JOIN binding_condition AS run USING (run_id)
     LEFT JOIN moment USING (run_id, step)
-    WHERE
-        ($patch IS NULL OR rate.patch = $patch::VARCHAR)
-        AND ($lm IS NULL OR rate.lm = $lm::VARCHAR)
+    WHERE $lm IS NULL OR rate.lm = $lm::VARCHAR
     GROUP BY ALL
 ),
 
@@ -66,11 +68,12 @@ of_condition AS (
         * EXCLUDE (
             unit, positional_rate, symbolic_rate, reflexive_rate, no_effect_rate, other_rate, ambiguous_rate, n_examples, n_runs
         ),
-        t_975(count(*) - 1) / sqrt(count(*)) AS width,
         avg(positional_rate ORDER BY unit) AS positional_rate,
-        stddev_samp(positional_rate ORDER BY unit) * width AS positional_half,
+        seed_low(positional_rate, unit, 0) AS positional_low,
+        seed_high(positional_rate, unit, 1) AS positional_high,
         avg(symbolic_rate ORDER BY unit) AS symbolic_rate,
-        stddev_samp(symbolic_rate ORDER BY unit) * width AS symbolic_half,
+        seed_low(symbolic_rate, unit, 0) AS symbolic_low,
+        seed_high(symbolic_rate, unit, 1) AS symbolic_high,
         avg(reflexive_rate ORDER BY unit) AS reflexive_rate,
         avg(no_effect_rate ORDER BY unit) AS no_effect_rate,
         avg(other_rate ORDER BY unit) AS other_rate,
@@ -79,6 +82,20 @@ of_condition AS (
         nullif(sum(n_runs), 0)::BIGINT AS n_runs
     FROM of_unit
     GROUP BY ALL
+),
+
+controlled AS (
+    SELECT
+        *,
+        max(wilson_high(positional_rate + symbolic_rate, n_examples))
+            FILTER (patch <> 'counterfactual') OVER same AS control_high,
+        count(*) FILTER (patch <> 'counterfactual') OVER same AS n_controls
+    FROM of_condition
+    WINDOW same AS (
+        PARTITION BY
+            condition, lm, lm_revision, lm_hash, is_vlm, step, stage, ends_stage, context,
+            vocabulary, as_published, settings, n_layers, n_objects, layer
+    )
 )
 
 SELECT
@@ -103,19 +120,21 @@ SELECT
     patch,
     layer,
     positional_rate,
-    positional_rate - positional_half AS positional_low,
-    positional_rate + positional_half AS positional_high,
+    positional_low,
+    positional_high,
     symbolic_rate,
-    symbolic_rate - symbolic_half AS symbolic_low,
-    symbolic_rate + symbolic_half AS symbolic_high,
+    symbolic_low,
+    symbolic_high,
     reflexive_rate,
     no_effect_rate,
     other_rate,
     ambiguous_rate,
     symbolic_rate / nullif(positional_rate, 0) AS ratio,
+    symbolic_rate / nullif(symbolic_rate + positional_rate, 0) AS symbolic_share,
     patch = 'counterfactual'
     AND layer > 0
-    AND positional_rate + symbolic_rate > 0
+    AND n_controls = 2
+    AND wilson_low(positional_rate + symbolic_rate, n_examples) > control_high
     AND row_number() OVER (
         PARTITION BY
             condition, lm, lm_revision, lm_hash, is_vlm, step, stage, ends_stage, context,
@@ -125,7 +144,7 @@ SELECT
     ) = 1 AS is_peak,
     n_examples,
     n_runs
-FROM of_condition
+FROM controlled
 WHERE
     $run IS NULL
     OR condition IN (
@@ -133,6 +152,7 @@ WHERE
         FROM binding_condition
         WHERE starts_with(run_id, $run::VARCHAR)
     )
+QUALIFY $patch IS NULL OR patch = $patch::VARCHAR
 ORDER BY
     arm,
     position,

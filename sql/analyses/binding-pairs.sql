@@ -2,9 +2,11 @@
 -- Grain: one row per pair, context, vocabulary, number of objects and layer; a layer that only one
 --   of the two has is a row too. Where a setting without a column differs, each is a row.
 -- Units: _positional, _symbolic: shares of answers under the counterfactual patch; _ratio =
---   symbolic / positional, NULL where no answer is positional. times = vlm_ratio / lm_ratio.
---   _is_peak: the layer of highest positional + symbolic, the embeddings left out. _retrieval:
---   accuracy on the task in words with as many objects, NULL where there is none.
+--   symbolic / positional, NULL where no answer is positional; _symbolic_share = symbolic /
+--   (symbolic + positional) keeps the order there. times = vlm_ratio / lm_ratio.
+--   _is_peak: the layer of highest positional + symbolic, the embeddings left out; none where it
+--   is not above both controls, see @binding-mechanism. _retrieval: accuracy on the
+--   task in words with as many objects, NULL where there is none.
 -- Empty: no pair was looked at: `xmodal binding probe --lm A --vlm-lm B` does that
 -- Params: $pair VARCHAR: one pair, an id or its beginning; all when left out.
 WITH member AS (
@@ -92,10 +94,12 @@ SELECT
     lm_positional,
     lm_symbolic,
     lm_symbolic / nullif(lm_positional, 0) AS lm_ratio,
+    lm_symbolic / nullif(lm_symbolic + lm_positional, 0) AS lm_symbolic_share,
     lm_is_peak,
     vlm_positional,
     vlm_symbolic,
     vlm_symbolic / nullif(vlm_positional, 0) AS vlm_ratio,
+    vlm_symbolic / nullif(vlm_symbolic + vlm_positional, 0) AS vlm_symbolic_share,
     vlm_is_peak,
     vlm_ratio / nullif(lm_ratio, 0) AS times,
     pair.lm_retrieval,

@@ -1,9 +1,13 @@
 -- Mechanism and accuracy of each binding run: the points behind @binding-predicts
 -- Grain: one row per run, step, and context, vocabulary and number of objects of the look. Where a
 --   setting without a column differs, each is a row.
--- Units: layer: the peak, of highest positional + symbolic, the embeddings left out. _rate:
---   shares of answers there; symbolic_share = symbolic / (symbolic + positional), NULL
---   where no layer has any of the two. in_accuracy, out_accuracy: text context, two-hop question,
+-- Units: layer: the peak, of highest positional + symbolic, the embeddings left out; NULL where the
+--   sum there is not above those of both controls, see @binding-mechanism. _rate: shares of
+--   answers there; symbolic_share = symbolic / (symbolic + positional). layer0_share: the same of
+--   the embeddings, which are the queried word alone. in_distribution: the look is at no more
+--   objects than training shows (n_to). accuracy: two-hop question, context, number of objects
+--   and step of the look: where it is low, most base answers are wrong, and a patch moves answers
+--   that were not bound to begin with. in_accuracy, out_accuracy: text context, two-hop question,
 --   at this step; mean over the object counts up to n_to and over the larger ones (out_objects);
 --   NULL where it was not asked then. is_last: the last look at the run.
 -- Empty: no run was looked at by interchange interventions: `xmodal binding probe` does that
@@ -27,10 +31,13 @@ SELECT
     point.vocabulary,
     point.as_published,
     point.n_objects,
+    point.in_distribution,
+    point.accuracy,
     point.layer,
     point.positional_rate,
     point.symbolic_rate,
     point.symbolic_share,
+    point.layer0_share,
     point.in_accuracy,
     point.out_accuracy,
     point.out_objects

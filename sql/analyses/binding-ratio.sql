@@ -1,15 +1,17 @@
 -- Symbolic against positional binding at the layer of peak effect, of each run and LM
 -- @binding-pairs holds an LM against a VLM's language part layer by layer.
 -- Grain: one row per run and step, or LM, and context, vocabulary and number of objects. Where a
---   setting without a column differs, each is a row; without a positional or symbolic answer at any
---   layer there is no peak and no row.
--- Units: layer: the peak, of highest positional + symbolic, the embeddings left out. _rate:
---   shares of n_examples. ratio = symbolic / positional; low,
---   high: its 95 % interval over examples, normal on its logarithm, as if the layer were given;
---   NULL where one of the two is 0. paper: ratio that the paper reports for this family of LMs,
---   of a size that it does not say here; NULL for others. retrieval: accuracy of the LM on the
---   task in words with as many objects; longest_retrieval: with the most that it was asked,
---   longest_objects; NULL where there is none. See @binding-retrieval.
+--   setting without a column differs, each is a row.
+-- Units: layer: the peak, of highest positional + symbolic, the embeddings left out; NULL, with all
+--   that is said of it, where the sum there is not above those of both controls, see
+--   @binding-mechanism. _rate: shares of n_examples. ratio = symbolic / positional, NULL where no
+--   answer is positional; symbolic_share = symbolic / (symbolic + positional) keeps the order
+--   there, and 1 is a ratio beyond any. low, high: 95 % interval of the ratio over examples,
+--   normal on its logarithm, as if the layer were given; NULL where one of the two is 0. paper:
+--   ratio that the paper reports for this family of LMs, of a size that it does not say here; NULL
+--   for others. retrieval: accuracy of the LM on the task in words with as many objects;
+--   longest_retrieval: with the most that it was asked, longest_objects; NULL where there is none.
+--   See @binding-retrieval.
 -- Empty: no interchange intervention is in the store: `xmodal binding probe` makes them
 -- Params: $run VARCHAR: a run id or its beginning; $lm VARCHAR: one LM; all when left out.
 WITH
@@ -24,10 +26,35 @@ paper (family, is_vlm, ratio) AS (
     ('Qwen3', TRUE, 2.463::DOUBLE)
 ),
 
+look AS (
+    SELECT
+        * REPLACE (
+            CASE WHEN is_peak THEN layer END AS layer,
+            CASE WHEN is_peak THEN n_positional END AS n_positional,
+            CASE WHEN is_peak THEN n_symbolic END AS n_symbolic,
+            CASE WHEN is_peak THEN positional_rate END AS positional_rate,
+            CASE WHEN is_peak THEN symbolic_rate END AS symbolic_rate,
+            CASE WHEN is_peak THEN reflexive_rate END AS reflexive_rate,
+            CASE WHEN is_peak THEN no_effect_rate END AS no_effect_rate
+        )
+    FROM binding_rate AS rate
+    WHERE
+        patch = 'counterfactual'
+        AND ($run IS NULL OR starts_with(run_id, $run::VARCHAR))
+        AND ($lm IS NULL OR lm = $lm::VARCHAR)
+    -- a look without a peak is a row too
+    QUALIFY row_number() OVER (
+        PARTITION BY
+            subject, context, vocabulary, as_published, settings, n_layers, n_objects
+        ORDER BY is_peak DESC, rate.layer
+    ) = 1
+),
+
 peak AS (
     SELECT
         *,
         n_symbolic / nullif(n_positional, 0) AS ratio,
+        n_symbolic / nullif(n_symbolic + n_positional, 0) AS symbolic_share,
         CASE WHEN n_symbolic > 0 AND n_positional > 0 THEN
             exp(1.959963985 * sqrt(1 / n_symbolic + 1 / n_positional))
         END AS factor,
@@ -36,11 +63,7 @@ peak AS (
                 lm, '(?:^|/)(Qwen(?:2|2\.5|3))(?:-VL)?-[0-9.]+B(?:-Instruct)?$', 1
             )
         END AS family
-    FROM binding_rate
-    WHERE
-        is_peak
-        AND ($run IS NULL OR starts_with(run_id, $run::VARCHAR))
-        AND ($lm IS NULL OR lm = $lm::VARCHAR)
+    FROM look
 ),
 
 retrieved AS (
@@ -91,6 +114,7 @@ SELECT
     peak.ratio,
     peak.ratio / peak.factor AS low,
     peak.ratio * peak.factor AS high,
+    peak.symbolic_share,
     paper.ratio AS paper,
     retrieved.accuracy AS retrieval,
     longest.longest_objects,

@@ -3,7 +3,12 @@
 -- Units: counts over the probes of the subject, of one seed the largest and of equal ones the
 --   latest; _rate: shares of n_examples, which add up to 1 (positional alone is a word of SQL).
 -- is_peak: of the counterfactual patch the layer, but for the embeddings, with the most positional
---   and symbolic answers; of equal ones the first; none where no layer has any.
+--   and symbolic answers; of equal ones the first. None where there they are not above those of both
+--   controls at this layer, or where these were not computed: a decoder that guesses among the
+--   scene's items meets the two by chance, and the best of several layers is above the others. The
+--   95 % intervals, Wilson's, must not meet; of equal rates of as many answers they do about once
+--   in 360 times (normal beyond 2 * 1.96 / sqrt(2)). Both, as late in a decoder the permuted
+--   control brings items of other scenes, and the random direction leaves a guess in the scene.
 CREATE OR REPLACE VIEW binding_rate AS
 WITH latest AS (
     SELECT
@@ -45,9 +50,23 @@ summed AS (
     FROM latest
     GROUP BY ALL
 )
+,
+
+controlled AS (
+    SELECT
+        *,
+        max(wilson_high((n_positional + n_symbolic) / n_examples, n_examples))
+            FILTER (patch <> 'counterfactual') OVER same AS control_high,
+        count(*) FILTER (patch <> 'counterfactual') OVER same AS n_controls
+    FROM summed
+    WINDOW same AS (
+        PARTITION BY
+            subject, context, vocabulary, as_published, settings, n_layers, n_objects, layer
+    )
+)
 
 SELECT
-    *,
+    * EXCLUDE (control_high, n_controls),
     n_positional / n_examples AS positional_rate,
     n_symbolic / n_examples AS symbolic_rate,
     n_reflexive / n_examples AS reflexive_rate,
@@ -56,10 +75,11 @@ SELECT
     n_ambiguous / n_examples AS ambiguous_rate,
     patch = 'counterfactual'
     AND layer > 0
-    AND n_positional + n_symbolic > 0
+    AND n_controls = 2
+    AND wilson_low((n_positional + n_symbolic) / n_examples, n_examples) > control_high
     AND row_number() OVER (
         PARTITION BY
             subject, context, vocabulary, as_published, settings, n_layers, n_objects, patch
         ORDER BY layer = 0, (n_positional + n_symbolic) / n_examples DESC, layer
     ) = 1 AS is_peak
-FROM summed;
+FROM controlled;

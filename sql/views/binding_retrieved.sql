@@ -1,8 +1,8 @@
 -- The retrieval task in words, one LM and number of objects.
 -- Grain: lm, lm_revision, lm_hash, is_vlm, context, vocabulary, settings, n_objects.
--- Units: n_questions, n_right, n_right_open: over the LM's probes, of one seed the latest.
---   n_tokens: mean of a prompt. is_latest: of the settings that the LM was asked this number of
---   objects by, those of the latest probe.
+-- Units: n_questions, n_right, n_right_open: over the LM's probes, of one seed the largest and of
+--   equal ones the latest. n_tokens: mean of a prompt. is_latest: of the settings that the LM was
+--   asked this number of objects by, those of the latest probe.
 CREATE OR REPLACE VIEW binding_retrieved AS
 WITH latest AS (
     SELECT
@@ -23,7 +23,7 @@ WITH latest AS (
         PARTITION BY
             look.subject, look.context, look.vocabulary, look.settings, look.seed,
             counted.n_objects
-        ORDER BY look.created_at DESC, probe_id DESC
+        ORDER BY counted.n_questions DESC, look.created_at DESC, probe_id DESC
     ) = 1
 ),
 

@@ -17,3 +17,16 @@ CREATE OR REPLACE MACRO t_975(df) AS CASE
     ELSE 1.959963985 + 2.372271230 / df + 2.822498616 / df ** 2 + 2.555849680 / df ** 3
         + 1.589534053 / df ** 4
 END;
+
+-- The mean over independent units (seeds, or the runs of one start) and its 95 % interval, cut where
+-- no value can lie: shares at 0 and 1, differences of shares at -1 and 1. An aggregate; units put
+-- the sums in a fixed order. NULL with fewer than two values.
+-- Params: x, one value a unit; unit; least or most, where the interval ends at the latest.
+CREATE OR REPLACE MACRO seed_half(x, unit) AS
+    t_975(count(x) - 1) * stddev_samp(x ORDER BY unit) / sqrt(count(x));
+CREATE OR REPLACE MACRO seed_low(x, unit, least) AS CASE
+    WHEN count(x) > 1 THEN greatest(least, avg(x ORDER BY unit) - seed_half(x, unit))
+END;
+CREATE OR REPLACE MACRO seed_high(x, unit, most) AS CASE
+    WHEN count(x) > 1 THEN least(most, avg(x ORDER BY unit) + seed_half(x, unit))
+END;

@@ -13,6 +13,7 @@ from cli.main import app
 from xmodal.binding.named import SIZES, arm_recipe
 from xmodal.binding.run_folder import BindingFolder
 from xmodal.binding.scene_config import SceneSetConfig
+from xmodal.binding.shifted import SHIFTS
 from xmodal.binding.trainer import Trainer
 from xmodal.bindings.looks import left_out
 from xmodal.bindings.plan import known_settings, plan_binding
@@ -88,6 +89,16 @@ def test_looks_and_what_they_say(trained: Path) -> None:
     # its stages end at steps 2, 6 and 9; the last one's interchange is there already
     assert sum(" made: " in line for line in more.stdout.splitlines()) == 8
     assert sum(" is there: " in line for line in more.stdout.splitlines()) == 1
+    moved = run(*given, start, "--kind", "shift")
+    assert moved.exit_code == 0, moved.output
+    assert " made: " in moved.stdout
+    shown = run("query", "@binding-shift", "--store", trained, "--format", "json")
+    asked = [
+        (row["n_objects"], row["n_questions"], row["shift"]) for row in json.loads(shown.stdout)
+    ]
+    lost = [one for one in SHIFTS if (4, 4, one) not in asked]
+    assert asked == [(4, 4, one) for one in SHIFTS if one not in lost]
+    assert ("with 4 objects not shifted by " in moved.stdout) == bool(lost)
     shown = run("query", "@binding-mechanism", "--store", trained, "--format", "json")
     rows = json.loads(shown.stdout)
     assert {row["layer"] for row in rows} == {0, 1, 2}
@@ -96,9 +107,45 @@ def test_looks_and_what_they_say(trained: Path) -> None:
     assert len({row["condition"] for row in rows if row["n_runs"] == 2}) == 3
     assert {row["patch"] for row in rows} == {"counterfactual", "random-direction", "permuted"}
     for name in ("binding-accuracy", "binding-arms", "binding-factors", "binding-knockout",
-                 "binding-linear", "binding-points"):  # fmt: skip
+                 "binding-linear", "binding-points", "binding-lift"):  # fmt: skip
         asked = run("query", f"@{name}", "--store", trained, "--format", "json")
         assert json.loads(asked.stdout), name
+
+
+@pytest.mark.parametrize(
+    ("name", "param", "message"),
+    [
+        ("accuracy", "context=sound", "context must be one of text, image, got 'sound'"),
+        (
+            "accuracy",
+            "question=three",
+            "question must be one of two, colour-shape, shape-item, all",
+        ),
+        ("mechanism", "patch=none", "patch must be one of counterfactual, random-direction, perm"),
+        ("factors", "factor=noise", "factor must be one of uses_noise, uses_grounding, uses_image"),
+        ("predicts", "looks=some", "looks must be one of within, all, got 'some'"),
+        ("accuracy", "arm=tekst", "unknown arm 'tekst'; valid: text (of 2)"),
+        ("lift", "arm=image-text", "unknown arm 'image-text'; valid: "),
+        ("mechanism", "lm=gpt2", "no lm 'gpt2': the store holds none yet"),
+        ("pairs", "pair=x", "no pair 'x': the store holds none yet"),
+        ("shift", "run=zzzz", "unknown run 'zzzz'; valid: "),
+    ],
+)
+def test_values_that_no_row_has_are_one_line(
+    trained: Path, name: str, param: str, message: str
+) -> None:
+    done = run("query", f"@binding-{name}", "--store", trained, "--param", param)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: {message}")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_values_that_a_row_has(trained: Path) -> None:
+    for name, param in (("accuracy", "question=shape-item"), ("lift", "arm=noise-text")):
+        asked = run(
+            "query", f"@binding-{name}", "--store", trained, "--param", param, "--format", "json"
+        )
+        assert json.loads(asked.stdout), (name, param)
 
 
 def test_figures(trained: Path, tmp_path: Path) -> None:
@@ -142,6 +189,8 @@ def test_what_the_store_has_not_is_one_line(trained: Path, given: list[str], mes
         (["train", "--stages", "missing.json"], "missing.json cannot be read"),
         (["train", "--start", "image"], "start must be one of scratch, text-trained, got 'image'"),
         (["probe", "--kind", "x-ray"], "kind must be one of interchange, knockout, linear"),
+        (["probe", "--kind", "shift", "--context", "image"], "kind shift is of text, got context"),
+        (["probe", "--kind", "shift", "--lm", "embedded"], "kind shift is of runs: LMs are not"),
         (["probe", "nothing"], "no store at xmodal.duckdb: `xmodal binding train --store xmodal."),
         (["figures", "--store", "y"], "no store at y: `xmodal binding train --store y` makes one"),
         (

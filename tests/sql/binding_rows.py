@@ -8,14 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from xmodal.binding_tables import ACCURACY, INTERCHANGE, KNOCKOUT, LINEAR, RETRIEVAL
+from xmodal.binding_tables import ACCURACY, INTERCHANGE, KNOCKOUT, LINEAR, RETRIEVAL, SHIFTED
 from xmodal.store import Store
 from xmodal.store.binding_rows import BindingProbeRow, BindingRunRow
 
 ANSWERED = {"stage": "text", "ends_stage": True, "context": "text", "vocabulary": "base"}
 TABLES = (
     *("scene_set", "binding_run", "binding_accuracy", "binding_probe", "binding_interchange"),
-    *("binding_knockout", "binding_linear", "binding_retrieval"),
+    *("binding_knockout", "binding_linear", "binding_retrieval", "binding_shifted"),
 )
 
 
@@ -120,6 +120,26 @@ def interchange(
     }
 
 
+def controlled(*rows: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Layers of the counterfactual, each with its two controls in which nothing is bound."""
+    nothing = {"n_positional": 0, "n_symbolic": 0, "n_reflexive": 0, "n_other": 0}
+    nothing["n_ambiguous"] = 0
+    controls = [
+        {**row, **nothing, "patch": patch, "n_no_effect": row["n_examples"]}
+        for row in rows
+        for patch in ("permuted", "random-direction")
+    ]
+    return [*rows, *controls]
+
+
+def shifts(n_objects: int, right: Mapping[int, int], n_questions: int = 10) -> list[dict[str, Any]]:
+    """By shift, how many answers are right."""
+    return [
+        {"n_objects": n_objects, "shift": shift, "n_questions": n_questions, "n_right": n_right}
+        for shift, n_right in right.items()
+    ]
+
+
 def retrieval(n_objects: int, n_right: int, n_open: int = 0, **changes: Any) -> dict[str, Any]:
     row = {"n_objects": n_objects, "n_tokens": 10.0 * n_objects, "n_questions": 10}
     return row | {"n_right": n_right, "n_right_open": n_open} | changes
@@ -151,6 +171,7 @@ def look(store: Store, made: Sequence[tuple[BindingProbeRow, Rows]]) -> None:
         "knockout": ("binding_knockout", KNOCKOUT),
         "linear": ("binding_linear", LINEAR),
         "retrieval": ("binding_retrieval", RETRIEVAL),
+        "shift": ("binding_shifted", SHIFTED),
     }
     with store.transaction():
         store.insert_rows("binding_probe", [of for of, _ in made])

@@ -17,7 +17,7 @@ from tests.xmodal.store import world
 from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.world import BIRD, GEM, PARROT, RUBY, SAW, TOOL
 from xmodal.store import Store
-from xmodal.store.analyses import Analysis, all_analyses
+from xmodal.store.analyses import CHOICES, Analysis, all_analyses
 
 ANALYSES = [analysis.name for analysis in all_analyses()]
 
@@ -50,6 +50,17 @@ def test_one_statement_with_a_header_that_names_its_params(name: str) -> None:
     empty = Analysis.load(name).empty
     assert empty
     assert not empty.endswith(".")
+
+
+@pytest.mark.parametrize("param", sorted(CHOICES))
+def test_headers_say_what_a_parameter_may_be(param: str) -> None:
+    takes = [analysis for analysis in all_analyses() if param in analysis.params]
+    assert takes
+    if param != "question_set":  # analyses say which of them they have
+        for analysis in takes:
+            said = analysis.text.split("-- Params:")[1].split("WITH")[0]
+            said = said.split(f"${param} ")[1].split("$")[0]
+            assert [one for one in CHOICES[param] if one not in said] == [], analysis.name
 
 
 @pytest.mark.parametrize("name", ANALYSES)

@@ -36,6 +36,7 @@ def picked(row: dict[str, Any], *names: str) -> list[Any]:
 
 def test_binding_accuracy(store: Store) -> None:
     for_all = {"n_in_scene": 9}
+    many = {"n_in_scene": 90, "n_questions": 100, "step": 10}
     add(
         store,
         [
@@ -44,11 +45,19 @@ def test_binding_accuracy(store: Store) -> None:
                 [
                     *answers({2: 5}, step=0, stage="start", ends_stage=False),
                     *answers({2: 7}, step=4, ends_stage=False),
-                    *answers({2: 10, 6: 4}, step=10, **for_all),
+                    *answers({2: 10}, step=10, **for_all),
+                    *answers({6: 54}, **many),
                     *answers({2: 1}, step=10, question="shape-item"),
+                    *answers({2: 3}, step=10, question="colour-shape"),
                 ],
             ),
-            (run("b", seed_init=1), answers({2: 10, 6: 7}, step=10, loss=1.5, **for_all)),
+            (
+                run("b", seed_init=1),
+                [
+                    *answers({2: 10}, step=10, loss=1.5, **for_all),
+                    *answers({6: 56}, loss=1.5, **many),
+                ],
+            ),
         ],
     )
     before, two, six = rows(store, "binding-accuracy")
@@ -56,15 +65,40 @@ def test_binding_accuracy(store: Store) -> None:
     # 5 of 10, of one run
     assert picked(before, *names) == [0, "start", 2, True, 0.5, None, None]
     assert picked(two, *names) == [1, "text", 2, True, 1, 1, 1]
-    # 0.4 and 0.7: mean 0.55, sd = 0.3 / sqrt(2), so half = T1 * 0.15
+    # 0.54 and 0.56: mean 0.55, sd = 0.02 / sqrt(2), so half = T1 * 0.01
     assert picked(six, *names[:4]) == [1, "text", 6, False]
-    assert picked(six, *names[4:]) == close([0.55, 0.55 - T1 * 0.15, 0.55 + T1 * 0.15])
+    assert picked(six, *names[4:]) == close([0.55, 0.55 - T1 * 0.01, 0.55 + T1 * 0.01])
     assert picked(six, "chance", "in_scene", "loss", "step") == close([1 / 6, 0.9, 1, 10])
-    assert picked(six, "n_runs", "n_starts") == [2, 2]
+    assert picked(six, "n_runs", "n_starts", "n_questions") == [2, 2, 200]
+    assert {row["question"] for row in (before, two, six)} == {"two"}
+    (hop,) = rows(store, "binding-accuracy", question="colour-shape")
+    names = ("question", "n_objects", "accuracy", "chance", "n_questions", "n_runs")
+    assert picked(hop, *names) == ["colour-shape", 2, 0.3, 0.5, 10, 1]
+    asked = [picked(r, *names[:3]) for r in rows(store, "binding-accuracy", question="all")[1:]]
+    assert asked == [
+        ["two", 2, 1], ["two", 6, close(0.55)], ["shape-item", 2, 0.1], ["colour-shape", 2, 0.3],
+    ]  # fmt: skip
     assert rows(store, "binding-accuracy", run="b") == [before, two, six]
     assert rows(store, "binding-accuracy", arm="text", context="text") == [before, two, six]
     assert rows(store, "binding-accuracy", arm="noise-text") == []
     assert rows(store, "binding-accuracy", context="image") == []
+
+
+def test_intervals_are_cut_where_no_value_can_lie(store: Store) -> None:
+    # 0.1 and 1, 0 and 0.9: half = T1 * 0.45, many times the range
+    made = [
+        (run("a"), answers({2: 1, 6: 0})),
+        (run("b", seed_init=1), answers({2: 10, 6: 9})),
+        (run("n", uses_noise=True), answers({2: 1, 6: 9})),
+        (run("o", uses_noise=True, seed_init=1), answers({2: 1, 6: 0})),
+    ]
+    add(store, made)
+    found = rows(store, "binding-accuracy", run="a")
+    assert [picked(row, "low", "high") for row in found] == [[0, 1], [0, 1]]
+    (row,) = rows(store, "binding-arms", run="a")
+    assert picked(row, "in_low", "in_high", "out_low", "out_high") == [0, 1, 0, 1]
+    (row,) = rows(store, "binding-factors")
+    assert picked(row, "difference", "low", "high") == close([0, -1, 1])
 
 
 def test_a_stage_that_comes_twice_is_two(store: Store) -> None:
@@ -89,6 +123,7 @@ def test_binding_arms(store: Store) -> None:
         **{"n_steps": 5, "n_questions": 50, "n_tokens": 9, "n_tokens_computed": 8, "flops": 2e6},
     }
     # in distribution (10 + 8) / 2 of 10, beyond (2 + 4) / 2
+    most = {"step": 5, "n_questions": 100, "n_in_scene": 100}
     text = answers({2: 10, 4: 8, 6: 2, 8: 4})
     add(
         store,
@@ -102,10 +137,10 @@ def test_binding_arms(store: Store) -> None:
                 ],
             ),
             (run("b", seed_init=1), text),
-            (run("c", start_run_id="a", **image), answers({2: 10, 4: 10, 6: 6, 8: 6}, step=5)),
+            (run("c", start_run_id="a", **image), answers({2: 100, 4: 100, 6: 63, 8: 65}, **most)),
             (
                 run("d", start_run_id="b", seed_init=1, **image),
-                answers({2: 10, 4: 10, 6: 8, 8: 6}, step=5),
+                answers({2: 100, 4: 100, 6: 65, 8: 67}, **most),
             ),
         ],
     )
@@ -115,8 +150,8 @@ def test_binding_arms(store: Store) -> None:
     assert picked(lifted, *names) == ["image-text", "base", None, [6, 8], 2, 2]
     scores = ("in_accuracy", "out_accuracy", "out_low", "out_high", "out_chance")
     assert picked(fallen, *scores) == close([0.9, 0.3, 0.3, 0.3, (1 / 6 + 1 / 8) / 2])
-    # 0.6 and 0.7: sd = 0.1 / sqrt(2), half = T1 * 0.05
-    want = [1, 0.65, 0.65 - T1 * 0.05, 0.65 + T1 * 0.05, (1 / 6 + 1 / 8) / 2]
+    # 0.64 and 0.66: sd = 0.02 / sqrt(2), half = T1 * 0.01
+    want = [1, 0.65, 0.65 - T1 * 0.01, 0.65 + T1 * 0.01, (1 / 6 + 1 / 8) / 2]
     assert picked(lifted, *scores) == close(want)
     costs = ("n_steps", "n_questions", "n_tokens", "n_tokens_computed", "flops")
     assert picked(lifted, *costs) == [5, 50, 9, 8, 2e6]
@@ -154,19 +189,19 @@ def test_runs_of_one_start_are_averaged_first(store: Store) -> None:
     made = [
         (run("a"), []),
         (run("b", seed_init=1), []),
-        (run("a1", start_run_id="a", **of), answers({6: 2})),
-        (run("a2", start_run_id="a", seed_order=1, **of), answers({6: 4})),
-        (run("b1", start_run_id="b", **of), answers({6: 9})),
+        (run("a1", start_run_id="a", **of), answers({6: 49}, 100)),
+        (run("a2", start_run_id="a", seed_order=1, **of), answers({6: 51}, 100)),
+        (run("b1", start_run_id="b", **of), answers({6: 54}, 100)),
     ]
     add(store, made)
     (row,) = rows(store, "binding-arms")
-    # (0.2 + 0.4) / 2 and 0.9: mean 0.6, sd = 0.6 / sqrt(2)
-    assert picked(row, "out_accuracy", "out_low") == close([0.6, 0.6 - T1 * 0.3])
+    # (0.49 + 0.51) / 2 and 0.54: mean 0.52, sd = 0.04 / sqrt(2)
+    assert picked(row, "out_accuracy", "out_low") == close([0.52, 0.52 - T1 * 0.02])
     assert picked(row, "paper", "n_runs", "n_starts") == [None, 3, 2]
     store.execute("DELETE FROM binding_run WHERE run_id = 'b1'", {})
     (row,) = rows(store, "binding-arms")
-    # one start: the runs are all there is; 0.2 and 0.4, sd = 0.2 / sqrt(2)
-    assert picked(row, "out_accuracy", "out_low") == close([0.3, 0.3 - T1 * 0.1])
+    # one start: the runs are all there is; 0.49 and 0.51, sd = 0.02 / sqrt(2)
+    assert picked(row, "out_accuracy", "out_low") == close([0.5, 0.5 - T1 * 0.01])
     assert picked(row, "n_runs", "n_starts") == [2, 1]
 
 
@@ -226,85 +261,6 @@ def test_binding_runs(store: Store) -> None:
     assert picked(b, *names) == ["b", "text", None, None, 0, 7]
     assert a["condition"] == b["condition"]
     assert rows(store, "binding-runs", run="b") == [b]
-
-
-def test_binding_factors(store: Store) -> None:
-    noise = {"uses_noise": True, "arm": "noise-text", "recipe_json": recipe("noise-text")}
-    image: dict[str, Any] = {
-        **{"uses_image": True, "arm": "image-text", "recipe_json": recipe("image-text")},
-        **{"n_params": 1100, **SCENES},
-    }
-    made = [
-        (run("a0"), answers({6: 2})),
-        (run("a1", seed_init=1), answers({6: 4})),
-        (run("n0", **noise), answers({6: 5})),
-        (run("n1", seed_init=1, **noise), answers({6: 6})),
-        (run("i0", **image), answers({6: 9})),
-        (run("x0", position="none"), answers({6: 1})),
-        # nothing is held against these: other steps, other objects asked, no seed in common
-        (run("m0", n_steps=20, **noise), answers({6: 0}, step=20)),
-        (run("m1", seed_order=9, **noise), answers({6: 0})),
-        (run("m2", **(noise | {"n_to": 5})), answers({6: 0}, n_to=5)),
-        (run("m3", position="none", seed_init=2), answers({6: 0})),
-        (run("m4", recipe_json=recipe(learning_rate=9), uses_noise=True), answers({6: 0})),
-        (run("m5", **noise), answers({6: 0, 8: 0})),
-        # two factors at once, over the same pictures; then one, over others
-        (run("m6", seed_init=7, uses_grounding=True, **SCENES), answers({6: 0})),
-        (
-            run("m7", seed_init=7, uses_grounding=True, uses_noise=True, **image),
-            answers({6: 0}),
-        ),
-        (run("m8", seed_init=8, **image), answers({6: 0})),
-        (
-            run("m9", seed_init=8, uses_grounding=True, **(image | {"scene_set_id": "s2"})),
-            answers({6: 0}),
-        ),
-    ]
-    add(store, made)
-    position, picture, noised = rows(store, "binding-factors")
-    names = ("factor", "level_a", "level_b", "n_seeds", "n_pairs", "out_objects", "n_steps")
-    assert picked(position, *names) == ["position", "rope", "none", 1, 1, [6], 10]
-    assert picked(picture, *names) == ["uses_image", "false", "true", 1, 1, [6], 10]
-    assert picked(noised, *names) == ["uses_noise", "false", "true", 2, 2, [6], 10]
-    scores = ("out_accuracy_a", "out_accuracy_b", "difference", "low", "high")
-    assert picked(position, *scores) == [0.2, 0.1, close(-0.1), None, None]
-    assert picked(picture, *scores) == [0.2, 0.9, close(0.7), None, None]
-    # 0.5 - 0.2 and 0.6 - 0.4: mean 0.25, half = T1 * 0.05
-    want = [0.3, 0.55, 0.25, 0.25 - T1 * 0.05, 0.25 + T1 * 0.05]
-    assert picked(noised, *scores) == close(want)
-    assert rows(store, "binding-factors", factor="position") == [position]
-
-
-def test_factors_of_pictures_and_starts(store: Store) -> None:
-    for name, layout in (("s", "random"), ("f", "fixed")):
-        given.scenes(store, name, scene_layout=layout)
-    given.scenes(store, "g", scene_layout="fixed", side=128)
-    of: dict[str, Any] = {"uses_image": True, "encoder": "e", "start": "text-trained"}
-    made = [
-        (run("t"), []),
-        (run("u", position="none"), []),
-        (run("v", seed_init=5, position="none"), []),
-        (run("s0", scene_set_id="s", scene_layout="random", start_run_id="t", **of), {6: 8}),
-        (run("f0", scene_set_id="f", scene_layout="fixed", start_run_id="t", **of), {6: 3}),
-        # larger pictures are another thing than another layout
-        (run("g0", scene_set_id="g", scene_layout="fixed", start_run_id="t", **of), {6: 0}),
-        # the start differs in position alone; then in its seed too
-        (
-            run("u0", position="none", scene_set_id="s", scene_layout="random", start_run_id="u",
-                **of),
-            {6: 6},
-        ),
-        (
-            run("v0", position="none", scene_set_id="s", scene_layout="random", start_run_id="v",
-                **of),
-            {6: 0},
-        ),
-    ]  # fmt: skip
-    add(store, [(one, answers(right) if right else []) for one, right in made])
-    position, layout = rows(store, "binding-factors")
-    names = ("factor", "level_a", "level_b", "n_pairs", "difference")
-    assert picked(position, *names) == ["position", "rope", "none", 1, close(-0.2)]
-    assert picked(layout, *names) == ["scene_layout", "fixed", "random", 1, close(0.5)]
 
 
 def test_scene_sets(store: Store) -> None:

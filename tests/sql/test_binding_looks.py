@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from tests.sql.binding_rows import add, answers, interchange, look, probe, retrieval, run
+from tests.sql.binding_rows import (
+    add,
+    answers,
+    controlled,
+    interchange,
+    look,
+    probe,
+    retrieval,
+    run,
+    shifts,
+)
 from tests.xmodal.store.empty import empty_store
 from xmodal.store import Store
 
@@ -45,34 +55,39 @@ def test_binding_mechanism(store: Store) -> None:
             (
                 probe("p", run_id="a", step=10),
                 [
-                    interchange(0, [5, 5, 0, 0, 0]),
-                    interchange(1, [2, 1, 0, 7, 0]),
-                    interchange(2, [4, 2, 1, 2, 1]),
-                    interchange(2, [0, 9, 0, 1, 0], patch="permuted"),
+                    interchange(0, [50, 50, 0, 0, 0]),
+                    interchange(1, [20, 10, 0, 70, 0]),
+                    interchange(2, [32, 28, 10, 20, 10]),
+                    interchange(2, [3, 6, 0, 91, 0], patch="permuted"),
+                    interchange(2, [0, 1, 0, 99, 0], patch="random-direction"),
                 ],
             ),
             (
                 probe("q", run_id="b", step=10),
-                [interchange(1, [4, 3, 0, 3, 0]), interchange(2, [2, 4, 1, 3, 0])],
+                [interchange(1, [40, 30, 0, 30, 0]), interchange(2, [28, 32, 10, 30, 0])],
             ),
         ],
     )
-    zero, one, two, control = rows(store, "binding-mechanism")
+    zero, one, two, control, _ = found = rows(store, "binding-mechanism")
     rates = [f"{name}_rate" for name in ("positional", "symbolic", "reflexive", "no_effect")]
     names = ("arm", "step", "stage", "ends_stage", "n_objects", "patch", "layer")
     assert picked(zero, *names) == ["text", 10, "text", True, 4, "counterfactual", 0]
-    assert picked(zero, *rates, "ratio", "n_runs", "n_examples") == [0.5, 0.5, 0, 0, 1, 1, 10]
+    assert picked(zero, *rates, "ratio", "n_runs", "n_examples") == [0.5, 0.5, 0, 0, 1, 1, 100]
     # layer 1: (0.2 + 0.4) / 2 and (0.1 + 0.3) / 2; layer 2: 0.3 both
     assert picked(one, *rates, "ratio") == close([0.3, 0.2, 0, 0.5, 2 / 3])
+    assert picked(one, "symbolic_share", "symbolic_low", "symbolic_high") == close([0.4, 0, 1])
     assert picked(two, *rates, "ratio") == close([0.3, 0.3, 0.1, 0.25, 1])
     assert picked(two, "other_rate", "ambiguous_rate") == close([0.05, 0])
-    # 0.4 and 0.2: half = T1 * 0.1
-    assert picked(two, "positional_low", "symbolic_high") == close([0.3 - T1 * 0.1, 0.3 + T1 * 0.1])
+    # 0.32 and 0.28: half = T1 * 0.02
+    want = [0.3 - T1 * 0.02, 0.3 + T1 * 0.02]
+    assert picked(two, "positional_low", "symbolic_high") == close(want)
     # the embeddings have the highest sum and are left out; controls have no peak
     assert [r["is_peak"] for r in (zero, one, two, control)] == [False, False, True, False]
-    assert picked(two, "n_runs", "n_examples", "lm") == [2, 20, None]
+    assert picked(two, "n_runs", "n_examples", "lm") == [2, 200, None]
+    # the control counts whichever patch is asked for
+    assert rows(store, "binding-mechanism", patch="counterfactual") == [zero, one, two]
     assert rows(store, "binding-mechanism", patch="permuted") == [control]
-    assert rows(store, "binding-mechanism", run="a") == [zero, one, two, control]
+    assert rows(store, "binding-mechanism", run="a") == found
     assert rows(store, "binding-mechanism", lm="x") == []
 
 
@@ -83,16 +98,111 @@ def test_equal_layers_peak_at_the_first_and_nothing_has_no_peak(store: Store) ->
         [
             (
                 probe("p", run_id="a", step=10),
-                [interchange(1, [1, 2, 0, 7, 0]), interchange(2, [2, 1, 7, 0, 0])],
+                controlled(interchange(1, [10, 20, 0, 70, 0]), interchange(2, [20, 10, 70, 0, 0])),
             ),
-            (probe("q", run_id="b", step=10), [interchange(1, [0, 0, 0, 10, 0])]),
+            (probe("q", run_id="b", step=10), controlled(interchange(1, [0, 0, 0, 10, 0]))),
         ],
     )
-    peaks = [picked(r, "arm", "layer", "is_peak") for r in rows(store, "binding-mechanism")]
+    peaks = [
+        picked(r, "arm", "layer", "is_peak")
+        for r in rows(store, "binding-mechanism", patch="counterfactual")
+    ]
     assert peaks == [["own", 1, False], ["text", 1, True], ["text", 2, False]]
-    assert [picked(r, "run_id", "layer") for r in rows(store, "binding-ratio")] == [["a", 1]]
+    names = ("run_id", "layer", "ratio", "symbolic_share", "n_examples")
+    assert [picked(r, *names) for r in rows(store, "binding-ratio")] == [
+        ["b", None, None, None, 10],
+        ["a", 1, 2, close(2 / 3), 100],
+    ]
     left = [picked(r, "run_id", "symbolic_share") for r in rows(store, "binding-points")]
     assert left == [["b", None], ["a", close(2 / 3)]]
+
+
+def test_a_peak_is_above_its_controls(store: Store) -> None:
+    # answers of 100 at layer 1: bound, of the permuted control, of the random direction; the peak.
+    # Wilson of 30 in 100: 0.219 to 0.396; of 20: 0.133 to 0.289; of 12: 0.070 to 0.198
+    cases = [
+        (30, 20, 0, None),
+        (30, 0, 20, None),
+        (30, 12, 12, 1),
+        (30, 0, 0, 1),
+        (100, None, 0, None),
+        (100, 0, None, None),
+    ]
+    add(store, [(run(f"r{n}", arm=f"arm{n}"), []) for n in range(len(cases))])
+    made = []
+    for n, (n_bound, permuted, direction, _) in enumerate(cases):
+        seen = [
+            interchange(1, [n_bound, 0, 0, 100 - n_bound, 0]),
+            # the controls of another layer say nothing
+            interchange(2, [1, 0, 0, 99, 0]),
+            interchange(2, [90, 0, 0, 10, 0], patch="permuted"),
+            interchange(2, [90, 0, 0, 10, 0], patch="random-direction"),
+        ]
+        for k, patch in ((permuted, "permuted"), (direction, "random-direction")):
+            if k is not None:
+                seen.append(interchange(1, [0, k, 0, 100 - k, 0], patch=patch))
+        made.append((probe(f"p{n}", run_id=f"r{n}", step=10), seen))
+    look(store, made)
+    peaks = [peak for *_, peak in cases]
+    found = rows(store, "binding-mechanism")
+    layers = {row["arm"]: row["layer"] for row in found if row["is_peak"]}
+    assert [layers.get(f"arm{n}") for n in range(len(cases))] == peaks
+    # no answer is symbolic: a ratio of 0 where there is a peak
+    want = [[peak, None if peak is None else 0] for peak in peaks]
+    assert [picked(row, "layer", "ratio") for row in rows(store, "binding-ratio")] == want
+    found = rows(store, "binding-points")
+    assert [picked(row, "layer", "symbolic_share") for row in found] == want
+
+
+def test_the_largest_look_counts_and_of_equal_ones_the_latest(store: Store) -> None:
+    add(store, [(run("a"), [])])
+    of = {"run_id": "a", "step": 10}
+    made = [
+        ("p1", 20, 1, "2030"),
+        ("p2", 100, 2, "2027"),
+        ("p3", 100, 3, "2028"),
+        ("p4", 50, 4, "2029"),
+    ]
+    look(
+        store,
+        [
+            (
+                probe(name, n_examples=n, created_at=at, **of),
+                [interchange(1, [n * k // 10, 0, 0, n - n * k // 10, 0])],
+            )
+            for name, n, k, at in made
+        ],
+    )
+    found = store.query("FROM binding_rate").to_pylist()
+    assert [picked(row, "n_examples", "n_positional") for row in found] == [[100, 30]]
+    # knockouts, linear probes, retrieval and shifts go by the same rule
+    for kind, row_of, name, column in (
+        ("knockout", lambda n, k: cut(n * k // 10, n_examples=n), "binding-knockout", "after"),
+        ("linear", lambda n, k: read(n * k // 10, n_test=n), "binding-linear", "accuracy"),
+        ("shift", lambda n, k: shifts(4, {0: n * k // 10}, n)[0], "binding-shift", "accuracy"),
+    ):
+        look(
+            store,
+            [
+                (
+                    probe(f"{kind}{probe_id}", kind=kind, n_examples=n, created_at=at, **of),
+                    [row_of(n, k)],
+                )
+                for probe_id, n, k, at in made
+            ],
+        )
+        assert [row[column] for row in rows(store, name)] == [close(0.3)], kind
+    look(
+        store,
+        [
+            (
+                probe(f"r{probe_id}", kind="retrieval", n_examples=n, created_at=at, **LM),
+                [retrieval(4, n * k // 10, n_questions=n)],
+            )
+            for probe_id, n, k, at in made
+        ],
+    )
+    assert [row["accuracy"] for row in rows(store, "binding-retrieval")] == [close(0.3)]
 
 
 LM = {"lm": "Qwen/Qwen2-7B", "lm_hash": "h"}
@@ -106,15 +216,15 @@ def test_binding_ratio(store: Store) -> None:
         [
             (
                 probe("l", **LM),
-                [
+                controlled(
                     interchange(0, [9, 1, 0, 0, 0]),
                     interchange(1, [1, 0, 0, 9, 0]),
                     interchange(2, [2, 4, 1, 3, 0]),
-                ],
+                ),
             ),
-            (probe("m", seed=1, **LM), [interchange(2, [2, 4, 1, 3, 0])]),
-            (probe("v", **VLM), [interchange(1, [0, 4, 0, 6, 0])]),
-            (probe("r", run_id="a", step=10), [interchange(1, [4, 1, 0, 5, 0])]),
+            (probe("m", seed=1, **LM), controlled(interchange(2, [2, 4, 1, 3, 0]))),
+            (probe("v", **VLM), controlled(interchange(1, [0, 40, 0, 60, 0]))),
+            (probe("r", run_id="a", step=10), controlled(interchange(1, [40, 10, 0, 50, 0]))),
             (probe("lr", kind="retrieval", **LM), [retrieval(4, 8), retrieval(9, 3)]),
         ],
     )
@@ -128,7 +238,8 @@ def test_binding_ratio(store: Store) -> None:
     factor = math.exp(1.959963985 * math.sqrt(3 / 8))
     assert picked(lm, "ratio", "low", "high") == close([2, 2 / factor, 2 * factor])
     assert picked(lm, "n_examples", "positional_rate", "longest_retrieval") == [20, 0.2, 0.3]
-    assert picked(vlm, "ratio", "low") == [None, None]
+    assert picked(vlm, "ratio", "low", "symbolic_share") == [None, None, 1]
+    assert picked(lm, "symbolic_share") == close([2 / 3])
     assert rows(store, "binding-ratio", run="a") == [own]
     assert rows(store, "binding-ratio", lm=VLM["lm"]) == [vlm]
 
@@ -160,15 +271,11 @@ def test_binding_pairs(store: Store) -> None:
         [
             (
                 probe("l", pair_id="pair", **LM),
-                [
-                    interchange(1, [4, 2, 0, 4, 0]),
-                    interchange(2, [1, 2, 0, 7, 0]),
-                    interchange(1, [9, 0, 0, 1, 0], patch="permuted"),
-                ],
+                controlled(interchange(1, [40, 20, 0, 40, 0]), interchange(2, [10, 20, 0, 70, 0])),
             ),
             (
                 probe("v", pair_id="pair", **VLM),
-                [interchange(1, [1, 2, 0, 7, 0]), interchange(2, [0, 5, 0, 5, 0])],
+                controlled(interchange(1, [10, 20, 0, 70, 0]), interchange(2, [0, 50, 0, 50, 0])),
             ),
             (probe("alone", lm="x", lm_hash="x", pair_id="lost"), [interchange(1, [1] * 5)]),
             (probe("lr", kind="retrieval", **LM), [retrieval(4, 6)]),
@@ -183,6 +290,7 @@ def test_binding_pairs(store: Store) -> None:
     # 2/4 and 2/1; 2/1 and nothing positional
     assert picked(one, *ratios) == [0.5, 2, 4, 0.6, 0.7]
     assert picked(two, *ratios) == [2, None, None, 0.6, 0.7]
+    assert picked(two, "lm_symbolic_share", "vlm_symbolic_share") == close([2 / 3, 1])
     assert rows(store, "binding-pairs", pair="pa") == [one, two]
     assert rows(store, "binding-pairs", pair="lost") == []
 
@@ -230,71 +338,31 @@ def test_binding_retrieval(store: Store) -> None:
     assert rows(store, "binding-retrieval", lm=LM["lm"]) == [four, eight]
 
 
-def mechanism(store: Store, made: dict[str, tuple[int, int, int]], **of: Any) -> None:
-    """By run: positional and symbolic answers at the peak, right answers of 10 beyond training."""
-    add(store, [(run(name, **of), answers({6: right})) for name, (_, _, right) in made.items()])
-    look(
-        store,
-        [
-            (
-                probe(f"p{name}", run_id=name, step=10),
-                [interchange(1, [positional, symbolic, 0, 10 - positional - symbolic, 0])],
-            )
-            for name, (positional, symbolic, _) in made.items()
-        ],
-    )
-
-
-def test_binding_points_and_predicts(store: Store) -> None:
-    mechanism(store, {"a": (3, 1, 2), "b": (1, 1, 4), "c": (1, 3, 3)})
-    mechanism(store, {"d": (0, 4, 9), "e": (0, 0, 5)}, arm="own")
-    # an earlier look is a point, but takes no part in the correlation
-    look(store, [(probe("early", run_id="a", step=0), [interchange(1, [0, 5, 0, 5, 0])])])
-    points = rows(store, "binding-points")
-    names = ("run_id", "step", "is_last", "symbolic_share", "out_accuracy")
-    assert [picked(row, *names) for row in points] == [
-        ["d", 10, True, 1, 0.9],
-        ["e", 10, True, None, 0.5],
-        ["a", 0, False, 1, None],
-        ["a", 10, True, 0.25, 0.2],
-        ["b", 10, True, 0.5, 0.4],
-        ["c", 10, True, 0.75, 0.3],
-    ]
-    assert rows(store, "binding-points", run="b") == [points[4]]
-    (row,) = rows(store, "binding-predicts")
-    # x 1, 1/4, 1/2, 3/4 about 5/8: 3/8, -3/8, -1/8, 1/8; y .9, .2, .4, .3 about .45
-    xy = (3 * 0.45 + 3 * 0.25 + 0.05 - 0.15) / 8
-    r = xy / math.sqrt(20 / 64 * (0.45**2 + 0.25**2 + 0.05**2 + 0.15**2))
-    z = 1.959963985
-    want = [r, math.tanh(math.atanh(r) - z), math.tanh(math.atanh(r) + z)]
-    assert picked(row, "r", "low", "high") == close(want)
-    # within text: x -1/4, 0, 1/4; y -.1, .1, 0: 0.025 / sqrt(1/8 * 0.02); own has one run
-    assert row["within_r"] == close(0.5)
-    assert picked(row, "n_runs", "n_conditions", "n_left_out") == [4, 2, 1]
-    assert picked(row, "within_low", "out_objects") == [None, [6]]
-
-
 def cut(n_right: int, **changes: Any) -> dict[str, Any]:
     of = {"n_objects": 4, "edges": "query-context", "layer_from": 1, "layer_to": 2}
     return of | {"n_examples": 10, "n_right_before": 9, "n_right": n_right} | changes
 
 
 def test_binding_knockout(store: Store) -> None:
+    many = {"n_examples": 100, "n_right_before": 90}
     add(store, [(run("a"), []), (run("b", seed_init=1), [])])
     look(
         store,
         [
-            (probe("p", kind="knockout", run_id="a", step=10), [cut(3), cut(9, layer_from=2)]),
-            (probe("q", kind="knockout", run_id="b", step=10), [cut(5)]),
+            (
+                probe("p", kind="knockout", run_id="a", step=10),
+                [cut(39, **many), cut(9, layer_from=2)],
+            ),
+            (probe("q", kind="knockout", run_id="b", step=10), [cut(41, **many)]),
             (probe("l", kind="knockout", **LM), [cut(0)]),
         ],
     )
     both, late, lm = rows(store, "binding-knockout")
     names = ("arm", "lm", "step", "edges", "layer_from", "layer_to", "n_runs", "n_examples")
-    assert picked(both, *names) == ["text", None, 10, "query-context", 1, 2, 2, 20]
-    # 0.6 and 0.4 lost: half = T1 * 0.1
+    assert picked(both, *names) == ["text", None, 10, "query-context", 1, 2, 2, 200]
+    # 0.51 and 0.49 lost: half = T1 * 0.01
     scores = ("before", "after", "loss", "low", "high")
-    assert picked(both, *scores) == close([0.9, 0.4, 0.5, 0.5 - T1 * 0.1, 0.5 + T1 * 0.1])
+    assert picked(both, *scores) == close([0.9, 0.4, 0.5, 0.5 - T1 * 0.01, 0.5 + T1 * 0.01])
     assert picked(late, "layer_from", "loss", "low") == [2, 0, None]
     assert picked(lm, "arm", "lm", "loss", "n_runs") == [None, LM["lm"], 0.9, None]
     assert rows(store, "binding-knockout", run="b") == [both, late]
@@ -307,27 +375,33 @@ def read(n_right: int, permuted: bool = False, **changes: Any) -> dict[str, Any]
 
 
 def test_binding_linear(store: Store) -> None:
+    many = {"n_test": 100}
     add(store, [(run("a"), []), (run("b", seed_init=1), [])])
     look(
         store,
         [
             (
                 probe("p", kind="linear", run_id="a", step=10),
-                [read(9), read(2, permuted=True), read(5, layer=2)],
+                [read(81, **many), read(30, permuted=True, **many), read(5, layer=2)],
             ),
             (
                 probe("q", kind="linear", run_id="b", step=10),
-                [read(7), read(4, permuted=True), read(5, layer=2), read(1, True, layer=2)],
+                [
+                    read(79, **many),
+                    read(30, permuted=True, **many),
+                    read(5, layer=2),
+                    read(1, True, layer=2),
+                ],
             ),
             (probe("l", kind="linear", **LM), [read(8), read(3, permuted=True)]),
         ],
     )
     one, two, lm = rows(store, "binding-linear")
     names = ("arm", "token", "attribute", "layer", "chance", "n_test", "n_runs")
-    assert picked(one, *names) == ["text", "shape", "colour", 1, 0.25, 20, 2]
-    # gains 0.7 and 0.3: half = T1 * 0.2
+    assert picked(one, *names) == ["text", "shape", "colour", 1, 0.25, 200, 2]
+    # gains 0.51 and 0.49: half = T1 * 0.01
     scores = ("accuracy", "permuted", "gain", "low", "high")
-    assert picked(one, *scores) == close([0.8, 0.3, 0.5, 0.5 - T1 * 0.2, 0.5 + T1 * 0.2])
+    assert picked(one, *scores) == close([0.8, 0.3, 0.5, 0.5 - T1 * 0.01, 0.5 + T1 * 0.01])
     # run a has no permuted probe there
     assert picked(two, *scores) == [0.5, None, None, None, None]
     assert picked(lm, "lm", "gain", "low", "n_runs") == [LM["lm"], close(0.5), None, None]

@@ -26,11 +26,12 @@ def clear(store: Store) -> None:
             store.execute(f"DELETE FROM {table}", {})  # noqa: S608 -- the names above
 
 
-def interval(values: list[float]) -> tuple[float, float | None, float | None]:
+def interval(values: list[float], least: float = 0.0) -> tuple[float, float | None, float | None]:
+    """Mean and interval, cut where no value can lie."""
     if len(values) < 2:
         return values[0], None, None
     half = T_975[len(values) - 1] * stdev(values) / math.sqrt(len(values))
-    return fmean(values), fmean(values) - half, fmean(values) + half
+    return fmean(values), max(least, fmean(values) - half), min(1.0, fmean(values) + half)
 
 
 def close(got: Any, want: Any) -> bool:
@@ -93,15 +94,31 @@ def test_arms_and_accuracies_match_plain_python() -> None:
         check()
 
 
-COUNTS = st.lists(st.integers(0, 3), min_size=5, max_size=5).filter(any)
+COUNTS = st.lists(st.integers(0, 30), min_size=5, max_size=5).filter(any)
 LAYERS = st.lists(COUNTS, min_size=3, max_size=3)
 """Of the embeddings and two blocks: positional, symbolic, reflexive, no effect, other."""
+CONTROLS = {"permuted": [2, 1, 0, 20, 0], "random-direction": [1, 0, 0, 40, 0]}
+"""The same of the two controls, at each layer."""
 
 
-def peak_of(rates: list[tuple[float, float]]) -> int | None:
-    """Layer of the most positional and symbolic, the first of equal ones; None without any."""
-    sums = [round(a + b, 9) for a, b in rates]
-    return None if max(sums[1:]) == 0 else 1 + sums[1:].index(max(sums[1:]))
+def wilson(p: float, n: int) -> tuple[float, float]:
+    """95 % interval: the shares whose test by the normal distribution p does not reject."""
+    z = NormalDist().inv_cdf(0.975)
+    roots = np.roots([1 + z**2 / n, -(2 * p + z**2 / n), p**2])
+    return float(min(roots.real)), float(max(roots.real))
+
+
+def peak_of(layers: list[tuple[float, float, int]], n_runs: int = 1) -> int | None:
+    """Layer of the most positional and symbolic, the first of equal ones; None without any.
+
+    Args:
+        layers: Rates of both, and examples.
+        n_runs: Whose controls are counted together.
+    """
+    sums = [round(a + b, 9) for a, b, _ in layers]
+    peak = 1 + sums[1:].index(max(sums[1:]))
+    ends = [wilson(sum(of[:2]) / sum(of), sum(of) * n_runs)[1] for of in CONTROLS.values()]
+    return peak if wilson(sums[peak], layers[peak][2])[0] > max(ends) else None
 
 
 def pearson(points: list[tuple[float, float]]) -> float | None:
@@ -119,16 +136,20 @@ def fisher(r: float | None, df: int) -> tuple[float | None, float | None]:
 
 
 def check_predicts(row: dict[str, Any], arms: list[list[tuple[list[list[int]], int]]]) -> None:
-    points = []
+    points, before = [], []
     for arm, made in enumerate(arms):
         for layers, right in made:
-            rates = [(one[0] / sum(one), one[1] / sum(one)) for one in layers]
+            rates = [(one[0] / sum(one), one[1] / sum(one), sum(one)) for one in layers]
             if (peak := peak_of(rates)) is not None:
                 points.append((arm, layers[peak][1] / sum(layers[peak][:2]), right / 10))
+                if sum(layers[0][:2]):
+                    before.append((layers[0][1] / sum(layers[0][:2]), right / 10))
     assert row["n_runs"] == len(points)
     assert row["n_left_out"] == sum(map(len, arms)) - len(points)
     r = pearson([(x, y) for _, x, y in points])
     assert close(row["r"], r)
+    assert close(row["r_layer0"], pearson(before))
+    assert row["n_runs_layer0"] == len(before)
     low, high = fisher(r, len(points) - 3)
     assert close(row["low"], low)
     assert close(row["high"], high)
@@ -166,7 +187,7 @@ def test_mechanism_and_what_it_predicts_match_plain_python() -> None:
             ]
             add(
                 store,
-                [(run(name, arm=arm, seed_init=n), answers({6: right}))
+                [(run(name, arm=arm, seed_init=n), answers({4: 10, 6: right}))
                  for name, arm, n, _, right in named],
             )  # fmt: skip
             look(
@@ -174,14 +195,19 @@ def test_mechanism_and_what_it_predicts_match_plain_python() -> None:
                 [
                     (
                         probe(name, run_id=name, step=10),
-                        [interchange(layer, counts) for layer, counts in enumerate(layers)],
+                        [interchange(layer, counts) for layer, counts in enumerate(layers)]
+                        + [
+                            interchange(layer, counts, patch=patch)
+                            for layer in range(3)
+                            for patch, counts in CONTROLS.items()
+                        ],
                     )
                     for name, _, _, layers, _ in named
                 ],
             )
             got = {
                 (row["arm"], row["layer"]): row
-                for row in store.analysis("binding-mechanism").to_pylist()
+                for row in store.analysis("binding-mechanism", patch="counterfactual").to_pylist()
             }
             assert len(got) == 3 * len(arms)
             for arm, made in enumerate(arms):
@@ -197,7 +223,9 @@ def test_mechanism_and_what_it_predicts_match_plain_python() -> None:
                     _, low, high = interval([run[1] for run in shares])
                     assert close(row["symbolic_low"], low)
                     assert close(row["symbolic_high"], high)
-                peak = peak_of([(one[0], one[1]) for one in means])
+                n_examples = [sum(sum(one[layer]) for one, _ in made) for layer in range(3)]
+                shown = [(one[0], one[1], n) for one, n in zip(means, n_examples, strict=True)]
+                peak = peak_of(shown, len(made))
                 peaks = [layer for layer in range(3) if got[str(arm), layer]["is_peak"]]
                 assert peaks == ([] if peak is None else [peak])
             (row,) = store.analysis("binding-predicts").to_pylist()
@@ -246,7 +274,7 @@ def test_factors_match_plain_python() -> None:
             for name, by in wanted.items():
                 row = got[name]
                 assert (row["n_seeds"], row["n_pairs"]) == (len(by), sum(map(len, by.values())))
-                want = interval([fmean(values) for values in by.values()])
+                want = interval([fmean(values) for values in by.values()], -1.0)
                 for column, value in zip(("difference", "low", "high"), want, strict=True):
                     assert close(row[column], value), column
 

@@ -28,7 +28,7 @@ class ProbeFacts:
     """Who is looked into and how: all that decides the result, and with it the probe's id."""
 
     kind: str
-    """interchange, knockout, linear or retrieval."""
+    """interchange, knockout, linear, retrieval or shift."""
     run_id: str | None = None
     """Of a run, with its step; else the LM is given."""
     step: int | None = None

@@ -67,11 +67,12 @@ def probe_asked(
         objects=tuple(objects) or (4, 8, 16), n_examples=look.n_examples, template=template,
         seed=seed, device=device,
     )  # fmt: skip
-    for kind in look.kinds:
+    each = [(kind, look_at(kind, look)) for kind in look.kinds]
+    for kind, ask in each:
         # of LMs the record says which answers, whichever: neither goes without saying
         said = {"answers": look.answers} if kind == "interchange" else {}
         yield from probe_lms(
-            store, of, kind, look_at(kind, look), settings=settings_of(kind, look) | said,
+            store, of, kind, ask, settings=settings_of(kind, look) | said,
             as_published=as_published and kind == "interchange",
         )  # fmt: skip
     yield from sync_lines(store)

@@ -1,4 +1,4 @@
-"""Looks into trained decoders: interventions, knockouts and linear probes of runs."""
+"""Looks into trained decoders: interventions, knockouts, linear probes, shifts of runs."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from xmodal.binding.probe_folder import ProbeFacts, find_probe, write_probe
 from xmodal.binding.render import render
 from xmodal.binding.run_folder import BindingFolder, load_decoder
 from xmodal.binding.scenes import Places, draw_places
+from xmodal.binding.shifted import SHIFTS, shifted
 from xmodal.binding.shown import SceneSet, load_scene_set
 from xmodal.binding.subject import Subject
 from xmodal.binding.task import Layout, Scenes, draw_scenes, generators
@@ -39,7 +40,8 @@ from xmodal.progress import counter
 from xmodal.store import Store
 from xmodal.store.ids import resolve_id
 
-KINDS = ("interchange", "knockout", "linear")
+SHIFT = "shift"
+KINDS = ("interchange", "knockout", "linear", SHIFT)
 STEPS = ("last", "kept")
 _RUNS = "SELECT run_id, scene_set_id, uses_expansion FROM binding_run ORDER BY run_id"
 _SET_PATH = "SELECT path FROM scene_set WHERE scene_set_id = $id"
@@ -79,6 +81,10 @@ class Look:
         one_of("answers", self.answers, ANSWERS)
         if self.as_published and "interchange" not in self.kinds:
             raise ConfigError("as_published goes with interchange interventions")
+        if SHIFT in self.kinds and self.context != "text":
+            raise ConfigError(
+                f"kind {SHIFT} is of text, got context {self.context!r}: take --context text"
+            )
 
 
 def look_into(store: Path, runs: Sequence[str], look: Look) -> Iterator[str]:
@@ -193,6 +199,21 @@ def _look(
             store_dir, facts, table, seconds=time.perf_counter() - began, device=str(device)
         )
         yield f"{facts.probe_id} made: {made}"
+        if kind == SHIFT:
+            yield from _left_out(table, decoder.config.n_positions)
+
+
+def _left_out(table: pa.Table, n_positions: int) -> Iterator[str]:
+    """What was not asked, as the text would leave learned positions."""
+    asked: dict[int, list[int]] = {}
+    for row in table.to_pylist():
+        asked.setdefault(row["n_objects"], []).append(row["shift"])
+    for n, there in asked.items():
+        if lost := [str(one) for one in SHIFTS if one not in there]:
+            yield (
+                f"with {n} objects not shifted by {', '.join(lost)}: learned positions end at "
+                f"{n_positions - 1}"
+            )
 
 
 def _usual(said: Mapping[str, Any]) -> tuple[int, ...]:
@@ -222,16 +243,21 @@ def _table(
         )
         for n in objects
     ]
-    return look_at(kind, look)(subject, scenes)
+    return shifted(subject, scenes) if kind == SHIFT else look_at(kind, look)(subject, scenes)
 
 
 def look_at(kind: str, look: Look) -> Callable[[Subject, Sequence[Scenes]], pa.Table]:
     """The probe of a kind, as a function of who is looked into and of scenes.
 
     Args:
-        kind: Of KINDS.
+        kind: Of KINDS but for shift, which is of decoders of this package alone.
         look: Its settings.
+
+    Raises:
+        ConfigError: A kind that LMs are not looked into by.
     """
+    if kind == SHIFT:
+        raise ConfigError(f"kind {SHIFT} is of runs: LMs are not asked at shifted positions")
 
     def run(subject: Subject, scenes: Sequence[Scenes]) -> pa.Table:
         if kind == "knockout":

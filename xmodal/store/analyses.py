@@ -15,8 +15,19 @@ from taxonomy.errors import StoreError, unknown
 _PARAM = re.compile(r"\$([a-z_]+)")
 _EMPTY = re.compile(r"^-- Empty: (.+(?:\n--   .+)*)", re.MULTILINE)
 
-_QUESTION_SETS = ("held_out", "seen", "unasked", "held_out_s1", "seen_s1")
-"""Those of hypernym questions: the analyses that take a question set are about hypernyms."""
+CHOICES = {
+    # those of hypernym questions: the analyses that take a question set are about hypernyms
+    "question_set": ("held_out", "seen", "unasked", "held_out_s1", "seen_s1"),
+    # of binding
+    "context": ("text", "image"),
+    "question": ("two", "colour-shape", "shape-item", "all"),
+    "patch": ("counterfactual", "random-direction", "permuted"),
+    "factor": (
+        "uses_noise", "uses_grounding", "uses_image", "uses_mixing", "position", "scene_layout",
+    ),
+    "looks": ("within", "all"),
+}  # fmt: skip
+"""By parameter, the values that it may have in whichever analysis."""
 _IDS = {
     "run": "SELECT run_id FROM run UNION SELECT run_id FROM released_run "
     "UNION SELECT run_id FROM align_run UNION SELECT run_id FROM binding_run",
@@ -25,6 +36,16 @@ _IDS = {
     "separation": "SELECT separation_id FROM separation",
 }
 """By parameter, the ids of which one or more must begin with its value."""
+_BINDING_IDS = {
+    "run": "SELECT run_id FROM binding_run ORDER BY run_id",
+    "pair": "SELECT DISTINCT pair_id FROM binding_probe WHERE pair_id IS NOT NULL ORDER BY 1",
+}
+"""The same of analyses of binding."""
+_BINDING_NAMES = {
+    "arm": "SELECT DISTINCT arm FROM binding_run ORDER BY arm",
+    "lm": "SELECT DISTINCT lm FROM binding_probe WHERE lm IS NOT NULL ORDER BY lm",
+}
+"""By parameter of analyses of binding, the names of which its value must be one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,39 +85,42 @@ class Analysis:
         """A value for every parameter of the statement.
 
         Raises:
-            StoreError: A name that is no parameter of this analysis, or a question set that
-                there is not.
+            StoreError: A name that is no parameter of this analysis, or a value that is none
+                of a parameter's choices.
         """
         for name in given:
             if name not in self.params:
                 known = ", ".join(sorted(self.params)) or "none"
                 raise StoreError(f"@{self.name} has no parameter {name!r}; it takes: {known}")
-        asked = given.get("question_set")
-        if asked is not None and asked not in _QUESTION_SETS:
-            raise StoreError(
-                f"question_set must be one of {', '.join(_QUESTION_SETS)}, got {asked!r}"
-            )
+        for name, choices in CHOICES.items():
+            asked = given.get(name)
+            if asked is not None and asked not in choices:
+                raise StoreError(f"{name} must be one of {', '.join(choices)}, got {asked!r}")
         return {name: given.get(name) for name in self.params}
 
     def check_ids(self, given: Mapping[str, Any], read: Callable[[str], Sequence[str]]) -> None:
-        """Refuse a run or a manifest that the store does not hold.
+        """Refuse a run, a manifest, an arm and so on that the store does not hold.
 
         Args:
             given: As bound.
             read: From a SELECT of one column to its values.
 
         Raises:
-            StoreError: No id is the value given or begins with it.
+            StoreError: No id is the value given or begins with it, or it is none of the names.
         """
-        for name in sorted(self.params & _IDS.keys()):
-            start = given.get(name)
-            if start is None:
+        is_binding = self.name.startswith("binding-")
+        of_ids = _IDS | _BINDING_IDS if is_binding else _IDS
+        of_names = _BINDING_NAMES if is_binding else {}
+        for name in sorted(self.params & (of_ids.keys() | of_names.keys())):
+            value = given.get(name)
+            if value is None:
                 continue
-            ids = read(_IDS[name])
-            if not ids:
-                raise StoreError(f"no {name} {start!r}: the store holds none yet")
-            if not any(found.startswith(str(start)) for found in ids):
-                raise StoreError(unknown(name, str(start), ids))
+            known = read((of_ids | of_names)[name])
+            if not known:
+                raise StoreError(f"no {name} {value!r}: the store holds none yet")
+            begins = name in of_ids
+            if not any(one.startswith(str(value)) if begins else one == value for one in known):
+                raise StoreError(unknown(name, str(value), known))
 
 
 def why_empty(text: str, rows: pa.Table, params: Mapping[str, Any]) -> str | None:

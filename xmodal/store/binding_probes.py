@@ -90,6 +90,7 @@ def _remove(store: Store, probe_id: str) -> None:
     store.execute("DELETE FROM binding_knockout WHERE probe_id = $id", of)
     store.execute("DELETE FROM binding_linear WHERE probe_id = $id", of)
     store.execute("DELETE FROM binding_retrieval WHERE probe_id = $id", of)
+    store.execute("DELETE FROM binding_shifted WHERE probe_id = $id", of)
     store.execute("DELETE FROM binding_probe WHERE probe_id = $id", of)
 
 
@@ -155,11 +156,24 @@ def check_rows(probe: BindingProbeRow, rows: pa.Table) -> None:
     elif probe.kind == "linear":
         at_most(rows, "n_right", "n_test")
         unique(rows, ("n_objects", "layer", "token", "attribute", "permuted"))
+    elif probe.kind == "shift":
+        _check_shifted(probe, rows)
     else:
         at_most(rows, "n_right", "n_questions")
         # the highest logit of the vocabulary is the highest of the scene's items
         at_most(rows, "n_right_open", "n_right")
         unique(rows, ("n_objects",))
+
+
+def _check_shifted(probe: BindingProbeRow, rows: pa.Table) -> None:
+    if probe.run_id is None or probe.context != "text":
+        raise FolderError(
+            f"a probe of kind shift must be of a run in text, got run_id {probe.run_id!r} and "
+            f"context {probe.context!r}"
+        )
+    not_below(rows, "shift", 0)
+    at_most(rows, "n_right", "n_questions")
+    unique(rows, ("n_objects", "shift"))
 
 
 def _check_interchange(probe: BindingProbeRow, rows: pa.Table) -> None:

@@ -61,7 +61,7 @@ class BindingProbeRecord(Row):
     """`probe.json` of a probe's folder: every column of binding_probe but the content hash."""
 
     probe_id: str
-    kind: Literal["interchange", "knockout", "linear", "retrieval"]
+    kind: Literal["interchange", "knockout", "linear", "retrieval", "shift"]
     run_id: str | None
     step: int | None
     lm: str | None

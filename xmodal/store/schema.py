@@ -92,7 +92,9 @@ def _apply(con: duckdb.DuckDBPyConnection, name: str, text: str) -> None:
 
 
 def _views() -> str:
-    return "\n".join(sql.read("views", name) for name in sql.names("views"))
+    texts = [sql.read("views", name) for name in sql.names("views")]
+    # macros first: a view is bound as it is made
+    return "\n".join(sorted(texts, key=lambda text: "CREATE OR REPLACE MACRO" not in text))
 
 
 def _digest(text: str) -> str:

@@ -240,6 +240,7 @@ CUT = {"n_objects": 4, "edges": "e", "layer_from": 1, "layer_to": 2, "n_examples
 READ = {"n_objects": 4, "layer": 1, "token": "query", "attribute": "shape", "permuted": False,
         "n_train": 9, "n_test": 9, "n_right": 3, "n_classes": 4}  # fmt: skip
 ASKED = rows.retrieval(4, 3, 2)
+MOVED = rows.shifts(4, {1: 3})[0]
 OF_LM = {"lm": "x", "lm_hash": "h", "run_id": None, "step": None}
 
 
@@ -307,10 +308,14 @@ def test_counts_that_do_not_fit_are_not_stored(store: Store, runs: Path) -> None
         ("retrieval", [ASKED | {"n_right": 1}], "n_right_open must be at most n_right"),
         ("retrieval", [ASKED | {"n_tokens": NAN}], "n_tokens must be a number from 1 on"),
         ("retrieval", [ASKED, ASKED], "each n_objects once, got 1 more"),
+        ("shift", [MOVED, MOVED | {"shift": 0}], None),
+        ("shift", [MOVED | {"shift": -1}], "shift must be a number from 0 on, got 1 others"),
+        ("shift", [MOVED | {"n_right": 11}], "n_right must be at most n_questions, got 1"),
+        ("shift", [MOVED, MOVED], "each n_objects, shift once, got 1 more"),
     ],
 )
 def test_counts_that_do_not_fit(table: str, seen: list[dict[str, Any]], reason: str | None) -> None:
-    of = rows.probe("p1", kind=table)
+    of = rows.probe("p1", kind=table, run_id="r1")
     found = pa.Table.from_pylist(seen, schema=TABLES[table][1])
     if reason is None:
         check_rows(of, found)
@@ -318,6 +323,27 @@ def test_counts_that_do_not_fit(table: str, seen: list[dict[str, Any]], reason: 
     with pytest.raises(FolderError) as error:
         check_rows(of, found)
     assert str(error.value).startswith(reason)
+
+
+def test_shifts_are_of_runs_in_text(store: Store, runs: Path) -> None:
+    run(runs)
+    probe(runs, rows.shifts(4, {0: 9, 1: 3}), "shift")
+    report = store.sync(runs)
+    assert (report.n_probes, report.rejected) == (1, ())
+    found = store.query("SELECT shift, n_right FROM binding_shifted ORDER BY shift").to_pylist()
+    assert found == [{"shift": 0, "n_right": 9}, {"shift": 1, "n_right": 3}]
+    # read again, and gone with the weights that it was of
+    probe(runs, rows.shifts(4, {0: 8}), "shift")
+    assert store.sync(runs).n_probes == 1
+    assert store.query("SELECT n_right FROM binding_shifted")["n_right"].to_pylist() == [8]
+    run(runs, weights=b"others", started_at="2028")
+    store.sync(runs)
+    assert store.query("FROM binding_shifted").num_rows == 0
+    run(runs, started_at="2026")
+    for changes in ({"context": "image"}, OF_LM):
+        probe(runs, rows.shifts(4, {0: 8}), "shift", **changes)
+        ((_, said),) = store.sync(runs).rejected
+        assert said.startswith("a probe of kind shift must be of a run in text, got run_id ")
 
 
 def test_draws_as_published_may_be_ambiguous() -> None:
