@@ -115,36 +115,56 @@ def draw(
         StoreError: No such run, nothing to draw, or nothing for a figure that was named.
         DataError: The folder cannot be made.
     """
+    with Store.open(store, read_only=True) as opened:
+        made = charts(opened, runs, names)
+    make_folder(folder, "the figures' folder")
+    for name, chart in made.items():
+        paths = save_chart(chart, folder / f"binding-{name}")
+        yield ", ".join(str(path) for path in paths)
+
+
+def charts(
+    store: Store, runs: Sequence[str] = (), names: Sequence[str] = ()
+) -> dict[str, alt.TopLevelMixin]:
+    """The charts of what the store has rows for, by name.
+
+    Args:
+        store: Open.
+        runs: As in draw.
+        names: As in draw.
+
+    Raises:
+        ConfigError: As in draw.
+        StoreError: As in draw.
+    """
     for name in names:
         if name not in FIGURES:
             raise ConfigError(unknown("figure", name, FIGURES))
         if runs and not FIGURES[name].of_conditions:
-            raise ConfigError(f"figure {name} holds runs against each other: leave --run out")
+            raise ConfigError(f"figure {name} holds all runs against each other: leave --run out")
     asked = [
         name
         for name, figure in FIGURES.items()
         if (name in names if names else figure.of_conditions or not runs)
     ]
-    made: list[tuple[str, alt.TopLevelMixin]] = []
-    with Store.open(store, read_only=True) as opened:
-        there: Rows = opened.analysis("binding-runs").to_pylist()
-        ids = [row["run_id"] for row in there]
-        chosen = [resolve_id("binding run", one, ids) for one in runs]
-        drawn = {row["condition"] for row in there if not chosen or row["run_id"] in chosen}
-        said = names_of([row for row in there if row["condition"] in drawn])
-        for name in asked:
-            figure = FIGURES[name]
-            first, *others = (_of(opened, one, chosen) for one in figure.analyses)
-            if shown := figure.drawable(first):
-                made.append((name, figure.chart([shown, *others], said)))
-            elif names:
-                raise StoreError(f"nothing for figure {name} is in {store}: {figure.made_by}")
+    there: Rows = store.analysis("binding-runs").to_pylist()
+    ids = [row["run_id"] for row in there]
+    chosen = [resolve_id("binding run", one, ids) for one in runs]
+    drawn = {row["condition"] for row in there if not chosen or row["run_id"] in chosen}
+    said = names_of([row for row in there if row["condition"] in drawn])
+    made: dict[str, alt.TopLevelMixin] = {}
+    for name in asked:
+        figure = FIGURES[name]
+        first, *others = (_of(store, one, chosen) for one in figure.analyses)
+        if shown := figure.drawable(first):
+            made[name] = figure.chart([shown, *others], said)
+        elif names:
+            raise StoreError(f"nothing for figure {name} is in {store.path}: {figure.made_by}")
     if not made:
-        raise StoreError(f"nothing of binding is in {store}: `xmodal binding train` makes runs")
-    make_folder(folder, "the figures' folder")
-    for name, chart in made:
-        paths = save_chart(chart, folder / f"binding-{name}")
-        yield ", ".join(str(path) for path in paths)
+        raise StoreError(
+            f"nothing of binding is in {store.path}: `xmodal binding train` makes runs"
+        )
+    return made
 
 
 def _of(store: Store, name: str, runs: Sequence[str]) -> Rows:

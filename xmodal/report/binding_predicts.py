@@ -94,7 +94,7 @@ def correlation(rows: Sequence[Row]) -> list[str]:
     # runs without a value are not drawn; those that fail at the look's objects are
     if row.get("n_failed"):
         said += f", {row['n_failed']} that fail there left out"
-    within = _r("within arms", row["within_r"], row["within_low"], row["within_high"])
+    within = _r("within arms r", row["within_r"], row["within_low"], row["within_high"])
     return [said] if row["within_r"] is None else [said, within]
 
 
