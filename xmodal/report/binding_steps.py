@@ -114,7 +114,7 @@ def _panels(rows: Sequence[Row], accuracy: Sequence[Row], names: Names, each: bo
         points = [point for row in there for point in _points(row, ring=False)]
         title = alt.Title(heading, subtitle=runs)
         return [_panel([*points, *gaps, *black], steps, ends, title).properties(width=260)]
-    panels = []
+    panels: list[Any] = []
     for layer in sorted({row["layer"] for row in rows if row["layer"] > 0}):
         points = [point for row in rows if row["layer"] == layer for point in _points(row)]
         # of the same height as the first, so that panels stand in line

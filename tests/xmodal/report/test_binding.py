@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sql.binding_rows import add, answers, interchange, look, probe, run
@@ -27,6 +27,7 @@ SERIES = st.lists(
 )
 
 
+@settings(max_examples=30, deadline=None)
 @given(SERIES.flatmap(lambda made: st.tuples(st.just(made), st.permutations(made))))
 def test_names_and_order_are_the_same_whichever_row_comes_first(
     made: tuple[list[tuple[str, str]], list[tuple[str, str]]],
@@ -57,6 +58,7 @@ def test_a_condition_looks_the_same_beside_others_and_alone() -> None:
     ]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(0, 1), st.none() | st.floats(0, 2))
 def test_no_interval_leaves_what_a_share_can_be(value: float, half: float | None) -> None:
     low, high = (None, None) if half is None else (value - half, value + half)
