@@ -39,8 +39,9 @@ def factors_chart(rows: Sequence[Row]) -> alt.TopLevelMixin:
         [[_panel(of, scale, several)] for of in by.values()],
         "Effect of each factor on accuracy with more objects than trained with",
         [
-            "difference between runs that differ in this factor alone, mean over seeds; text;",
-            "bars: 95 % interval over seeds, none where there is one",
+            "text context; difference between runs that differ in this factor alone, mean over "
+            "seeds;",
+            "bars: 95 % interval over seeds, none of a single one",
         ],
         wide=True,
     )
@@ -62,7 +63,12 @@ def _panel(rows: Sequence[Row], scale: alt.Scale, several: Sequence[str]) -> Any
     base = alt.Chart(inline(points)).encode(
         y=alt.Y("effect:N", sort=order, title=None, axis=alt.Axis(labelLimit=280, grid=False))
     )
-    x = alt.X("value:Q", title="difference in the share of right answers", scale=scale)
+    x = alt.X(
+        "value:Q",
+        title="difference in the share of right answers",
+        scale=scale,
+        axis=alt.Axis(tickCount=6),
+    )
     zero = alt.Chart(inline([{"zero": 0}])).mark_rule(color=GREY, strokeWidth=1.3)
     spans = base.mark_rule(strokeWidth=2, color=BLUE).encode(
         x=alt.X("low:Q", scale=scale), x2="high:Q"

@@ -54,7 +54,8 @@ def predicts_chart(
     panels = []
     for key, of in by.items():
         found = [row for row in correlations if _key(row) == key]
-        said = correlation(found)
+        # of two lines, so that panels in one row stand on one height
+        said = [*correlation(found), ""][:2]
         title = [look_title(of[0]), _asked(of[0], sizes)]
         panels.append([_panel(of, alt.Title(title, subtitle=said), scales, names)])
     return whole(

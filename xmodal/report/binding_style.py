@@ -29,7 +29,10 @@ ARMS = (
     *("grounding-text", "grounding-image-text"),
 )
 """In the order of the recipes; others follow by name."""
-VARIED = ("position", "start", "scene_layout", "encoder", "recipe", "n_layers", "n_to", "condition")
+VARIED = (
+    *("position", "start", "scene_layout", "encoder", "recipe", "n_layers", "n_to", "n_steps"),
+    "condition",
+)
 """What tells conditions of one arm apart in a legend, the most telling first."""
 
 
@@ -68,8 +71,8 @@ def names_of(rows: Sequence[Row]) -> dict[Any, str]:
 
 
 def _said(name: str, value: Any) -> str:
-    if name == "n_layers":
-        return f"{value} layers"
+    if name in ("n_layers", "n_steps"):
+        return f"{value:g} {name.removeprefix('n_')}"
     return f"up to {value} objects" if name == "n_to" else str(value)
 
 

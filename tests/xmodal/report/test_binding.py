@@ -47,6 +47,18 @@ def test_names_and_order_are_the_same_whichever_row_comes_first(
         assert arms == known + sorted(set(arms) - set(known))
 
 
+def test_runs_of_one_arm_are_told_apart_by_the_most_telling_difference() -> None:
+    of = {"arm": "text", "start": "scratch", "n_steps": 40, "n_layers": 4}
+    rows = [of | {"condition": "a"}, of | {"condition": "b"}, of | {"condition": "c", "n_steps": 9}]
+    rows.append(of | {"condition": "d", "start": "text-trained"})
+    assert names_of(rows) == {
+        "a": "text, scratch, 40 steps, a",
+        "b": "text, scratch, 40 steps, b",
+        "c": "text, scratch, 9 steps",
+        "d": "text, text-trained",
+    }
+
+
 def test_a_condition_looks_the_same_beside_others_and_alone() -> None:
     names = {n: f"arm {n}" for n in range(49)}
     colour, shape = (scale.to_dict() for scale in series_scales(names, list(names)))

@@ -192,8 +192,8 @@ def test_points_are_runs_at_their_last_look() -> None:
     assert dots == [("a1", "a", 1.0, 0.9), ("a2", "a", 0.9, 0.8), ("b1", "b", 0.5, 0.4)]
     assert [p["run"] for p in drawn(spec, eight, "point")] == ["a1"]
     (((_, said),), ((_, unsaid),)) = titles(spec)
-    assert said == ["r = 0.88 (-0.25 to 0.99); 3 runs"]
-    assert unsaid == ["no correlation of these runs"]
+    assert said == ["r = 0.88 (-0.25 to 0.99); 3 runs", ""]
+    assert unsaid == ["no correlation of these runs", ""]
 
 
 @pytest.mark.parametrize(
