@@ -26,6 +26,8 @@ from xmodal.report.figure import GREY, inline
 FEW = 4
 """Up to as many blocks, and as many looks, each block has a panel; of more the layer of peak effect
 is shown alone."""
+MANY = 20
+"""More steps are lines without marks, which would hide them."""
 DRAWN = {column: OUTCOMES[column] for column in list(OUTCOMES)[:3]}
 BEYOND = "right beyond training"
 
@@ -80,6 +82,7 @@ def steps_chart(
             "bars: 95 % interval over seeds; dashed grey: a stage ends"
             + ("; ring: layer of peak effect" if few else ""),
         ],
+        wide=few,
     )
 
 
@@ -117,13 +120,11 @@ def _panels(rows: Sequence[Row], accuracy: Sequence[Row], names: Names, each: bo
     panels: list[Any] = []
     for layer in sorted({row["layer"] for row in rows if row["layer"] > 0}):
         points = [point for row in rows if row["layer"] == layer for point in _points(row)]
-        # of the same height as the first, so that panels stand in line
-        title = alt.Title(["", ""] if panels else heading, subtitle="" if panels else runs)
-        title.anchor = "start"
         said = f"step (after block {layer})"
-        made = _panel([*points, *black], steps, ends, title, said, first=not panels)
+        made = _panel([*points, *black], steps, ends, said=said, first=not panels)
         panels.append(made.properties(width=150))
-    return panels
+    # a title of the first panel would make it wider than the others
+    return [alt.hconcat(*panels, title=alt.Title(heading, subtitle=runs, anchor="start"))]
 
 
 def _runs(rows: Sequence[Row]) -> str:
@@ -145,14 +146,14 @@ def _panel(
     points: Sequence[dict[str, Any]],
     steps: Sequence[int],
     ends: Sequence[int],
-    title: alt.Title,
+    title: Any = alt.Undefined,
     said: str = "training step",
     first: bool = True,
 ) -> Any:
     points = sorted(points, key=lambda point: point["step"])
     whats = [*DRAWN.values(), BEYOND]
     along = alt.Scale(domain=[steps[0], steps[-1]], nice=False, zero=False, padding=8)
-    axis = alt.Axis(format="~s", grid=False, tickCount=4, tickMinStep=1)
+    axis = alt.Axis(format="d", grid=False, tickCount=4, tickMinStep=1)
     x = alt.X("step:Q", title=said, scale=along, axis=axis)
     scale = alt.Scale(domain=[0, 1])
     y = alt.Y("value:Q", title="share of answers" if first else None, scale=scale)
@@ -160,7 +161,7 @@ def _panel(
         "what:N",
         title="answer",
         scale=alt.Scale(domain=whats, range=[*OUTCOME_COLOURS[:3], "#000000"]),
-        legend=alt.Legend(orient="right", symbolSize=80, labelLimit=200),
+        legend=alt.Legend(orient="right", symbolSize=80, labelLimit=200, symbolOpacity=1),
     )
     shape = alt.Shape(
         "what:N",
@@ -175,15 +176,20 @@ def _panel(
     lines = base.mark_line(strokeWidth=2).encode(
         x=x, y=y, color=colour, strokeDash=dash, detail="asked:N"
     )
-    spans = there.mark_rule(strokeWidth=1.5).encode(
+    many = len({point["step"] for point in points if point["what"] != BEYOND}) > MANY
+    marked = there
+    if many:
+        marked = alt.Chart(inline([point for point in points if point["what"] == BEYOND]))
+    spans = there.mark_rule(strokeWidth=1.5, opacity=0.35 if many else 1).encode(
         x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q", color=colour
     )
-    dots = there.mark_point(filled=True, size=40, opacity=1).encode(
+    dots = marked.mark_point(filled=True, size=40, opacity=1).encode(
         x=x, y=y, color=colour, shape=shape
     )
     drawn = [rules(ends, "step", along)] if ends else []
     drawn += [spans, lines, dots]
-    if rung := [point for point in points if point["peak"]]:
+    rung = [point for point in points if point["peak"]]
+    if rung and not many:
         rings = alt.Chart(inline(rung)).mark_point(
             shape="circle", filled=False, size=150, strokeWidth=1.3, color=GREY
         )

@@ -6,13 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 
+def _rows(spec: Any) -> list[Any]:
+    """What stands below one another: rows of panels, or panels that wrap."""
+    return list(spec["concat"] if "concat" in spec else spec["vconcat"])
+
+
 def panels(spec: Any) -> list[list[Any]]:
     """Rows of panels; panels that wrap are rows of one."""
-    rows = [{"hconcat": [one]} for one in spec["concat"]] if "concat" in spec else spec["vconcat"]
     # what panels share stands above them
     return [
-        [{"data": row.get("data") or spec.get("data")} | panel for panel in row["hconcat"]]
-        for row in rows
+        [
+            {"data": row.get("data") or spec.get("data")} | panel
+            for panel in row.get("hconcat", [row])
+        ]
+        for row in _rows(spec)
     ]
 
 
@@ -30,10 +37,10 @@ def drawn(spec: Any, panel: Any, mark: str) -> list[dict[str, Any]]:
 
 
 def titles(spec: Any) -> list[list[Any]]:
-    """By row what stands above its panels: a text or lines, with a subtitle where there is one."""
+    """By row what stands above it or its panels: text, and subtitle where there is one."""
     found = []
-    for row in panels(spec):
-        of = [panel["title"] for panel in row]
+    for row in _rows(spec):
+        of = [row["title"]] if "title" in row else [one["title"] for one in row["hconcat"]]
         found.append([(t["text"], t.get("subtitle")) if isinstance(t, dict) else t for t in of])
     return found
 

@@ -89,6 +89,14 @@ def test_of_many_blocks_the_peak_alone_is_shown_and_a_step_without_one_is_a_gap(
         assert {p["step"] for p in drawn(spec, panel, "point")} == {0, 9}
 
 
+def test_of_many_steps_marks_do_not_hide_the_lines() -> None:
+    rows = [at(step, 1, 0.2, 0.1) for step in range(30)]
+    spec = steps_chart(rows, [right(9, 0.4)]).to_dict()
+    ((panel,),) = panels(spec)
+    assert len(drawn(spec, panel, "line")) == 3 * 30 + 1
+    assert [p["what"] for p in drawn(spec, panel, "point")] == ["right beyond training"]
+
+
 def test_one_step_is_no_course() -> None:
     twice = [at(step, 1, 0.1, 0.1) for step in (5, 10)]
     once = [at(5, 1, 0.1, 0.1, n_objects=8), at(10, 1, 0.1, 0.1, context="image")]
