@@ -1,4 +1,4 @@
-"""`xmodal binding figures`: accuracy and mechanism, drawn from the store."""
+"""`xmodal binding figures`: what binding runs and looks say, drawn from the store."""
 
 from __future__ import annotations
 
@@ -24,9 +24,17 @@ def figures(
             help="The conditions of these runs, ids or beginnings; may be repeated.  [default: all]"
         ),
     ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="accuracy (by number of objects), mechanism (by layer), steps (mechanism by "
+            "training step), arms (beside the paper's), factors (their effects) or predicts "
+            "(mechanism against accuracy); may be repeated.  [default: all that have rows]"
+        ),
+    ] = None,
 ) -> None:
-    """Draw accuracy by number of objects and mechanism by layer, as PNG and SVG."""
+    """Draw accuracy, mechanism, arms and factors from the store, as PNG and SVG."""
     from xmodal.report.binding_figures import draw
 
-    for line in draw(store, output or store.parent, run or ()):
+    for line in draw(store, output or store.parent, run or (), name or ()):
         typer.echo(line)

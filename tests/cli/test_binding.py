@@ -107,7 +107,7 @@ def test_looks_and_what_they_say(trained: Path) -> None:
     assert len({row["condition"] for row in rows if row["n_runs"] == 2}) == 3
     assert {row["patch"] for row in rows} == {"counterfactual", "random-direction", "permuted"}
     for name in ("binding-accuracy", "binding-arms", "binding-factors", "binding-knockout",
-                 "binding-linear", "binding-points", "binding-lift"):  # fmt: skip
+                 "binding-linear", "binding-points", "binding-lift", "binding-steps"):  # fmt: skip
         asked = run("query", f"@{name}", "--store", trained, "--format", "json")
         assert json.loads(asked.stdout), name
 
@@ -149,10 +149,13 @@ def test_values_that_a_row_has(trained: Path) -> None:
 
 
 def test_figures(trained: Path, tmp_path: Path) -> None:
-    done = run("binding", "figures", "--store", trained, "-o", tmp_path / "drawn")
+    named = ["--name", "arms", "--name", "accuracy"]
+    done = run("binding", "figures", "--store", trained, "-o", tmp_path / "drawn", *named)
     assert done.exit_code == 0, done.output
-    made = {path.name for path in (tmp_path / "drawn").iterdir()}
-    assert {"binding-accuracy.png", "binding-mechanism.png"} <= made
+    made = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+    assert made == [
+        f"binding-{name}.{end}" for name in ("accuracy", "arms") for end in ("png", "svg")
+    ]
     assert all(str(tmp_path / "drawn" / name) in done.stdout for name in made)
 
 
@@ -160,6 +163,8 @@ def test_figures(trained: Path, tmp_path: Path) -> None:
     ("given", "message"),
     [
         (["figures", "--run", "zz"], "unknown binding run 'zz'"),
+        (["figures", "--name", "arm"], "unknown figure 'arm'; valid: arms"),
+        (["figures", "--run", "zz", "--name", "factors"], "leave --run out"),
         (["probe", "--context", "image"], "no binding run with context image, vocabulary base"),
         (["probe", "--vocabulary", "expanded"], "with context text, vocabulary expanded in"),
         (["probe", "--n", "4", "--objects", "20"], "n_objects must be from 1 to 8"),

@@ -184,6 +184,33 @@ def test_the_papers_number_stands_beside_decoders_of_its_shape_alone(
     assert picked(row, "paper", "out_accuracy") == [paper, 0.5]
 
 
+def test_binding_steps(store: Store) -> None:
+    # in distribution (10 + 8) / 2 of 10, beyond (2 + 4) / 2; before training nothing but 6 of 8
+    late = answers({2: 10, 4: 8, 6: 2, 8: 4})
+    early = answers({2: 1, 4: 3, 6: 0, 8: 6}, step=0, stage="start", ends_stage=False)
+    images = answers({2: 5, 6: 5}, context="image")
+    add(
+        store,
+        [
+            (run("a"), [*early, *late, *images]),
+            (run("b", seed_init=1), answers({2: 10, 4: 10, 6: 4, 8: 4})),
+            (run("c", position="none"), answers({2: 10})),
+        ],
+    )
+    alone, first, last = rows(store, "binding-steps")
+    names = ("position", "step", "stage", "ends_stage", "out_objects", "n_runs", "n_starts")
+    assert picked(alone, *names) == ["none", 10, "text", True, None, 1, 1]
+    assert picked(first, *names) == ["rope", 0, "start", False, [6, 8], 1, 1]
+    assert picked(last, *names) == ["rope", 10, "text", True, [6, 8], 2, 2]
+    scores = ("in_accuracy", "out_accuracy", "out_low", "out_high", "out_chance")
+    assert picked(alone, *scores) == [1, None, None, None, None]
+    assert picked(first, *scores) == close([0.2, 0.3, None, None, (1 / 6 + 1 / 8) / 2])
+    # 0.3 and 0.4: half = T1 * 0.05
+    want = [0.95, 0.35, 0.35 - T1 * 0.05, 0.35 + T1 * 0.05, (1 / 6 + 1 / 8) / 2]
+    assert picked(last, *scores) == close(want)
+    assert rows(store, "binding-steps", run="c") == [alone]
+
+
 def test_runs_of_one_start_are_averaged_first(store: Store) -> None:
     of = {"start": "text-trained", "arm": "own"}
     made = [

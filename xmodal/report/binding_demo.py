@@ -10,7 +10,8 @@ from rich import box
 from rich.table import Table
 
 from taxonomy.errors import StoreError
-from xmodal.report.binding import accuracy_chart, mechanism_chart
+from xmodal.report.binding import accuracy_chart
+from xmodal.report.binding_mechanism import mechanism_chart
 from xmodal.report.figure import save_chart
 from xmodal.report.printed import printed
 from xmodal.store import Store
@@ -102,14 +103,11 @@ def closing(
     yield _reading(accuracy, lift, n_from, n_to, n_positions)
     yield by_place(mechanism)
     # in the figures, too, by the names of the tables
-    flat = [row | {"arm": name, "start": ""} for name, rows in accuracy.items() for row in rows]
-    figures = save_chart(accuracy_chart(flat), store.parent / "accuracy")
-    held = [
-        {**row, "arm": name, "start": ""}
-        for name, rows in mechanism.items()
-        for row in _least(rows)
-    ]
-    more = save_chart(mechanism_chart(held), store.parent / "mechanism")
+    names = {rows[0]["condition"]: name for name, rows in accuracy.items()}
+    flat = [row for rows in accuracy.values() for row in rows]
+    figures = save_chart(accuracy_chart(flat, names), store.parent / "accuracy")
+    held = [row for rows in mechanism.values() for row in _least(rows)]
+    more = save_chart(mechanism_chart(held, names), store.parent / "mechanism")
     yield f"\nFigures: {figures[0]}, {more[0]}, and {figures[1].name}, {more[1].name}"
     yield f"Store:   {store}\n\nTry next:"
     for name in ("binding-accuracy", "binding-arms", "binding-mechanism", "binding-factors"):
