@@ -13,6 +13,12 @@ from cli.options import DEFAULT_STORE, StorePath
 app = typer.Typer(help="The DuckDB experiment store.", no_args_is_help=True)
 
 
+Runs = Annotated[
+    Path | None,
+    typer.Option("--runs", help="Folder of run folders; `runs` beside the store if left out."),
+]
+
+
 @app.command("info")
 @user_errors
 def info(store: StorePath = DEFAULT_STORE) -> None:
@@ -35,10 +41,7 @@ def path(store: StorePath = DEFAULT_STORE) -> None:
 @user_errors
 def sync(
     store: StorePath = DEFAULT_STORE,
-    runs: Annotated[
-        Path | None,
-        typer.Option("--runs", help="Folder of run folders; `runs` beside the store if left out."),
-    ] = None,
+    runs: Runs = None,
 ) -> None:
     """Bring finished run folders in; safe at any time, a no-op when nothing changed."""
     from xmodal.store import Store
@@ -49,6 +52,26 @@ def sync(
     for line in report.problems():
         typer.echo(line, err=True)
     if report.rejected:
+        raise typer.Exit(1)
+
+
+@app.command("verify")
+@user_errors
+def verify(
+    store: StorePath = DEFAULT_STORE,
+    runs: Runs = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="See only whether files are there; hash none.")
+    ] = False,
+) -> None:
+    """Hold the store against itself, its files and its folders; exit status 1 on a problem."""
+    from xmodal.store import Store
+    from xmodal.store.verify import verify
+
+    with Store.open(store, read_only=True) as opened:
+        checks = verify(opened, runs or store.parent / "runs", quick=quick)
+    typer.echo("\n".join(line for check in checks for line in check.lines()))
+    if any(check.problems for check in checks):
         raise typer.Exit(1)
 
 

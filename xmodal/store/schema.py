@@ -36,6 +36,12 @@ def migrate(con: duckdb.DuckDBPyConnection, path: str) -> None:
         _apply(con, _VIEWS, views)
 
 
+def steps() -> dict[str, str]:
+    """Hash of each schema file and of all views, by name, as a store of this version has them."""
+    files = {name: _digest(sql.read("schema", name)) for name in sql.names("schema")}
+    return files | {_VIEWS: _digest(_views())}
+
+
 def check(con: duckdb.DuckDBPyConnection, path: str) -> None:
     """Refuse to read a store whose schema is not this version's.
 
