@@ -75,6 +75,36 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command("rebuild")
+@user_errors
+def rebuild(
+    store: StorePath = DEFAULT_STORE,
+    runs: Runs = None,
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Drop what has no folder any more.")
+    ] = False,
+) -> None:
+    """Make every table of runs anew from their folders; nothing changes if rows would be lost."""
+    from xmodal.store.rebuild import rebuild
+
+    report = rebuild(store, runs or store.parent / "runs", drop_missing=drop_missing)
+    typer.echo(report.summary())
+    for line in (*report.sync.problems(), *(f"dropped {name}" for name in report.dropped)):
+        typer.echo(line, err=True)
+    if report.sync.rejected:
+        raise typer.Exit(1)
+
+
+@app.command("vacuum")
+@user_errors
+def vacuum(store: StorePath = DEFAULT_STORE) -> None:
+    """Write the file anew without the room of what was deleted."""
+    from xmodal.store.copies import vacuum
+
+    before, after = vacuum(store)
+    typer.echo(f"{before} bytes before, {after} after")
+
+
 @app.command("upgrade")
 @user_errors
 def upgrade(store: StorePath = DEFAULT_STORE) -> None:

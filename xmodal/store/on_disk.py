@@ -149,8 +149,8 @@ def check_folders(store: Store, runs_dir: Path, *, quick: bool) -> Found:
         _check_folder(found, refused, name, folder, (EVALUATION, *names), row, quick)
     for row in store.query(_PROBES).to_pylist():
         folder = runs_dir.parent / PROBES / row["probe_id"]
-        names = (PROBE, f"{row['kind']}.parquet")
-        _check_folder(found, refused, f"{PROBES}/{row['probe_id']}", folder, names, row, quick)
+        files = (PROBE, f"{row['kind']}.parquet")
+        _check_folder(found, refused, f"{PROBES}/{row['probe_id']}", folder, files, row, quick)
     return found
 
 

@@ -1,0 +1,170 @@
+"""Rebuild and vacuum: done in a copy that takes the store's place whole, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from taxonomy.errors import StoreError
+from tests.xmodal.store.full import contents, full_store
+from tests.xmodal.store.test_broken import flip
+from xmodal.store import Store
+from xmodal.store.copies import rewritten, vacuum
+from xmodal.store.rebuild import clear, rebuild
+from xmodal.store.references import FOLDER_TABLES
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from xmodal.store.copies import rewritten
+
+with rewritten(Path(sys.argv[1])) as (old, new):
+    new.execute("DELETE FROM run", {})
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return full_store(tmp_path)
+
+
+def read(path: Path) -> dict[str, list[dict[str, object]]]:
+    with Store.open(path, read_only=True) as store:
+        return contents(store)
+
+
+def files(path: Path) -> set[str]:
+    return {one.name for one in path.parent.iterdir() if one.is_file()}
+
+
+def test_a_rebuilt_store_holds_the_same_rows(path: Path) -> None:
+    before = read(path)
+    assert all(before[name] for name in FOLDER_TABLES if name not in EMPTY)
+    report = rebuild(path, path.parent / "runs")
+    counts = (report.sync.n_ingested, report.sync.n_evaluations, report.sync.n_probes)
+    assert (*counts, report.dropped) == (3, 2, 1, ())
+    assert read(path) == before
+    assert files(path) == {"s.duckdb"}
+
+
+# a probe fills the table of its kind, an evaluation of an alignment one of two
+EMPTY = {"binding_knockout", "binding_linear", "binding_retrieval", "align_composition"}
+
+
+def test_rebuild_reads_the_folders_alone(path: Path) -> None:
+    before = read(path)
+    with Store.open(path) as store:
+        store.execute("UPDATE prediction SET logit_yes = 9", {})
+        store.execute("DELETE FROM metric WHERE step = 0", {})
+        store.execute("INSERT INTO prediction SELECT * FROM prediction", {})
+        clear(copy := store)
+        sizes = dict(zip(*copy.table_sizes().to_pydict().values(), strict=True))
+        assert {name for name in FOLDER_TABLES if sizes[name]} == set()
+        assert sizes["example"] == len(before["example"])
+    rebuild(path, path.parent / "runs")
+    assert read(path) == before
+
+
+@pytest.mark.parametrize("gone", ["runs/v1", "runs/v1/evals/e1", "runs/r1", "probes/p1"])
+def test_what_has_no_folder_is_not_dropped_silently(path: Path, gone: str) -> None:
+    shutil.rmtree(path.parent / gone)
+    before = path.read_bytes()
+    name = gone.removeprefix("runs/")
+    lost = [name, f"{name}/evals/e1"] if name in ("v1", "r1") else [name]
+    with pytest.raises(StoreError) as refused:
+        rebuild(path, path.parent / "runs")
+    assert str(refused.value) == (
+        f"{path} holds {len(lost)} without a folder in {path.parent / 'runs'}, such as {name}: "
+        "bring the folders back, or drop these with --drop-missing; nothing was changed"
+    )
+    assert path.read_bytes() == before
+    assert files(path) == {"s.duckdb"}
+    assert rebuild(path, path.parent / "runs", drop_missing=True).dropped == tuple(lost)
+    assert path.read_bytes() != before
+
+
+def test_a_broken_folder_is_never_dropped(path: Path) -> None:
+    flip(path.parent / "runs" / "v1" / "predictions.parquet")
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as refused:
+        rebuild(path, path.parent / "runs", drop_missing=True)
+    assert "holds 2 whose folders cannot be used, such as v1 (predictions.parquet is not what" in (
+        str(refused.value)
+    )
+    assert path.read_bytes() == before
+
+
+def test_rebuild_needs_folders(path: Path) -> None:
+    with pytest.raises(StoreError, match="no folder of runs at .*none"):
+        rebuild(path, path.parent / "nowhere" / "none")
+
+
+def test_vacuum_gives_room_back_and_keeps_every_row(path: Path) -> None:
+    rows = read(path)
+    with Store.open(path) as store:
+        store.execute("CREATE TABLE own AS SELECT hash(range) AS x FROM range(200000)", {})
+    with Store.open(path) as store:
+        store.execute("DELETE FROM own WHERE x > 1e15", {})
+    path.chmod(0o640)
+    before, after = vacuum(path)
+    assert after == path.stat().st_size < before - 1_000_000
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert files(path) == {"s.duckdb"}
+    kept = read(path)
+    del kept["own"]  # a user's own table comes along
+    assert kept == rows
+
+
+def test_a_link_to_a_store_stays_a_link(path: Path) -> None:
+    link = path.parent / "link.duckdb"
+    link.symlink_to(path)
+    vacuum(link)
+    assert link.is_symlink()
+    assert files(path) == {"s.duckdb", "link.duckdb"}
+
+
+def test_vacuum_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"^no store at .*none\.duckdb: "):
+        vacuum(tmp_path / "none.duckdb")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_a_copy_leaves_the_store(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError), rewritten(path) as (_, new):
+        new.execute("DELETE FROM run", {})
+        raise RuntimeError
+    assert path.read_bytes() == before
+    assert files(path) == {"s.duckdb"}
+
+
+def test_a_killed_rewrite_leaves_the_store_and_the_next_one_cleans_up(path: Path) -> None:
+    before = path.read_bytes()
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert done.returncode == -9
+    assert path.read_bytes() == before
+    assert ".s.duckdb.new" in files(path)
+    rows = read(path)
+    vacuum(path)
+    assert read(path) == rows
+    assert files(path) == {"s.duckdb"}
+
+
+def test_no_row_is_written_to_a_store_that_is_being_replaced(path: Path) -> None:
+    """Another process can write only before a rewrite or after it, and then into the new file."""
+    write = (
+        "import sys; from pathlib import Path; from xmodal.store import Store\n"
+        "with Store.open(Path(sys.argv[1]), wait_s=20) as s:\n"
+        "    s.execute(\"INSERT INTO lm_pair VALUES ('l', 'a', 'b', true)\", {})\n"
+    )
+    with rewritten(path):
+        other = subprocess.Popen([sys.executable, "-c", write, str(path)])
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(timeout=1.5)
+    assert other.wait(timeout=60) == 0
+    assert len(read(path)["lm_pair"]) == 1
