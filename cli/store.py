@@ -21,13 +21,16 @@ Runs = Annotated[
 
 @app.command("info")
 @user_errors
-def info(store: StorePath = DEFAULT_STORE) -> None:
-    """Count the rows of every table."""
+def info(store: StorePath = DEFAULT_STORE, runs: Runs = None) -> None:
+    """Count the rows of every table, the file's bytes and the run folders beside it."""
     from xmodal.store import Store
+    from xmodal.store.inventory import inventory
     from xmodal.store.render import emit
 
     with Store.open(store, read_only=True) as opened:
         emit(opened.table_sizes())
+        found = inventory(opened, runs or store.parent / "runs")
+    typer.echo("\n".join(found.lines()))
 
 
 @app.command("path")
@@ -103,6 +106,35 @@ def vacuum(store: StorePath = DEFAULT_STORE) -> None:
 
     before, after = vacuum(store)
     typer.echo(f"{before} bytes before, {after} after")
+
+
+@app.command("export")
+@user_errors
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Missing or empty.")],
+    store: StorePath = DEFAULT_STORE,
+) -> None:
+    """Write every table as Parquet, a folder each, for any tool to read."""
+    from xmodal.store import Store
+    from xmodal.store.exchange import export_store
+
+    with Store.open(store, read_only=True) as opened:
+        done = export_store(opened, folder)
+    typer.echo(f"{done.n_rows} rows of {done.n_tables} tables in {folder}")
+    for name in done.left_out:
+        typer.echo(f"left out {name}: it is no table of xmodal", err=True)
+
+
+@app.command("import")
+@user_errors
+def import_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="As store export left it.")],
+    store: StorePath = DEFAULT_STORE,
+) -> None:
+    """Fill a store that is not there, or empty, from an export."""
+    from xmodal.store.importing import import_store
+
+    typer.echo(f"{import_store(folder, store)} rows brought in")
 
 
 @app.command("upgrade")

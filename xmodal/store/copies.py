@@ -36,22 +36,35 @@ def rewritten(path: Path, *, wait_s: float = 10.0) -> Iterator[tuple[Store, Stor
         raise StoreError(
             f"no store at {path}: `xmodal demo` or `xmodal taxonomy build --store {path}` makes one"
         )
+    with Store.open(path, wait_s=wait_s) as old, replaced(path) as copy:
+        old.copy_to(copy)
+        with Store.open(copy) as new:
+            if new.table_sizes() != old.table_sizes():
+                raise StoreError(
+                    f"the copy of {path} has other rows than the store: the disk may fail"
+                )
+            yield old, new
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """The name of a file that takes a store's place at the end of the block.
+
+    Args:
+        path: The store, which the caller holds open for writing all the while.
+
+    Yields:
+        A path that is not there; the block makes a store of it and closes that.
+    """
     place = path.resolve()
     copy = place.with_name(f".{place.name}.new")
-    with Store.open(path, wait_s=wait_s) as old:
+    _remove(copy)
+    try:
+        yield copy
+        _put(copy, place)
+    except BaseException:
         _remove(copy)
-        try:
-            old.copy_to(copy)
-            with Store.open(copy) as new:
-                if new.table_sizes() != old.table_sizes():
-                    raise StoreError(
-                        f"the copy of {path} has other rows than the store: the disk may fail"
-                    )
-                yield old, new
-            _put(copy, place)
-        except BaseException:
-            _remove(copy)
-            raise
+        raise
 
 
 def vacuum(path: Path) -> tuple[int, int]:

@@ -101,6 +101,17 @@ class Store:
         return cls(con, str(path))
 
     @classmethod
+    def of_steps(cls, path: Path, steps: Sequence[str]) -> Store:
+        """A new store as an older version made it, by some schema files and without views."""
+        con = connect_file(path, read_only=False, wait_s=0.0)
+        schema.apply_steps(con, steps)
+        return cls(con, str(path))
+
+    def upgrade(self) -> None:
+        """Apply the schema files that are missing, and make the views anew."""
+        schema.migrate(self._con, self.path)
+
+    @classmethod
     def in_memory(cls) -> Store:
         """An empty store that ends with the object."""
         con = connect_memory()
@@ -408,6 +419,10 @@ class Store:
     def execute(self, text: str, params: Mapping[str, Any]) -> None:
         """Run one trusted statement. Call in a transaction."""
         self._con.execute(text, dict(params))
+
+    def batches(self, table: str, n_rows: int) -> pa.RecordBatchReader:
+        """The rows of a table in their order, at most n_rows at a time."""
+        return self._con.table(table).to_arrow_reader(n_rows)
 
     def execute_all(self, text: str) -> None:
         """Run several trusted statements without parameters. Call in a transaction."""
