@@ -77,7 +77,7 @@ def export_store(store: Store, folder: Path, *, rows_a_file: int = ROWS_A_FILE) 
     except OSError as error:
         raise DataError(f"{folder} cannot be made: {error.strerror}") from error
     try:
-        tables = {name: _write_table(store, name, made, rows_a_file) for name in ours}
+        tables = {name: write_table(store, name, made, rows_a_file) for name in ours}
         applied = {row["name"]: row["sha256"] for row in store.query(_APPLIED).to_pylist()}
         _describe(made / DESCRIPTION, tables, applied)
         made.chmod(0o755)
@@ -102,8 +102,18 @@ def _check_empty(folder: Path) -> None:
         raise DataError(f"{folder} is not empty: give a folder that is empty or not there")
 
 
-def _write_table(store: Store, name: str, folder: Path, most: int) -> list[dict[str, Any]]:
-    """The part files of a table, in the order of its rows; an empty table has one too."""
+def write_table(store: Store, name: str, folder: Path, most: int) -> list[dict[str, Any]]:
+    """Write the part files of a table, in the order of its rows; an empty table has one too.
+
+    Args:
+        store: Open, to read.
+        name: Of the table.
+        folder: The table's folder is made in it.
+        most: Rows of a part file, at most.
+
+    Returns:
+        name, n_rows and sha256 of each file.
+    """
     (folder / name).mkdir()
     parts: list[dict[str, Any]] = []
     reader = store.batches(name, min(most, ROWS_A_GROUP))

@@ -36,7 +36,8 @@ def import_store(folder: Path, path: Path) -> int:
     _check_steps(folder, said.steps)
     existed = path.exists()
     try:
-        with Store.open(path) as old:
+        # a new file needs no tables, it only keeps others out
+        with Store.open(path) if existed else Store.of_steps(path, []) as old:
             if n := sum(_counts(old).values()):
                 raise StoreError(
                     f"{path} holds {n} rows: give a --store that is not there or empty"

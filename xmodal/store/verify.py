@@ -127,9 +127,13 @@ def _manifests(store: Store) -> Iterable[str | None]:
 
 def _references(store: Store) -> tuple[int, list[str]]:
     problems = []
-    there = {name: _values(store, name) for names in REFERENCES.values() for name in names}
+    there: dict[str, set[str]] = {}
     for column, targets in REFERENCES.items():
-        lacking = _values(store, column).difference(*(there[target] for target in targets))
+        lacking = _values(store, column)
+        for target in targets if lacking else ():
+            if target not in there:
+                there[target] = _values(store, target)
+            lacking -= there[target]
         if lacking:
             where = " or ".join(targets)
             shown = ", ".join(sorted(lacking)[:3])

@@ -20,7 +20,7 @@ from taxonomy.errors import DataError, StoreError, XmodalError
 from tests.xmodal.store.full import contents, fill_empty_tables, full_store
 from tests.xmodal.store.test_broken import flip
 from xmodal.store import Store
-from xmodal.store.exchange import export_store
+from xmodal.store.exchange import export_store, read_parts, write_table
 from xmodal.store.importing import import_store
 
 
@@ -59,11 +59,6 @@ def test_what_was_exported_comes_in_again(path: Path, whole: Path, tmp_path: Pat
     assert import_store(whole, made) == sum(map(len, rows.values()))
     assert read(made) == rows
     assert os.listdir(made.parent) == ["s.duckdb"]
-    # an empty store is as good as none
-    with Store.open(tmp_path / "empty.duckdb"):
-        pass
-    import_store(whole, tmp_path / "empty.duckdb")
-    assert read(tmp_path / "empty.duckdb") == rows
 
 
 def test_other_tools_read_an_export(path: Path, whole: Path) -> None:
@@ -100,7 +95,7 @@ def in_memory() -> Iterator[Store]:
         yield store
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ROWS, st.integers(1, 4))
 def test_random_rows_come_in_again_in_their_order(
     in_memory: Store,
@@ -108,7 +103,7 @@ def test_random_rows_come_in_again_in_their_order(
     rows: list[tuple[str, int, float, str | None]],
     most: int,
 ) -> None:
-    home = tmp_path_factory.mktemp("random")
+    folder = tmp_path_factory.mktemp("random")
     metrics = pa.table(
         {
             "run_id": pa.array([row[0] for row in rows], pa.string()),
@@ -125,18 +120,15 @@ def test_random_rows_come_in_again_in_their_order(
             "source": pa.array([row[3] for row in rows], pa.string()),
         }
     )
-    given_tables = {"metric": metrics, "lm_capability": capabilities}
-    for name, table in given_tables.items():
+    for name, table in {"metric": metrics, "lm_capability": capabilities}.items():
         in_memory.execute(f"TRUNCATE {name}", {})
         in_memory.insert_table(name, table)
-    export_store(in_memory, home / "export", rows_a_file=most)
-    said = json.loads((home / "export" / "export.json").read_text())["tables"]
-    assert import_store(home / "export", home / "s.duckdb") == 2 * len(rows)
-    with Store.open(home / "s.duckdb", read_only=True) as store:
-        for name, table in given_tables.items():
-            assert store.query("FROM query_table($name)", {"name": name}) == table
-            sizes = [part["n_rows"] for part in said[name]["files"]]
-            assert sizes[:-1] == [most] * (len(sizes) - 1)
+        parts = write_table(in_memory, name, folder, most)
+        assert [part["n_rows"] for part in parts[:-1]] == [most] * (len(parts) - 1)
+        in_memory.execute(f"TRUNCATE {name}", {})
+        for piece in read_parts(folder, parts, table.schema):
+            in_memory.insert_table(name, piece)
+        assert in_memory.query("FROM query_table($name)", {"name": name}) == table
 
 
 def test_an_export_needs_an_empty_place(path: Path, tmp_path: Path) -> None:
@@ -223,12 +215,13 @@ def test_a_store_with_rows_is_left_alone(path: Path, folder: Path) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("n", [1, 5])
-def test_an_older_export_is_brought_up_to_date(tmp_path: Path, n: int) -> None:
-    with Store.of_steps(tmp_path / "old.duckdb", sql.names("schema")[:n]) as old:
+def test_an_older_export_is_brought_up_to_date(tmp_path: Path) -> None:
+    with Store.of_steps(tmp_path / "old.duckdb", sql.names("schema")[:2]) as old:
         fill_empty_tables(old)
         rows = contents(old)
         export_store(old, tmp_path / "export")
+    with Store.open(tmp_path / "new.duckdb"):
+        pass  # an empty store is as good as none
     import_store(tmp_path / "export", tmp_path / "new.duckdb")
     new = read(tmp_path / "new.duckdb")
     for name, of in rows.items():

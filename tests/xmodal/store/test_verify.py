@@ -109,56 +109,65 @@ def test_a_sound_store_is_clean(store: Store) -> None:
     assert found(store, quick=True) == checks
 
 
-DAMAGE = {
-    "UPDATE concept SET phrase = 'a gull' WHERE concept_id = 3": ("datasets", "its rows have the"),
-    "UPDATE example SET answer = false WHERE example_id = 2": ("manifests", "its rows are not"),
-    "UPDATE manifest SET seed = 43": ("manifests", "its settings have the id"),
-    "UPDATE run SET feature_set_id = 'gone'": (
-        "references",
-        "run.feature_set_id: 1 not in feature_set.feature_set_id: gone",
+DAMAGE: list[tuple[list[str], list[tuple[str, str]]]] = [
+    (
+        [
+            "UPDATE schema_step SET sha256 = 'x' WHERE name = '0001_core'",
+            "UPDATE concept SET phrase = 'a gull' WHERE concept_id = 3",
+            "UPDATE example SET answer = false WHERE example_id = 2",
+            "UPDATE run SET feature_set_id = 'gone', content_hash = 'x'",
+            "INSERT INTO edge SELECT dataset_id, 77, 0, 'x' FROM dataset",
+            "INSERT INTO skipped_image VALUES ('f1', 99, 'u', 'r')",
+            "UPDATE prediction SET example_id = 7 WHERE example_id = 2",
+        ],
+        [
+            ("schema", "schema step 0001_core is not the one of this version"),
+            ("datasets", "its rows have the id"),
+            ("manifests", "its rows are not those that its rows_sha256 is of"),
+            ("references", "run.feature_set_id: 1 not in feature_set.feature_set_id: gone"),
+            ("references", "edge.hyponym_id: 1 not in the concepts of its own, such as 77"),
+            ("references", "skipped_image.image_id: 1 not in the images of its own, such as 99"),
+            ("references", "prediction.example_id: 1 not in the examples of its own, such as 7"),
+            ("answers", "a: 1 answers to 2 questions (split test, pictures real)"),
+            ("folders", "a: it is not what is stored: `xmodal store sync` brings it in"),
+        ],
     ),
-    "UPDATE run SET run_id = 'b'": (
-        "references",
-        "metric.run_id: 1 not in run.run_id or align_run.run_id or binding_run.run_id: a",
+    (
+        [
+            "UPDATE manifest SET seed = 43",
+            "UPDATE run SET run_id = 'b'",
+            "INSERT INTO prediction SELECT 'b', image_mode, example_id, 0, 1, true FROM prediction",
+            "INSERT INTO prediction SELECT * FROM prediction WHERE run_id = 'b' AND example_id = 2",
+            "CREATE TABLE mine AS SELECT 1 AS x",
+        ],
+        [
+            ("schema", "column mine.x (INTEGER) is not as the schema makes it"),
+            ("manifests", "its settings have the id"),
+            (
+                "references",
+                "metric.run_id: 1 not in run.run_id or align_run.run_id or binding_run.run_id: a",
+            ),
+            ("references", "prediction.run_id: 1 not in run.run_id: a"),
+            ("answers", "b: 3 answers, 1 of them twice to 2 questions (split test, pictures real)"),
+        ],
     ),
-    "UPDATE prediction SET example_id = 7 WHERE example_id = 2": (
-        "references",
-        "prediction.example_id: 1 not in the examples of its own, such as 7",
-    ),
-    "INSERT INTO skipped_image VALUES ('f1', 99, 'u', 'r')": (
-        "references",
-        "skipped_image.image_id: 1 not in the images of its own, such as 99",
-    ),
-    "INSERT INTO edge SELECT dataset_id, 77, 0, 'x' FROM dataset": (
-        "references",
-        "edge.hyponym_id: 1 not in the concepts of its own, such as 77",
-    ),
-    "DELETE FROM prediction WHERE example_id = 2": (
-        "answers",
-        "a: 1 answers to 2 questions (split test, pictures real)",
-    ),
-    "INSERT INTO prediction SELECT * FROM prediction WHERE example_id = 2": (
-        "answers",
-        "a: 3 answers, 1 of them twice to 2 questions (split test, pictures real)",
-    ),
-    "UPDATE run SET content_hash = 'x'": ("folders", "a: it is not what is stored: `xmodal store"),
-    "UPDATE schema_step SET sha256 = 'x' WHERE name = '0001_core'": (
-        "schema",
-        "schema step 0001_core is not the one of this version",
-    ),
-}
+]
 
 
-@pytest.mark.parametrize("statement", DAMAGE)
-def test_damage_is_found(lasting: Store, statement: str) -> None:
+@pytest.mark.parametrize(("statements", "expected"), DAMAGE, ids=["one", "two"])
+def test_damage_is_found(
+    lasting: Store, statements: list[str], expected: list[tuple[str, str]]
+) -> None:
     lasting._con.begin()
     try:
-        lasting.execute(statement, {})
+        for statement in statements:
+            lasting.execute(statement, {})
         got = problems(lasting)
     finally:
         lasting._con.rollback()
-    where, text = DAMAGE[statement]
-    assert [name for name, said in got if text in said] == [where]
+    assert [name for name, _ in got] == [name for name, _ in expected]
+    for (_, said), (_, text) in zip(got, expected, strict=True):
+        assert text in said
 
 
 def test_questions_about_pictures_without_features_are_not_asked(store: Store) -> None:
