@@ -52,15 +52,25 @@ def migrate(con: duckdb.DuckDBPyConnection, path: str) -> None:
     """Apply the missing schema files, each in a transaction, and refresh the views.
 
     Raises:
-        StoreError: A foreign DuckDB file, or a store made by a newer version.
+        StoreError: A foreign DuckDB file, a store made by a newer version, or one made by schema
+            files that this version has otherwise, so that a step fails.
     """
     done = _applied(con, path)
-    for name in sql.names("schema"):
-        if name not in done:
-            _apply(con, name, sql.read("schema", name))
-    views = _views()
-    if done.get(VIEWS) != _digest(views):
-        _apply(con, VIEWS, views)
+    ours = steps()
+    try:
+        for name in sql.names("schema"):
+            if name not in done:
+                _apply(con, name, sql.read("schema", name))
+        if done.get(VIEWS) != ours[VIEWS]:
+            _apply(con, VIEWS, _views())
+    except duckdb.Error as error:
+        others = sorted(name for name in done if name != VIEWS and done[name] != ours[name])
+        if not others:
+            raise
+        raise StoreError(
+            f"{path} was made by an xmodal in development (schema {others[0]} was another one): "
+            "make a new store; `xmodal store sync` brings the runs into it"
+        ) from error
 
 
 def steps() -> dict[str, str]:

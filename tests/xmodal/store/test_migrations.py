@@ -80,6 +80,20 @@ def test_of_a_step_that_fails_half_way_nothing_stays(monkeypatch: pytest.MonkeyP
         assert [len(after[name]) for name in before] == [1] * len(before)
 
 
+def test_a_store_of_other_schema_files_is_refused_where_a_step_fails() -> None:
+    with in_memory_of(STEPS[:6]) as store:
+        store.execute("ALTER TABLE text_feature_set ADD COLUMN names VARCHAR", {})
+        with pytest.raises(duckdb.Error):
+            store.upgrade()  # nobody says why: that is a bug
+        store.execute("UPDATE schema_step SET sha256 = 'x' WHERE name = '0006_align'", {})
+        with pytest.raises(StoreError) as refused:
+            store.upgrade()
+    assert str(refused.value) == (
+        ":memory: was made by an xmodal in development (schema 0006_align was another one): make "
+        "a new store; `xmodal store sync` brings the runs into it"
+    )
+
+
 def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.duckdb"
     with Store.open(path) as store:
