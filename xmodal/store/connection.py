@@ -65,7 +65,7 @@ def connect_file(
         try:
             before = _file_id(path)
             con = _connect(path, read_only, locked_down)
-            if before is None or _file_id(path) == before:
+            if before in (None, _file_id(path)) or time.monotonic() >= deadline:
                 return con
             con.close()  # another file took its place meanwhile: this one is no store any more
         except duckdb.IOException as error:

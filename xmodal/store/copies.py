@@ -36,7 +36,7 @@ def rewritten(path: Path, *, wait_s: float = 10.0) -> Iterator[tuple[Store, Stor
         raise StoreError(
             f"no store at {path}: `xmodal demo` or `xmodal taxonomy build --store {path}` makes one"
         )
-    with Store.open(path, wait_s=wait_s) as old, replaced(path) as copy:
+    with Store.open(path, wait_s=wait_s) as old, replaced(old) as copy:
         old.copy_to(copy)
         with Store.open(copy) as new:
             if new.table_sizes() != old.table_sizes():
@@ -47,24 +47,34 @@ def rewritten(path: Path, *, wait_s: float = 10.0) -> Iterator[tuple[Store, Stor
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def replaced(old: Store) -> Iterator[Path]:
     """The name of a file that takes a store's place at the end of the block.
 
     Args:
-        path: The store, which the caller holds open for writing all the while.
+        old: The store, open to write all the while and not changed.
 
     Yields:
         A path that is not there; the block makes a store of it and closes that.
     """
-    place = path.resolve()
+    place = Path(old.path).resolve()
     copy = place.with_name(f".{place.name}.new")
     _remove(copy)
+    # a log of the old file, left by a killed writer or by an upgrade just now, would be taken for
+    # one of the new file
+    old.checkpoint()
     try:
         yield copy
+        _check_no_log(place)
         _put(copy, place)
     except BaseException:
         _remove(copy)
         raise
+
+
+def _check_no_log(place: Path) -> None:
+    log = place.with_name(place.name + ".wal")
+    if log.exists() and log.stat().st_size:
+        raise StoreError(f"{log} is in use: try again when nothing writes to {place}")
 
 
 def vacuum(path: Path) -> tuple[int, int]:

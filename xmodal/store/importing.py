@@ -42,7 +42,7 @@ def import_store(folder: Path, path: Path) -> int:
                 raise StoreError(
                     f"{path} holds {n} rows: give a --store that is not there or empty"
                 )
-            with replaced(path) as copy:
+            with replaced(old) as copy:
                 return _fill(folder, said, copy)
     except BaseException:
         if not existed:

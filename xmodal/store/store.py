@@ -428,6 +428,10 @@ class Store:
         """Run several trusted statements without parameters. Call in a transaction."""
         self._con.execute(text)
 
+    def checkpoint(self) -> None:
+        """Write what the log beside the file holds into the file, so that there is no log."""
+        self._con.execute("CHECKPOINT")
+
     def copy_to(self, path: Path) -> None:
         """Write all tables, views and macros into a new DuckDB file.
 

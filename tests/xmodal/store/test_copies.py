@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from taxonomy.errors import StoreError
 from tests.xmodal.store.full import contents, full_store
 from tests.xmodal.store.test_broken import flip
-from xmodal.store import Store
+from xmodal.store import Store, connection, copies
 from xmodal.store.copies import rewritten, vacuum
 from xmodal.store.rebuild import clear, rebuild
 from xmodal.store.references import FOLDER_TABLES
@@ -24,6 +27,7 @@ from xmodal.store.copies import rewritten
 
 with rewritten(Path(sys.argv[1])) as (old, new):
     new.execute("DELETE FROM run", {})
+    old.execute("INSERT INTO lm_pair VALUES ('l', 'a', 'b', true)", {})  # into the log of the old
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -156,11 +160,63 @@ def test_a_killed_rewrite_leaves_the_store_and_the_next_one_cleans_up(path: Path
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert done.returncode == -9
     assert path.read_bytes() == before
-    assert ".s.duckdb.new" in files(path)
+    assert files(path) >= {".s.duckdb.new", "s.duckdb.wal"}
     rows = read(path)
+    assert len(rows["lm_pair"]) == 1
     vacuum(path)
+    assert files(path) == {"s.duckdb"}
     assert read(path) == rows
     assert files(path) == {"s.duckdb"}
+
+
+def test_what_an_upgrade_writes_is_in_the_file_before_another_takes_its_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(path) as store:
+        store.execute("UPDATE schema_step SET sha256 = 'older' WHERE name = 'views'", {})
+    logs = []
+    put = copies._put
+
+    def look(copy: Path, place: Path) -> None:
+        logs.append(place.with_name("s.duckdb.wal").exists())
+        put(copy, place)
+
+    monkeypatch.setattr(copies, "_put", look)
+    rows = read_all(path)
+    vacuum(path)
+    assert logs == [False]
+    assert read(path) == rows
+
+
+def read_all(path: Path) -> dict[str, list[dict[str, object]]]:
+    """Of a store that has to be upgraded."""
+    with duckdb.connect(str(path), read_only=True) as con:
+        return contents(Store(con, str(path)))
+
+
+def test_who_waited_for_a_file_that_was_replaced_gets_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = tmp_path / "s.duckdb", tmp_path / "other.duckdb"
+    for one in (path, other):
+        Store.of_steps(one, []).close()
+    with Store.of_steps(other, []) as store:
+        store.execute("CREATE TABLE new AS SELECT 1 AS x", {})
+    connect = connection._connect
+    opened = []
+
+    def replaced_meanwhile(*given: Any) -> Any:
+        con = connect(*given)
+        if not opened:
+            os.replace(other, path)
+        opened.append(con)
+        return con
+
+    monkeypatch.setattr(connection, "_connect", replaced_meanwhile)
+    con = connection.connect_file(path, read_only=False, wait_s=5.0)
+    assert con.execute("SELECT x FROM new").fetchall() == [(1,)]
+    assert len(opened) == 2
+    con.close()
 
 
 @pytest.mark.slow
