@@ -67,16 +67,18 @@ def full_store(home: Path) -> Path:
     return home / "s.duckdb"
 
 
-def fill_empty_tables(store: Store) -> None:
-    """A row in every table that has none; what it says makes no sense."""
+def fill_empty_tables(store: Store) -> dict[str, dict[str, Any]]:
+    """A row in every table that has none, which makes no sense; returns them by table."""
     sizes = store.table_sizes().to_pylist()
     empty = {row["table"] for row in sizes if not row["n_rows"]}
     columns: dict[str, dict[str, Any]] = {}
     for row in store.query(_COLUMNS).to_pylist():
         columns.setdefault(row["table_name"], {})[row["column_name"]] = VALUES[row["data_type"]]
+    filled = {table: columns[table] for table in sorted(empty & set(columns))}
     with store.transaction():
-        for table in sorted(empty & set(columns)):
-            store.insert_table(table, pa.Table.from_pylist([columns[table]]))
+        for table, row in filled.items():
+            store.insert_table(table, pa.Table.from_pylist([row]))
+    return filled
 
 
 def contents(store: Store) -> dict[str, list[dict[str, Any]]]:
