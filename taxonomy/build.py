@@ -13,7 +13,7 @@ import pyarrow as pa
 from taxonomy import tables
 from taxonomy.errors import DataError
 from taxonomy.graph import hypernym_graph, inner_concepts
-from taxonomy.hashing import content_id
+from taxonomy.identity import id_of_rows
 from taxonomy.model import RELATION, SPLITS, Taxonomy, TaxonomyConfig
 from taxonomy.pairs import Claim, claims, n_leaves
 from taxonomy.phrases import phrase
@@ -85,15 +85,8 @@ def assemble(config: TaxonomyConfig, source: Source, wordnet: WordNet) -> Taxono
     edges = _edge_table(roles, ids)
     pairs = _pair_table(config, roles, ids)
     images = _image_table(source, roles, ids)
-    identity = {
-        "config": config.identity(),
-        "concepts": concepts.to_pydict(),
-        "edges": edges.to_pydict(),
-        "leaf_hypernym": _identity_of_pairs(pairs),
-        "images": images.drop_columns(["uri"]).to_pydict(),
-    }
     return Taxonomy(
-        dataset_id=content_id(identity),
+        dataset_id=id_of_rows(config, concepts, edges, pairs, images),
         config=config,
         concepts=concepts,
         edges=edges,
@@ -205,13 +198,6 @@ def _pair_table(config: TaxonomyConfig, roles: _Roles, ids: Mapping[str, int]) -
     ]
     rows.sort(key=lambda row: (row["leaf_id"], row["hypernym_id"]))
     return pa.Table.from_pylist(rows, schema=tables.LEAF_HYPERNYM)
-
-
-def _identity_of_pairs(pairs: pa.Table) -> dict[str, Any]:
-    """The pairs as the dataset's id sees them: relations count where there are others."""
-    if set(pairs["relation"].to_pylist()) <= {RELATION}:
-        pairs = pairs.drop_columns(["relation"])
-    return dict(pairs.to_pydict())
 
 
 def _image_table(source: Source, roles: _Roles, ids: Mapping[str, int]) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from taxonomy.errors import DataError
 from xmodal.files import write_whole
+from xmodal.seals import sealed, unsealed
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,11 @@ class RecordFolder:
         return all((self.path / name).is_file() for name in self.FILES)
 
     def write_record(self, record: dict[str, Any]) -> None:
-        """Write run.json."""
+        """Write run.json; that of a finished run holds the hashes of its files."""
         self.path.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(record, indent=1)
+        finished = record.get("status") == "finished"
+        said = sealed(record, self.path, self.FILES) if finished else unsealed(record)
+        text = json.dumps(said, indent=1)
         write_whole(self.path / "run.json", lambda path: path.write_text(text))
 
     def write_metrics(self, metrics: Sequence[tuple[int, str, float]]) -> None:

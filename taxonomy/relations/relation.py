@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from taxonomy import tables
 from taxonomy.errors import ConfigError, DataError, unknown
-from taxonomy.hashing import content_id
+from taxonomy.identity import QUESTIONS, id_with_relations
 from taxonomy.model import RELATION, Taxonomy
 from taxonomy.pairs import Claim
 from taxonomy.phrases import phrase
@@ -22,8 +22,6 @@ from taxonomy.phrases import phrase
 PART = "part"
 ROLES = ("leaf", "hypernym", "inner", "synset")
 """Roles of concepts that are no target; no relation may be called so."""
-QUESTIONS = "questions"
-"""The note of a dataset with the question texts that its relations came with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +98,10 @@ def add_relations(taxonomy: Taxonomy, relations: Sequence[Relation]) -> Taxonomy
     added = pa.Table.from_pylist(rows, schema=tables.LEAF_HYPERNYM)
     questions = {r.name: r.question for r in relations if r.question is not None}
     found = pa.Table.from_pylist(concepts, schema=tables.CONCEPT)
-    identity = {
-        "dataset": taxonomy.dataset_id,
-        "targets": found.slice(taxonomy.concepts.num_rows).to_pydict(),
-        "pairs": added.to_pydict(),
-        "questions": questions,
-    }
+    targets = found.slice(taxonomy.concepts.num_rows)
     return replace(
         taxonomy,
-        dataset_id=content_id(identity),
+        dataset_id=id_with_relations(taxonomy.dataset_id, targets, added, questions),
         config=replace(taxonomy.config, relations=(RELATION, *sorted(names))),
         concepts=found,
         leaf_hypernym=pa.concat_tables([taxonomy.leaf_hypernym, added]),

@@ -26,6 +26,7 @@ from xmodal.align.run_folder import AlignFolder
 from xmodal.align.text_features import TextFeatureSet
 from xmodal.files import file_sha256, write_whole
 from xmodal.provenance import command, now, versions
+from xmodal.seals import sealed
 from xmodal.tables import ANSWERS, COMPOSITIONS, EVALUATION, EVALUATIONS, WEIGHTS
 
 SPLITS = ("train", "validation", "test")
@@ -161,7 +162,7 @@ def write_evaluation(
         "command": command(),
         "created_at": now(),
     }
-    text = json.dumps(record, indent=1)
+    text = json.dumps(sealed(record, path, list(tables)), indent=1)
     write_whole(path / EVALUATION, lambda path: path.write_text(text))
     return Evaluated(made_id, path, made=True)
 

@@ -17,6 +17,7 @@ from taxonomy.model import one_of
 from xmodal.binding_tables import PROBE, PROBES, TABLES
 from xmodal.files import write_whole
 from xmodal.provenance import command, now, versions
+from xmodal.seals import sealed
 
 VERSION = 1
 """Of what probes compute: with another, what was computed before is not found again."""
@@ -135,7 +136,7 @@ def write_probe(
     (folder / PROBE).unlink(missing_ok=True)
     write_whole(folder / f"{facts.kind}.parquet", lambda path: pq.write_table(table, path))
     record = _record(facts) | {"seconds": seconds, "device": device}
-    text = json.dumps(record, indent=1)
+    text = json.dumps(sealed(record, folder, [f"{facts.kind}.parquet"]), indent=1)
     write_whole(folder / PROBE, lambda path: path.write_text(text))
     return folder
 

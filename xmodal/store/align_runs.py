@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from xmodal.store.folders import (
     METRIC,
     FolderError,
+    check_seal,
     checked,
     content_hash,
     count,
@@ -30,6 +31,7 @@ from xmodal.store.rows import (
 from xmodal.tables import ANSWER, ANSWERS, COMPOSITION, COMPOSITIONS, EVALUATION, WEIGHTS
 
 if TYPE_CHECKING:
+    from xmodal.store.broken import BrokenFolders
     from xmodal.store.store import Store
 
 TASKS = ("zero-shot", "seen", "generalised", "text-to-image", "image-to-text")
@@ -78,6 +80,7 @@ def sync_align_run(store: Store, folder: Path, known_hash: str | None) -> str:
     found = content_hash(folder, ("run.json", "metrics.parquet", WEIGHTS))
     if found == known_hash:
         return "unchanged"
+    check_seal(folder / "run.json")
     row = AlignRunRow(**record.values(), content_hash=found)
     metrics = read_parquet(folder / "metrics.parquet", METRIC)
     _check_references(store, row.values())
@@ -92,11 +95,11 @@ def sync_align_run(store: Store, folder: Path, known_hash: str | None) -> str:
     return "ingested"
 
 
-def sync_align_evaluations(store: Store, run_folder: Path) -> tuple[int, list[tuple[str, str]]]:
+def sync_align_evaluations(store: Store, run_folder: Path, broken: BrokenFolders) -> int:
     """Bring in the evaluations of a run that is in the store; see each_evaluation."""
     rows = store.query(_KNOWN, {"id": run_folder.name}).to_pylist()
     known = {row["evaluation_id"]: row["content_hash"] for row in rows}
-    return each_evaluation(run_folder, known, functools.partial(_sync_one, store))
+    return each_evaluation(run_folder, known, functools.partial(_sync_one, store), broken)
 
 
 def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
@@ -107,6 +110,7 @@ def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
     if found == known_hash:
         return False
     path = folder / EVALUATION
+    check_seal(path)
     record = checked(read_json(path), AlignEvaluationRecord, path, "align_evaluation")
     row = AlignEvaluationRow(**record.values(), content_hash=found)
     for name, want in (("evaluation_id", folder.name), ("run_id", folder.parent.parent.name)):

@@ -12,9 +12,17 @@ import pyarrow.compute as pc
 from xmodal.binding_tables import PROBE, TABLES
 from xmodal.store.binding_checks import at_most, not_below, one_of, refuse, unique
 from xmodal.store.binding_rows import BindingProbeRecord, BindingProbeRow
-from xmodal.store.folders import FolderError, checked, content_hash, read_json, read_parquet
+from xmodal.store.folders import (
+    FolderError,
+    check_seal,
+    checked,
+    content_hash,
+    read_json,
+    read_parquet,
+)
 
 if TYPE_CHECKING:
+    from xmodal.store.broken import BrokenFolders
     from xmodal.store.store import Store
 
 PATCHES = ("counterfactual", "random-direction", "permuted")
@@ -25,29 +33,32 @@ _OF_RUN = "SELECT probe_id FROM binding_probe WHERE run_id = $id"
 _RUN = "SELECT n_steps, n_layers, started_at FROM binding_run WHERE run_id = $id"
 
 
-def sync_probes(store: Store, probes_dir: Path) -> tuple[int, list[tuple[str, str]]]:
+def sync_probes(store: Store, probes_dir: Path, broken: BrokenFolders) -> int:
     """Bring every finished folder of a probe into the store.
 
     Args:
         store: Open, to write; the runs that are looked into must be in it.
         probes_dir: Folder of the folders; it need not be there.
+        broken: Is told which cannot be used.
 
     Returns:
-        How many came in, and (folder, reason) of each that cannot be used. One without a record is
-        not finished and passed over.
+        How many came in. One without a record is not finished and passed over.
     """
     if not probes_dir.is_dir():
-        return 0, []
+        return 0
     known = {row["probe_id"]: row["content_hash"] for row in store.query(_KNOWN).to_pylist()}
-    n_made, problems = 0, []
+    n_made = 0
     for folder in sorted(probes_dir.iterdir()):
         if folder.name.startswith(".") or not (folder / PROBE).is_file():
+            continue
+        name = f"{probes_dir.name}/{folder.name}"
+        if broken.known(name, folder):
             continue
         try:
             n_made += _sync_one(store, folder, known.get(folder.name))
         except FolderError as reason:
-            problems.append((f"{probes_dir.name}/{folder.name}", str(reason)))
-    return n_made, problems
+            broken.refuse(name, reason)
+    return n_made
 
 
 def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
@@ -62,6 +73,7 @@ def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
     found = content_hash(folder, (PROBE, f"{kind}.parquet"))
     if found == known_hash:
         return False
+    check_seal(path)
     row = BindingProbeRow(**values, content_hash=found)
     if row.probe_id != folder.name:
         raise FolderError(

@@ -16,6 +16,7 @@ from xmodal.store.binding_rows import BindingRunRecord, BindingRunRow
 from xmodal.store.folders import (
     METRIC,
     FolderError,
+    check_seal,
     content_hash,
     file_sha256,
     read_json,
@@ -90,6 +91,7 @@ def sync_binding_run(store: Store, folder: Path, known_hash: str | None) -> str:
     found = content_hash(folder, ("run.json", "metrics.parquet", ACCURACY_FILE, RUN_WEIGHTS))
     if found == known_hash:
         return "unchanged"
+    check_seal(folder / "run.json")
     row = BindingRunRow(**record.values(), content_hash=found)
     _check_record(row)
     if (got := file_sha256(folder / RUN_WEIGHTS)) != row.weights_sha256:

@@ -77,7 +77,11 @@ def connect_file(
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            return _connect(path, read_only, locked_down)
+            before = _file_id(path)
+            con = _connect(path, read_only, locked_down)
+            if before in (None, _file_id(path)) or time.monotonic() >= deadline:
+                return con
+            con.close()  # another file took its place meanwhile: this one is no store any more
         except duckdb.IOException as error:
             holder = _HOLDER.search(str(error))
             if holder is None:
@@ -89,6 +93,14 @@ def connect_file(
                     f"{wait_s:g} s: try again when it is done"
                 ) from error
             time.sleep(_RETRY_S)
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 def _connect(path: Path, read_only: bool, locked_down: bool) -> duckdb.DuckDBPyConnection:
@@ -113,6 +125,33 @@ def _connect(path: Path, read_only: bool, locked_down: bool) -> duckdb.DuckDBPyC
         con.close()
         raise StoreError(f"{path} is not a DuckDB file: give another --store")
     return con
+
+
+def copy_database(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Copy everything of an open database into a new file.
+
+    Args:
+        con: Of the database.
+        path: The file, which must not be there.
+
+    Raises:
+        StoreError: It cannot be written, or the database is damaged.
+    """
+    ((name, source),) = con.execute(
+        "SELECT database_name, path FROM duckdb_databases() WHERE NOT internal"
+    ).fetchall()
+    quoted = '"' + name.replace('"', '""') + '"'  # made of the file's name, no parameter
+    try:
+        con.execute("ATTACH $path AS xmodal_copy", {"path": str(path.absolute())})
+        try:
+            con.execute(f"COPY FROM DATABASE {quoted} TO xmodal_copy")
+        finally:
+            con.execute("DETACH xmodal_copy")
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(
+            damage(source or name, error) or f"{path} cannot be written: {reason}"
+        ) from error
 
 
 def damage(path: Path | str, error: Exception) -> str | None:

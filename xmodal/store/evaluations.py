@@ -12,6 +12,7 @@ from xmodal.store.folders import (
     FolderError,
     check_examples,
     check_logits,
+    check_seal,
     checked,
     content_hash,
     each_evaluation,
@@ -23,6 +24,7 @@ from xmodal.store.rows import EvaluationRecord, EvaluationRow
 from xmodal.tables import EVALUATION
 
 if TYPE_CHECKING:
+    from xmodal.store.broken import BrokenFolders
     from xmodal.store.store import Store
 
 ANSWERS = "predictions.parquet"
@@ -63,11 +65,11 @@ WHERE example_id IN (SELECT unnest($ids::BIGINT[]))
 """
 
 
-def sync_evaluations(store: Store, run_folder: Path) -> tuple[int, list[tuple[str, str]]]:
+def sync_evaluations(store: Store, run_folder: Path, broken: BrokenFolders) -> int:
     """Bring in the evaluations of a run that is in the store; see each_evaluation."""
     rows = store.query(_KNOWN, {"id": run_folder.name}).to_pylist()
     known = {row["evaluation_id"]: row["content_hash"] for row in rows}
-    return each_evaluation(run_folder, known, functools.partial(_sync_one, store))
+    return each_evaluation(run_folder, known, functools.partial(_sync_one, store), broken)
 
 
 def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
@@ -75,6 +77,7 @@ def _sync_one(store: Store, folder: Path, known_hash: str | None) -> bool:
     if found == known_hash:
         return False
     path = folder / EVALUATION
+    check_seal(path)
     record = checked(read_json(path), EvaluationRecord, path, "evaluation")
     row = EvaluationRow(**record.values(), content_hash=found)
     predictions = read_parquet(folder / ANSWERS, EVALUATION_PREDICTION)

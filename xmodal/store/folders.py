@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +14,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from xmodal.files import file_sha256 as whole_sha256
+from xmodal.seals import OWN, SEAL, fields_sha256, unsealed
 from xmodal.store.rows import Row
 from xmodal.tables import EVALUATION, EVALUATIONS
 
 if TYPE_CHECKING:
+    from xmodal.store.broken import BrokenFolders
     from xmodal.store.store import Store
 
 R = TypeVar("R", bound=Row)
+
+_MEND = "restore a copy, or delete the folder to make it anew"
 
 METRIC = pa.schema(
     [
@@ -34,21 +40,68 @@ class FolderError(Exception):
     """This folder cannot be used; the message says why."""
 
 
+class DamageError(FolderError):
+    """Its files themselves are at fault: it stays so until they change."""
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object of a JSON file.
 
     Raises:
-        FolderError: It is missing, cut or no object.
+        DamageError: It is missing, cut, no object or no file of its folder.
     """
+    check_own(path)
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise FolderError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise DamageError(f"{path.name} cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise DamageError(f"{path.name} is not JSON of a record: it is nested too deep") from error
     except ValueError as error:
-        raise FolderError(f"{path.name} is not JSON: {error}") from error
+        raise DamageError(f"{path.name} is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise FolderError(f"{path.name} must hold one object")
+        raise DamageError(f"{path.name} must hold one object")
     return content
+
+
+def check_own(path: Path) -> None:
+    """Refuse what is no file of its folder: a link that leads out of it, a pipe, a device.
+
+    Raises:
+        DamageError: It is such a thing. A missing file is for who reads it to report.
+    """
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return
+    if not regular:
+        raise DamageError(f"{path.name} must be a file")
+    if not path.resolve().is_relative_to(path.parent.resolve()):
+        raise DamageError(f"{path.name} is a link that leads out of its folder: put the file there")
+
+
+def check_seal(path: Path) -> None:
+    """Hold a record and the files beside it against the hashes that it was written with.
+
+    Records of before there were seals pass. A file that is gone is for who reads it to report.
+
+    Args:
+        path: The record, such as run.json.
+
+    Raises:
+        DamageError: A file or the record is not what was written.
+    """
+    content = read_json(path)
+    if SEAL not in content:
+        return
+    hashes = content[SEAL]
+    if not isinstance(hashes, dict) or hashes.get(OWN) != fields_sha256(content):
+        raise DamageError(f"{path.name} is not what was written: {_MEND}")
+    for name, want in hashes.items():
+        if name == OWN or Path(name).name != name or not (path.parent / name).exists():
+            continue
+        if file_sha256(path.parent / name) != want:
+            raise DamageError(f"{name} is not what was written, by its sha256: {_MEND}")
 
 
 def read_record(folder: Path, kind: type[R], table: str) -> R | None:
@@ -71,13 +124,13 @@ def checked(content: dict[str, Any], kind: type[R], path: Path, table: str) -> R
     """The content as a row of a table.
 
     Raises:
-        FolderError: A field is missing, unknown or ill-typed.
+        DamageError: A field is missing, unknown or ill-typed.
     """
     try:
-        return kind(**content)
+        return kind(**unsealed(content))
     except ValidationError as error:
         problems = "; ".join(_field_problem(problem, table) for problem in error.errors())
-        raise FolderError(f"{path.name}: {problems}") from error
+        raise DamageError(f"{path.name}: {problems}") from error
 
 
 def _field_problem(problem: Any, table: str) -> str:
@@ -90,30 +143,38 @@ def _field_problem(problem: Any, table: str) -> str:
 
 
 def each_evaluation(
-    run_folder: Path, known: Mapping[str, str], sync: Callable[[Path, str | None], bool]
-) -> tuple[int, list[tuple[str, str]]]:
+    run_folder: Path,
+    known: Mapping[str, str],
+    sync: Callable[[Path, str | None], bool],
+    broken: BrokenFolders,
+) -> int:
     """Bring in the evaluations that lie in a run's folder.
 
     Args:
         run_folder: Of a run that is in the store.
         known: By evaluation the hash of what is stored of it.
         sync: Brings one in, given its folder and that hash, and says whether it had to.
+        broken: Is told which cannot be used.
 
     Returns:
-        How many came in, and (folder, reason) of each that cannot be used. One without a record is
-        not finished and passed over.
+        How many came in. One without a record is not finished and passed over.
     """
     if not (run_folder / EVALUATIONS).is_dir():
-        return 0, []
-    n_made, problems = 0, []
+        return 0
+    n_made, home = 0, run_folder.resolve()
     for folder in sorted((run_folder / EVALUATIONS).iterdir()):
         if folder.name.startswith(".") or not (folder / EVALUATION).is_file():
             continue
+        name = f"{run_folder.name}/{EVALUATIONS}/{folder.name}"
+        if broken.known(name, folder):
+            continue
         try:
+            if not folder.resolve().is_relative_to(home):
+                raise FolderError("it is a link that leads out of the run's folder")
             n_made += sync(folder, known.get(folder.name))
         except FolderError as reason:
-            problems.append((f"{run_folder.name}/{EVALUATIONS}/{folder.name}", str(reason)))
-    return n_made, problems
+            broken.refuse(name, reason)
+    return n_made
 
 
 def content_hash(folder: Path, names: Sequence[str]) -> str:
@@ -132,32 +193,35 @@ def file_sha256(path: Path) -> str:
     """Hash of a file's bytes.
 
     Raises:
-        FolderError: It cannot be read.
+        DamageError: It cannot be read, or is no file of its folder.
     """
+    check_own(path)
     try:
-        return sha256(path.read_bytes()).hexdigest()
+        return whole_sha256(path)
     except OSError as error:
-        raise FolderError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise DamageError(f"{path.name} cannot be read: {error.strerror}") from error
 
 
 def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     """A Parquet file of exactly these columns, without NULL where the schema allows none.
 
     Raises:
-        FolderError: It is damaged or has other columns.
+        DamageError: It is damaged, has other columns, or is no file of its folder.
     """
+    check_own(path)
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
+        table = pq.ParquetFile(path).read()
+        table.validate(full=True)  # text that is no UTF-8 would only fail in the store
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
-        raise FolderError(f"{path.name} is not readable Parquet: {reason}") from error
+        raise DamageError(f"{path.name} is not readable Parquet: {reason}") from error
     want = {field.name: str(field.type) for field in schema}
     got = {field.name: str(field.type) for field in table.schema}
     if got != want:
-        raise FolderError(f"{path.name} must have columns {want}, got {got}")
+        raise DamageError(f"{path.name} must have columns {want}, got {got}")
     for field in schema:
         if not field.nullable and table[field.name].null_count:
-            raise FolderError(
+            raise DamageError(
                 f"{path.name}: {field.name} must not be NULL, got "
                 f"{table[field.name].null_count} of {table.num_rows}"
             )

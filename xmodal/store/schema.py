@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from hashlib import sha256
 
 import duckdb
 
 import sql
 from taxonomy.errors import StoreError
-from xmodal.store.connection import damage
+from xmodal.store.connection import connect_memory, damage
 
 _STEP_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_step (
@@ -17,23 +19,64 @@ CREATE TABLE IF NOT EXISTS schema_step (
 """
 _RECORD = "INSERT OR REPLACE INTO schema_step VALUES ($name, $sha256, now()::TIMESTAMP)"
 _TABLES = "SELECT table_name FROM information_schema.tables"
-_VIEWS = "views"
+VIEWS = "views"
+STEPS = "schema_step"
+"""The table of the steps that made a store."""
 _FOREIGN = "{path} is a DuckDB file but not an xmodal store: give another --store"
+
+
+def apply_steps(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+    """Apply some schema files to an empty database, and no views: a store as it once was.
+
+    Args:
+        con: Of the database.
+        names: Of the files; they are applied in their order.
+    """
+    for name in sorted(names):
+        _apply(con, name, sql.read("schema", name))
+
+
+@functools.cache
+def tables() -> frozenset[str]:
+    """The tables that the schema files make."""
+    con = connect_memory()
+    try:
+        apply_steps(con, sql.names("schema"))
+        found = {name for (name,) in con.execute(_TABLES).fetchall()}
+    finally:
+        con.close()
+    return frozenset(found - {STEPS})
 
 
 def migrate(con: duckdb.DuckDBPyConnection, path: str) -> None:
     """Apply the missing schema files, each in a transaction, and refresh the views.
 
     Raises:
-        StoreError: A foreign DuckDB file, or a store made by a newer version.
+        StoreError: A foreign DuckDB file, a store made by a newer version, or one made by schema
+            files that this version has otherwise, so that a step fails.
     """
     done = _applied(con, path)
-    for name in sql.names("schema"):
-        if name not in done:
-            _apply(con, name, sql.read("schema", name))
-    views = _views()
-    if done.get(_VIEWS) != _digest(views):
-        _apply(con, _VIEWS, views)
+    ours = steps()
+    try:
+        for name in sql.names("schema"):
+            if name not in done:
+                _apply(con, name, sql.read("schema", name))
+        if done.get(VIEWS) != ours[VIEWS]:
+            _apply(con, VIEWS, _views())
+    except duckdb.Error as error:
+        others = sorted(name for name in done if name != VIEWS and done[name] != ours[name])
+        if not others:
+            raise
+        raise StoreError(
+            f"{path} was made by an xmodal in development (schema {others[0]} was another one): "
+            "make a new store; `xmodal store sync` brings the runs into it"
+        ) from error
+
+
+def steps() -> dict[str, str]:
+    """Hash of each schema file and of all views, by name, as a store of this version has them."""
+    files = {name: _digest(sql.read("schema", name)) for name in sql.names("schema")}
+    return files | {VIEWS: _digest(_views())}
 
 
 def check(con: duckdb.DuckDBPyConnection, path: str) -> None:
@@ -45,7 +88,7 @@ def check(con: duckdb.DuckDBPyConnection, path: str) -> None:
     done = _applied(con, path)
     if not done:
         raise StoreError(_FOREIGN.format(path=path))
-    current = set(sql.names("schema")) <= set(done) and done.get(_VIEWS) == _digest(_views())
+    current = set(sql.names("schema")) <= set(done) and done.get(VIEWS) == _digest(_views())
     if not current:
         raise StoreError(
             f"{path} was made by an older xmodal: "
@@ -69,7 +112,7 @@ def _steps(con: duckdb.DuckDBPyConnection, path: str) -> dict[str, str]:
             raise StoreError(_FOREIGN.format(path=path))
         return {}
     done = dict(con.execute("SELECT name, sha256 FROM schema_step").fetchall())
-    newer = sorted(set(done) - set(sql.names("schema")) - {_VIEWS})
+    newer = sorted(set(done) - set(sql.names("schema")) - {VIEWS})
     if newer:
         known = sql.names("schema")[-1]
         raise StoreError(

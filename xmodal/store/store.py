@@ -19,7 +19,7 @@ from taxonomy.model import Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
 from taxonomy.tables import CELL, CONCEPT, EDGE, EXAMPLE, IMAGE, LABEL, LEAF_HYPERNYM
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
-from xmodal.store.connection import connect_file, connect_memory
+from xmodal.store.connection import connect_file, connect_memory, copy_database
 from xmodal.store.feature_sets import replace_feature_set
 from xmodal.store.ids import dataset_meant
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
@@ -99,6 +99,17 @@ class Store:
             con.close()
             raise
         return cls(con, str(path))
+
+    @classmethod
+    def of_steps(cls, path: Path, steps: Sequence[str]) -> Store:
+        """A new store as an older version made it, by some schema files and without views."""
+        con = connect_file(path, read_only=False, wait_s=0.0)
+        schema.apply_steps(con, steps)
+        return cls(con, str(path))
+
+    def upgrade(self) -> None:
+        """Apply the schema files that are missing, and make the views anew."""
+        schema.migrate(self._con, self.path)
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -408,6 +419,30 @@ class Store:
     def execute(self, text: str, params: Mapping[str, Any]) -> None:
         """Run one trusted statement. Call in a transaction."""
         self._con.execute(text, dict(params))
+
+    def batches(self, table: str, n_rows: int) -> pa.RecordBatchReader:
+        """The rows of a table in their order, at most n_rows at a time."""
+        return self._con.table(table).to_arrow_reader(n_rows)
+
+    def execute_all(self, text: str) -> None:
+        """Run several trusted statements without parameters. Call in a transaction."""
+        self._con.execute(text)
+
+    def checkpoint(self) -> None:
+        """Write what the log beside the file holds into the file, so that there is no log."""
+        self._con.execute("CHECKPOINT")
+
+    def copy_to(self, path: Path) -> None:
+        """Write all tables, views and macros into a new DuckDB file.
+
+        Raises:
+            StoreError: It cannot be written, such as for want of room.
+        """
+        copy_database(self._con, path)
+
+    def insert_table(self, table: str, rows: pa.Table) -> None:
+        """Insert rows that have exactly a table's columns. Call in a transaction."""
+        self._con.from_arrow(rows.select(self._con.table(table).columns)).insert_into(table)
 
     def insert_rows(self, table: str, rows: Sequence[Row]) -> None:
         """Insert checked rows of a small table. Call in a transaction."""

@@ -13,12 +13,14 @@ from xmodal.binding_tables import PROBES
 from xmodal.store.align_runs import is_alignment, sync_align_evaluations, sync_align_run
 from xmodal.store.binding_probes import sync_probes
 from xmodal.store.binding_runs import is_binding, starts_first, sync_binding_run
+from xmodal.store.broken import BrokenFolders
 from xmodal.store.evaluations import IMAGE_MODES, remove_evaluations, sync_evaluations
 from xmodal.store.folders import (
     METRIC,
     FolderError,
     check_examples,
     check_logits,
+    check_seal,
     read_parquet,
     read_record,
 )
@@ -90,24 +92,25 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
     known = {row["run_id"]: row["content_hash"] for row in store.query(_KNOWN).to_pylist()}
     counts = {"ingested": 0, "unchanged": 0, "running": 0}
     n_evaluations = 0
-    rejected = []
+    broken = BrokenFolders(store, runs_dir)
     for folder in _folders(runs_dir):
+        if broken.known(folder.name, folder):
+            continue
         try:
             found = _sync_folder(store, folder, known.get(folder.name))
         except FolderError as reason:
-            rejected.append((folder.name, str(reason)))
+            broken.refuse(folder.name, reason)
             continue
         counts[found] += 1
         if found != "running":
-            made, problems = _sync_evaluations(store, folder)
-            n_evaluations += made
-            rejected += problems
-    n_probes, problems = sync_probes(store, probes_dir)
+            n_evaluations += _sync_evaluations(store, folder, broken)
+    n_probes = sync_probes(store, probes_dir, broken)
+    broken.write()
     return SyncReport(
         n_ingested=counts["ingested"],
         n_unchanged=counts["unchanged"],
         n_running=counts["running"],
-        rejected=tuple(rejected + problems),
+        rejected=broken.rejected(),
         n_evaluations=n_evaluations,
         n_probes=n_probes,
     )
@@ -124,12 +127,12 @@ def _folders(runs_dir: Path) -> list[Path]:
     )
 
 
-def _sync_evaluations(store: Store, folder: Path) -> tuple[int, list[tuple[str, str]]]:
+def _sync_evaluations(store: Store, folder: Path, broken: BrokenFolders) -> int:
     if is_alignment(folder):
-        return sync_align_evaluations(store, folder)
+        return sync_align_evaluations(store, folder, broken)
     if is_binding(folder):
-        return 0, []
-    return sync_evaluations(store, folder)
+        return 0
+    return sync_evaluations(store, folder, broken)
 
 
 def _sync_folder(store: Store, folder: Path, known_hash: str | None) -> str:
@@ -143,6 +146,7 @@ def _sync_folder(store: Store, folder: Path, known_hash: str | None) -> str:
     content_hash = hash_of(folder, _FILES)
     if content_hash == known_hash:
         return "unchanged"
+    check_seal(folder / "run.json")
     row = RunRow(**record.values(), content_hash=content_hash)
     metrics = read_parquet(folder / "metrics.parquet", METRIC)
     predictions = read_parquet(folder / "predictions.parquet", PREDICTION)

@@ -23,6 +23,7 @@ from xmodal.features.extract import FeatureSet
 from xmodal.files import write_whole
 from xmodal.lms.causal import LanguageModel
 from xmodal.provenance import command, now, versions
+from xmodal.seals import sealed
 from xmodal.vlm.evaluate import Scores, one_by_one, sample, score, verify
 from xmodal.vlm.forward import Questions, tokenise
 from xmodal.vlm.projector import Projector
@@ -256,7 +257,7 @@ class Evaluator:
         write_whole(
             folder / ANSWERS, lambda path: pq.write_table(answers, path, compression="zstd")
         )
-        text = json.dumps(record, indent=1)
+        text = json.dumps(sealed(record, folder, [ANSWERS]), indent=1)
         write_whole(folder / RECORD, lambda path: path.write_text(text))
         return folder
 

@@ -26,6 +26,7 @@ from xmodal.bindings.asked import probe_asked
 from xmodal.bindings.lm_probes import Asked, probe_lms
 from xmodal.bindings.looks import Look, settings_of
 from xmodal.lms.causal import load_lm
+from xmodal.seals import sealed, unsealed
 from xmodal.store import Store
 
 FACTS = ProbeFacts(
@@ -157,7 +158,8 @@ def test_a_folder_has_the_columns_of_the_store_and_appears_whole(
     with Store.in_memory() as store:
         columns = store.query("DESCRIBE binding_probe")["column_name"].to_pylist()
     record = read(folder)
-    assert {*record, "content_hash"} == set(columns)
+    assert {*unsealed(record), "content_hash"} == set(columns)
+    assert record == sealed(record, folder, ["retrieval.parquet"])
     assert (record["seconds"], record["device"], record["run_id"]) == (1.5, "cpu", None)
     assert pq.read_table(folder / "retrieval.parquet").to_pylist() == [ROW]
 

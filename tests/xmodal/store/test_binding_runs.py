@@ -138,6 +138,9 @@ def test_starts_first_whatever_starts_what(starts: list[int]) -> None:
         def __init__(self, n: int) -> None:
             self.name, self.n = str(n), n
 
+        def stat(self) -> None:
+            raise FileNotFoundError  # no file behind it
+
         def __truediv__(self, name: str) -> Folder:
             return self
 

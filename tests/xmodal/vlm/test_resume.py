@@ -14,6 +14,7 @@ import pytest
 
 from taxonomy.errors import DataError
 from tests.xmodal import tiny
+from xmodal.seals import unsealed
 from xmodal.store import RunRecord
 from xmodal.vlm import group_run
 from xmodal.vlm.experiment import RunSpec
@@ -135,7 +136,7 @@ def test_a_run_folder_is_what_the_store_reads(spec: RunSpec, whole: RunFolder) -
         "projector.safetensors",
         "run.json",
     ]
-    record = RunRecord(**json.loads((whole.path / "run.json").read_text()))
+    record = RunRecord(**unsealed(json.loads((whole.path / "run.json").read_text())))
     assert (record.run_id, record.status) == (spec.run_id, "finished")
     assert (record.lm_hash, record.seed_init) == (spec.lm.sha256, 42)
     trainer = tiny.trainer(spec)
