@@ -19,7 +19,7 @@ from xmodal.binding.pictures import ScenePictures
 from xmodal.binding.recipes import Recipe
 from xmodal.binding.run_folder import BindingFolder, restore
 from xmodal.binding.trainer import GroupState, Trainer, group_metrics
-from xmodal.provenance import command, git_commit, now, versions
+from xmodal.provenance import SETUP, command, git_commit, now, setup, versions
 
 SAVE_EVERY_S = 30.0
 """Seconds between two saved states."""
@@ -226,5 +226,6 @@ def _record(
         "versions_json": json.dumps(versions(), sort_keys=True),
         "command": command(),
         "git_commit": git_commit(),
+        SETUP: setup(str(spec.device), recipe.precision),
         "started_at": started_at,
     }

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from xmodal.provenance import SETUP
 from xmodal.store.rows import Row
 from xmodal.tables import EVALUATION, EVALUATIONS
 
@@ -61,6 +62,7 @@ def read_record(folder: Path, kind: type[R], table: str) -> R | None:
     content = read_json(path)
     if content.get("status") == "running":
         return None
+    content.pop(SETUP, None)  # a table of its own, see setups.py
     record = checked(content, kind, path, table)
     if (run_id := record.values()["run_id"]) != folder.name:
         raise FolderError(f"run.json is of run {run_id!r}, the folder's name must be the same")

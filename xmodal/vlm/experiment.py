@@ -15,7 +15,7 @@ from taxonomy.model import Manifest, Taxonomy
 from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
 from xmodal.lms.causal import LanguageModel
-from xmodal.provenance import command, git_commit, now, versions
+from xmodal.provenance import SETUP, command, git_commit, now, setup, versions
 from xmodal.vlm.cost import step_cost
 from xmodal.vlm.early_stop import early_stop
 from xmodal.vlm.evaluate import score
@@ -250,6 +250,7 @@ def _record(
         "versions_json": json.dumps(versions(), sort_keys=True),
         "command": command(),
         "git_commit": git_commit(),
+        SETUP: setup(str(spec.lm.device), str(spec.lm.dtype).removeprefix("torch.")),
         "started_at": (earlier["started_at"] if earlier and "started_at" in earlier else now()),
     }
 
