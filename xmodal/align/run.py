@@ -122,9 +122,7 @@ def _record(spec: AlignSpec, state: TrainState, started_at: str) -> dict[str, An
         "versions_json": json.dumps(versions(), sort_keys=True),
         "command": command(),
         "git_commit": git_commit(),
-        SETUP: setup(
-            str(aligner.like.device), "bfloat16" if recipe.aligner.bf16 else "float32"
-        ),
+        SETUP: setup(str(aligner.like.device), "bfloat16" if recipe.aligner.bf16 else "float32"),
         "started_at": started_at,
     }
 

@@ -1,0 +1,183 @@
+"""Make a run again from what is stored of it, beside the store, and say whether it is the same."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from taxonomy.errors import ConfigError, DataError
+from xmodal.files import make_folder
+from xmodal.jobs import runs_dir
+from xmodal.machine import device_meant
+from xmodal.progress import counter
+from xmodal.provenance import git_commit, setup, versions
+from xmodal.reproduce.parts import Asked, Rerun, check_steps
+from xmodal.reproduce.verdict import Reproduction
+from xmodal.store import Store
+from xmodal.store.traced import UNKNOWN, Traced, as_synced, find_run, provenance
+
+_MACHINE = ("precision", "threads", "platform", "processor")
+
+
+def reproduce(
+    store: Path,
+    run_id: str,
+    *,
+    tolerance: float = 0.0,
+    output: Path | None = None,
+    steps: int | None = None,
+    device: str | None = None,
+    trust_features: bool = False,
+) -> Reproduction:
+    """Make a run again and hold it against what is stored; the store and its runs stay as they are.
+
+    It is made from recipe, seeds, manifest, features and LM as they are stored, with as many
+    threads as then, whatever its command line said.
+
+    Args:
+        store: The DuckDB file; runs and features lie beside it.
+        run_id: Id of a projector run, an alignment or a decoder, or its beginning.
+        tolerance: Largest difference of weights, metrics, logits, cosines or shares of right
+            answers that is called equal.
+        output: Folder for the run made again, new or empty; None to keep nothing.
+        steps: Make only so many steps, and compare what was noted until then.
+        device: Where to compute; None for the run's own.
+        trust_features: Do not ask whether the encoder, and an alignment's LM, are still here:
+            features are stored, and training needs no more.
+
+    Raises:
+        ConfigError: A setting out of range, or a device that is not here.
+        DataError: What the run was made from is gone or has changed; the first such thing is
+            named, before any work.
+        StoreError: An id that is unknown or ambiguous.
+    """
+    if not 0 <= tolerance < math.inf:
+        raise ConfigError(f"tolerance must be at least 0 and finite, got {tolerance}")
+    with Store.open(store, read_only=True) as opened:
+        kind, row = find_run(opened, run_id)
+        then = provenance(opened, row["run_id"])
+    if kind == "released":
+        raise DataError(f"run {row['run_id']} is a released one: nothing here trained it")
+    asked = Asked(
+        store=store,
+        row=row,
+        device=device_meant(device or row["device"]),
+        trust_features=trust_features,
+    )
+    if steps is None:
+        _check_files(then, asked.run_id)
+    else:
+        check_steps(asked, steps)
+    _check_output(output, store)
+    with _threads(then["machine"]["threads"]):
+        rerun = _prepared(kind, asked)
+        parts, environment = _made(rerun, asked, then, steps, output)
+    if then["run"]["git_dirty"] is True:
+        asked.notes.append("the run's code had changes that are in no commit")
+    changed = as_synced(runs_dir(store) / asked.run_id, kind, row) is False
+    if changed:
+        asked.notes.append(
+            "the run's folder is not what was brought into the store: `xmodal store sync` brings "
+            "it in as it is now"
+        )
+    return Reproduction(
+        run_id=asked.run_id,
+        kind=kind,
+        tolerance=tolerance,
+        steps=steps,
+        parts=parts,
+        environment=environment,
+        notes=asked.notes,
+        changed=changed,
+        folder=None if output is None or steps is not None else output / asked.run_id,
+    )
+
+
+def _prepared(kind: str, asked: Asked) -> Rerun:
+    """The run with everything that it is made from."""
+    if kind == "projector":
+        from xmodal.reproduce.projectors import projector_rerun
+
+        return projector_rerun(asked)
+    if kind == "alignment":
+        from xmodal.reproduce.alignments import alignment_rerun
+
+        return alignment_rerun(asked)
+    from xmodal.reproduce.decoders import decoder_rerun
+
+    return decoder_rerun(asked)
+
+
+def _made(
+    rerun: Rerun, asked: Asked, then: Traced, steps: int | None, output: Path | None
+) -> tuple[list[Any], list[tuple[str, Any, Any]]]:
+    """The compared parts, and what differs in the environment."""
+    with counter("steps") as move, tempfile.TemporaryDirectory(prefix="xmodal-") as name:
+
+        def on_step(step: int, total: int, loss: float) -> None:
+            move(step, total)
+
+        if steps is not None:
+            parts = rerun.first(steps, on_step)
+        else:
+            if output is not None:
+                make_folder(output, "the folder of the run")
+            parts = rerun.whole(output or Path(name), on_step)
+    return parts, environment_of(then, asked.device)
+
+
+def environment_of(then: Traced, device: str) -> list[tuple[str, Any, Any]]:
+    """What differs between a run's environment and this one, as (name, then, now).
+
+    Args:
+        then: Of the run.
+        device: Where it was made again.
+    """
+    precision = then["machine"]["precision"]
+    here: Mapping[str, Any] = setup(device, precision)
+    dirty = here["git_dirty"]
+    pairs = [
+        *((name, then["versions"].get(name, UNKNOWN), now) for name, now in versions().items()),
+        ("git_commit", then["run"]["git_commit"], git_commit() or UNKNOWN),
+        ("git_dirty", then["run"]["git_dirty"], UNKNOWN if dirty is None else dirty),
+        ("device", then["machine"]["device"], device),
+        *((name, then["machine"][name], here[name]) for name in _MACHINE),
+    ]
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+@contextmanager
+def _threads(wanted: Any) -> Iterator[None]:
+    """As many threads as the run had, where that is known: sums depend on them."""
+    import torch
+
+    before = torch.get_num_threads()
+    if isinstance(wanted, int):
+        torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _check_files(then: Traced, run_id: str) -> None:
+    lacks = [name for name, said in then["files"].items() if said == UNKNOWN and "." in name]
+    if lacks:
+        raise DataError(
+            f"run {run_id} has no {lacks[0]} in runs/{run_id} beside the store: there is nothing "
+            "to hold it against; --steps compares what the store holds"
+        )
+
+
+def _check_output(output: Path | None, store: Path) -> None:
+    """Refuse a folder that holds something, or that a sync would read."""
+    if output is None:
+        return
+    if output.resolve().is_relative_to(runs_dir(store).resolve()):
+        raise ConfigError(f"output must not lie among the store's runs, got {output}")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ConfigError(f"output must be a new or empty folder, got {output}")
