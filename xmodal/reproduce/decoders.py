@@ -45,11 +45,16 @@ class DecoderRerun:
             compare_metrics(asked, pq.read_table(made / "metrics.parquet")),
             self._compare_accuracy(pq.read_table(made / ACCURACY_FILE)),
         ]
-        n = asked.row["n_together"]
+        return self._noted(found)
+
+    def _noted(self, found: list[Compared]) -> list[Compared]:
+        """The same; where they differ and may, it is said."""
+        n = self.asked.row["n_together"]
         if n > 1 and not all(one.identical for one in found):
-            asked.notes.append(
-                f"the run trained with {n - 1} others in one batched model and was made again "
-                "alone: sums may be rounded otherwise there; give a --tolerance"
+            self.asked.notes.append(
+                f"the run trained as one of {n} in a batched model and was made again alone: sums "
+                "are rounded otherwise, so that last bits differ; --tolerance says by how much "
+                "they may"
             )
         return found
 
@@ -69,10 +74,13 @@ class DecoderRerun:
 
         (state,) = trainer.run(trainer.start(), until=steps, on_step=after).runs
         rows = [dict(row) for row in state.accuracy]
-        return [
-            compare_metrics(self.asked, state.metrics, steps),
-            self._compare_accuracy(pa.Table.from_pylist(rows, schema=ACCURACY), steps),
-        ]
+        accuracy = pa.Table.from_pylist(rows, schema=ACCURACY)
+        return self._noted(
+            [
+                compare_metrics(self.asked, state.metrics, steps),
+                self._compare_accuracy(accuracy, steps),
+            ]
+        )
 
     def _compare_accuracy(self, again: pa.Table, until: int | None = None) -> Compared:
         with Store.open(self.asked.store, read_only=True) as opened:

@@ -53,14 +53,7 @@ class ProjectorRerun:
             compare_metrics(asked, pq.read_table(made / "metrics.parquet")),
             _compare_answers(answers, pq.read_table(made / "predictions.parquet")),
         ]
-        group = asked.row["co_train_group"]
-        if group is not None and not all(one.identical for one in found):
-            asked.notes.append(
-                f"the run trained in one pass with others, as group {group}, and was made again "
-                "alone: sums are rounded otherwise there, so that the last bits differ; give a "
-                "--tolerance"
-            )
-        return found
+        return self._noted(found)
 
     def first(self, steps: int, on_step: OnStep) -> list[Compared]:
         """See Rerun."""
@@ -70,7 +63,18 @@ class ProjectorRerun:
             on_step(state.step, steps, loss)
 
         state = trainer.run(trainer.start(), until=steps, on_step=after)
-        return [compare_metrics(self.asked, state.metrics, steps)]
+        return self._noted([compare_metrics(self.asked, state.metrics, steps)])
+
+    def _noted(self, found: list[Compared]) -> list[Compared]:
+        """The same; where they differ and may, it is said."""
+        group = self.asked.row["co_train_group"]
+        if group is not None and not all(one.identical for one in found):
+            self.asked.notes.append(
+                f"the run trained in one pass with others, as group {group}, and was made again "
+                "alone: sums are rounded otherwise, so that last bits differ; --tolerance says by "
+                "how much they may"
+            )
+        return found
 
 
 def projector_rerun(asked: Asked) -> ProjectorRerun:

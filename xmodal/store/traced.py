@@ -153,7 +153,7 @@ def traced_table(traced: Traced) -> pa.Table:
 
 
 def _or(value: Any, otherwise: str) -> Any:
-    return otherwise if value is None else value
+    return otherwise if value is None or value == "" else value
 
 
 def _row_of(store: Store, row: Mapping[str, Any], key: str, text: str) -> dict[str, Any] | None:
@@ -247,6 +247,8 @@ def _settings(row: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
 
     def add(prefix: str, value: Any) -> None:
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            value = {str(place): one for place, one in enumerate(value)}
         if isinstance(value, dict):
             for name, item in value.items():
                 add(f"{prefix}.{name}" if prefix else name, item)
