@@ -43,6 +43,14 @@ def reproduce(
             "training needs their stored features alone.",
         ),
     ] = False,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together",
+            help="Make the runs again, too, that trained in one pass or one batched model with it: "
+            "sums are rounded by that.",
+        ),
+    ] = False,
     fmt: Format = "table",
 ) -> None:
     """Make a run again from its stored recipe, seeds, data and models, and say if it is the same.
@@ -57,7 +65,7 @@ def reproduce(
     chosen_format(fmt)
     found = again(
         store, run_id, tolerance=tolerance, output=output, steps=steps, device=device,
-        trust_features=trust_features,
+        trust_features=trust_features, together=together,
     )  # fmt: skip
     emit(found.table(), fmt)
     for line in found.lines():

@@ -233,6 +233,7 @@ class Workbench:
         tolerance: float = 0.0,
         output: Path | None = None,
         steps: int | None = None,
+        together: bool = False,
     ) -> Reproduction:
         """Make a run again from what is stored and hold it against that; the store stays as it is.
 
@@ -241,6 +242,7 @@ class Workbench:
             tolerance: Largest difference that is called equal.
             output: Folder for the run made again, new or empty; None to keep nothing.
             steps: Make only so many steps, and compare what was noted until then.
+            together: Make the runs again, too, that trained in one with it.
 
         Raises:
             ConfigError: A setting out of range, or the run's device is not here.
@@ -249,4 +251,6 @@ class Workbench:
         """
         from xmodal.reproduce import reproduce
 
-        return reproduce(self.store, run_id, tolerance=tolerance, output=output, steps=steps)
+        return reproduce(
+            self.store, run_id, tolerance=tolerance, output=output, steps=steps, together=together
+        )

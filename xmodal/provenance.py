@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -67,12 +69,13 @@ def _git(*arguments: str) -> str | None:
     return said.stdout
 
 
-def setup(device: str, precision: str) -> dict[str, Any]:
+def setup(device: str, precision: str, together: Sequence[str] = ()) -> dict[str, Any]:
     """What of this machine bears on the last bits of a run, for its run.json.
 
     Args:
         device: Where the run computes.
         precision: float32 or bfloat16.
+        together: Ids of the runs that train in one, in their order; none for a run alone.
 
     Returns:
         Columns of run_setup but run_id.
@@ -89,6 +92,7 @@ def setup(device: str, precision: str) -> dict[str, Any]:
         "precision": precision,
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": processor,
+        "together_json": json.dumps(list(together)) if len(together) > 1 else None,
     }
 
 

@@ -12,5 +12,8 @@ CREATE TABLE run_setup (
     -- operating system and architecture
     platform VARCHAR NOT NULL,
     -- the GPU's name, or the CPU instructions that torch uses
-    processor VARCHAR NOT NULL
+    processor VARCHAR NOT NULL,
+    -- JSON list of the runs that trained in one pass or one batched model, this one among them, in
+    -- their order: sums are rounded by it; NULL for a run alone
+    together_json VARCHAR
 );

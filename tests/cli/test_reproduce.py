@@ -30,7 +30,8 @@ KINDS = {
 }
 RUNS = {
     "projector": "FROM run WHERE co_train_group IS NULL",
-    "together": "FROM run WHERE co_train_group IS NOT NULL ORDER BY run_id",
+    "projectors": "FROM run WHERE co_train_group IS NOT NULL ORDER BY seed_init DESC",
+    "decoders": "FROM binding_run WHERE n_together = 2 ORDER BY seed_init DESC",
     "alignment": "FROM align_run",
     "decoder": "FROM binding_run WHERE start_run_id IS NOT NULL",
 }
@@ -49,6 +50,7 @@ def trained(made: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
         (*train, "--seed", "7"),
         (*train, "--seeds", "1,2", "--co-train", "2"),
         ("binding", "train", "--start", "text-trained", *DECODER),
+        ("binding", "train", "--seeds", "1,2", "--together", "2", *DECODER),
     ):
         done = world.call(*call)
         assert done.exit_code == 0, done.stderr
@@ -164,12 +166,28 @@ def test_the_first_steps_alone(trained: Tiny) -> None:
 
 
 def test_a_run_of_a_group_comes_again_alone_but_for_rounding(trained: Tiny) -> None:
-    run_id = row_of(trained, "together")["run_id"]
+    run_id = row_of(trained, "projectors")["run_id"]
     found = reproduce(trained.store, run_id, tolerance=1e-4)
     assert found.is_same
     assert all(part.largest <= 1e-4 for part in found.parts)
     if found.verdict != "identical":
         assert found.notes[0].startswith("the run trained in one pass with others, as group ")
+
+
+@pytest.mark.parametrize("kind", ["projectors", "decoders"])
+def test_a_run_of_a_group_comes_again_with_it_bit_by_bit(kind: str, trained: Tiny) -> None:
+    found = reproduce(trained.store, row_of(trained, kind)["run_id"], together=True)
+    assert [part.identical for part in found.parts] == 3 * [True]
+
+
+def test_a_group_is_made_again_whole_or_not_at_all(world: Tiny) -> None:
+    row = row_of(world, "projectors")
+    change(world, "DELETE FROM run WHERE co_train_group IS NOT NULL AND seed_init = 1")
+    with pytest.raises(DataError, match=f"^run \\w+, which trained with {row['run_id']}, is not "):
+        reproduce(world.store, row["run_id"], together=True)
+    change(world, "DELETE FROM run_setup")
+    with pytest.raises(DataError, match=f"^run {row['run_id']} trained with others, and it was n"):
+        reproduce(world.store, row["run_id"], together=True)
 
 
 def _features(world: Tiny) -> None:

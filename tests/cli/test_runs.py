@@ -91,6 +91,7 @@ def test_provenance_says_what_it_does_not_know(path: Path) -> None:
         assert said["versions"]["torch"] == "unknown"
     own = traced["run-a"]
     assert own["run"]["git_commit"] == "unknown"
+    assert own["run"]["together"] == "none"
     assert own["recipe"] == {"recipe": "demo", "lr": 0.01}
     assert own["features"] == {
         "feature_set_id": "f1", "sha256": "unknown", "layer": "unknown", "pooling": "unknown",

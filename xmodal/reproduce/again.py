@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from taxonomy.errors import ConfigError, DataError
+from taxonomy.errors import ConfigError, DataError, StoreError
 from xmodal.files import make_folder
 from xmodal.jobs import runs_dir
 from xmodal.machine import device_meant
@@ -18,7 +18,7 @@ from xmodal.provenance import git_commit, setup, versions
 from xmodal.reproduce.parts import Asked, Rerun, check_steps
 from xmodal.reproduce.verdict import Reproduction
 from xmodal.store import Store
-from xmodal.store.traced import UNKNOWN, Traced, as_synced, find_run, provenance
+from xmodal.store.traced import NONE, UNKNOWN, Traced, as_synced, find_run, provenance
 
 _MACHINE = ("precision", "threads", "platform", "processor")
 
@@ -32,6 +32,7 @@ def reproduce(
     steps: int | None = None,
     device: str | None = None,
     trust_features: bool = False,
+    together: bool = False,
 ) -> Reproduction:
     """Make a run again and hold it against what is stored; the store and its runs stay as they are.
 
@@ -48,6 +49,8 @@ def reproduce(
         device: Where to compute; None for the run's own.
         trust_features: Do not ask whether the encoder, and an alignment's LM, are still here:
             features are stored, and training needs no more.
+        together: Make the runs again, too, that trained in one pass or one batched model with it,
+            as sums are rounded by that; else the run is made alone.
 
     Raises:
         ConfigError: A setting out of range, or a device that is not here.
@@ -60,6 +63,7 @@ def reproduce(
     with Store.open(store, read_only=True) as opened:
         kind, row = find_run(opened, run_id)
         then = provenance(opened, row["run_id"])
+        members = _members(opened, then) if together else ()
     if kind == "released":
         raise DataError(f"run {row['run_id']} is a released one: nothing here trained it")
     asked = Asked(
@@ -67,6 +71,7 @@ def reproduce(
         row=row,
         device=device_meant(device or row["device"]),
         trust_features=trust_features,
+        together=members,
     )
     if steps is None:
         _check_files(then, asked.run_id)
@@ -95,6 +100,36 @@ def reproduce(
         changed=changed,
         folder=None if output is None or steps is not None else output / asked.run_id,
     )
+
+
+def _members(store: Store, then: Traced) -> Sequence[Mapping[str, Any]]:
+    """Rows of the runs that trained in one, in their order; none for a run alone.
+
+    Raises:
+        DataError: It was not kept which they are, or one is not in the store.
+    """
+    run_id, said = then["run"]["run_id"], then["run"]["together"]
+    if said == UNKNOWN:
+        raise DataError(
+            f"run {run_id} trained with others, and it was not kept in which order: leave "
+            "--together out to make it alone"
+        )
+    if said == NONE:
+        return ()
+    there = {row["run_id"]: row for row in (_row(store, one) for one in said) if row is not None}
+    if lacks := [one for one in said if one not in there]:
+        raise DataError(
+            f"run {lacks[0]}, which trained with {run_id}, is not in the store: leave --together "
+            "out to make it alone"
+        )
+    return [there[one] for one in said]
+
+
+def _row(store: Store, run_id: str) -> Mapping[str, Any] | None:
+    try:
+        return find_run(store, run_id)[1]
+    except StoreError:
+        return None
 
 
 def _prepared(kind: str, asked: Asked) -> Rerun:

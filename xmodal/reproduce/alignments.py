@@ -23,7 +23,7 @@ from xmodal.reproduce.checks import (
     text_features_unchanged,
 )
 from xmodal.reproduce.compare import Compared, compare_tables, compare_weights
-from xmodal.reproduce.parts import Asked, OnStep, check_id, compare_metrics, settings_of
+from xmodal.reproduce.parts import Asked, OnStep, check_id, compare_metrics, recipe_of, settings_of
 from xmodal.store import Store
 from xmodal.tables import ANSWERS, WEIGHTS
 
@@ -101,7 +101,7 @@ def alignment_rerun(asked: Asked) -> AlignmentRerun:
     Raises:
         DataError: Features, captions, encoder or LM are gone or have changed.
     """
-    row, said = asked.row, asked.recipe
+    row, said = asked.row, recipe_of(asked.row)
     with Store.open(asked.store, read_only=True) as opened:
         texts = text_features_unchanged(opened, row["text_feature_set_id"])
         if row["caption_set_id"] is None:
@@ -133,7 +133,7 @@ def alignment_rerun(asked: Asked) -> AlignmentRerun:
         device=asked.device,
     )
     prepared = prepare_job(job)
-    check_id(asked, prepared.spec.trainer.run_id)
+    check_id(asked.run_id, prepared.spec.trainer.run_id)
     return AlignmentRerun(asked, prepared)
 
 

@@ -21,7 +21,7 @@ from xmodal.bindings.jobs import BindingJob
 from xmodal.jobs import runs_dir
 from xmodal.reproduce.checks import encoder_unchanged, scenes_unchanged, start_unchanged
 from xmodal.reproduce.compare import Compared, compare_tables, compare_weights
-from xmodal.reproduce.parts import Asked, OnStep, check_id, compare_metrics, settings_of
+from xmodal.reproduce.parts import Asked, OnStep, check_id, compare_metrics, recipe_of, settings_of
 from xmodal.store import Store
 
 FACTORS = ("noise", "grounding", "image", "mixing", "expansion")
@@ -38,7 +38,7 @@ class DecoderRerun:
     def whole(self, out: Path, on_step: OnStep) -> list[Compared]:
         """See Rerun."""
         asked = self.asked
-        (result,) = train_runs(self.spec, out, on_step)
+        result = train_runs(self.spec, out, on_step)[asked.place]
         made, stored = result.folder.path, runs_dir(asked.store) / asked.run_id
         found = [
             compare_weights(stored / RUN_WEIGHTS, made / RUN_WEIGHTS),
@@ -50,11 +50,11 @@ class DecoderRerun:
     def _noted(self, found: list[Compared]) -> list[Compared]:
         """The same; where they differ and may, it is said."""
         n = self.asked.row["n_together"]
-        if n > 1 and not all(one.identical for one in found):
+        if n > 1 and not self.asked.together and not all(one.identical for one in found):
             self.asked.notes.append(
                 f"the run trained as one of {n} in a batched model and was made again alone: sums "
                 "are rounded otherwise, so that last bits differ; --tolerance says by how much "
-                "they may"
+                "they may, --together makes all of them"
             )
         return found
 
@@ -72,7 +72,8 @@ class DecoderRerun:
         def after(state: GroupState, losses: torch.Tensor) -> None:
             on_step(state.step, steps, float(losses.mean()))
 
-        (state,) = trainer.run(trainer.start(), until=steps, on_step=after).runs
+        runs = trainer.run(trainer.start(), until=steps, on_step=after).runs
+        state = runs[self.asked.place]
         rows = [dict(row) for row in state.accuracy]
         accuracy = pa.Table.from_pylist(rows, schema=ACCURACY)
         return self._noted(
@@ -103,8 +104,10 @@ def decoder_rerun(asked: Asked) -> DecoderRerun:
     """
     row, facts, scenes = asked.row, {}, None
     with Store.open(asked.store, read_only=True) as opened:
-        if row["start_run_id"] is not None:
-            start_unchanged(opened, runs_dir(asked.store), row["start_run_id"])
+        starts = tuple(one["start_run_id"] for one in asked.rows)
+        for start in starts:
+            if start is not None:
+                start_unchanged(opened, runs_dir(asked.store), start)
         if row["scene_set_id"] is not None:
             scenes = scenes_unchanged(opened, row["scene_set_id"])
     if scenes is not None:
@@ -116,15 +119,16 @@ def decoder_rerun(asked: Asked) -> DecoderRerun:
     job = BindingJob(
         store=asked.store,
         arm=row["arm"],
-        recipe=recipe_again(asked.recipe),
+        recipe=recipe_again(recipe_of(row)),
         factors={name: row[f"uses_{name}"] for name in FACTORS},
-        seeds=(row["seed_init"],),
-        start_run_ids=None if row["start_run_id"] is None else (row["start_run_id"],),
+        seeds=tuple(one["seed_init"] for one in asked.rows),
+        start_run_ids=None if None in starts else starts,
         scene_set=None if scenes is None else scenes.path,
         scene_facts=facts,
         device=asked.device,
     )
-    check_id(asked, job.run_ids[0])
+    for one, found in zip(asked.rows, job.run_ids, strict=True):
+        check_id(one["run_id"], found)
     return DecoderRerun(asked, job.spec())
 
 

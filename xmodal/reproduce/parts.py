@@ -35,6 +35,8 @@ class Asked:
     device: str
     trust_features: bool
     """Do not ask for what the features were made with."""
+    together: Sequence[Mapping[str, Any]] = ()
+    """Rows of the runs that are made again in one with it, itself among them; none for alone."""
     notes: list[str] = field(default_factory=list)
     """Told beside the verdict; added to."""
 
@@ -44,10 +46,14 @@ class Asked:
         return str(self.row["run_id"])
 
     @property
-    def recipe(self) -> dict[str, Any]:
-        """Settings by name."""
-        said: dict[str, Any] = json.loads(self.row["recipe_json"])
-        return said
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """Of every run that is made again, in their order."""
+        return self.together or (self.row,)
+
+    @property
+    def place(self) -> int:
+        """Of the run among them."""
+        return [row["run_id"] for row in self.rows].index(self.run_id)
 
 
 class Rerun(Protocol):
@@ -73,19 +79,25 @@ def settings_of(kind: type[Any], said: Mapping[str, Any]) -> dict[str, Any]:
     return {one.name: said[one.name] for one in fields(kind) if one.name in said}
 
 
-def check_id(asked: Asked, found: str) -> None:
+def recipe_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a run by name."""
+    said: dict[str, Any] = json.loads(row["recipe_json"])
+    return said
+
+
+def check_id(run_id: str, found: str) -> None:
     """Refuse a run that what is stored does not give again.
 
     Args:
-        asked: The run.
+        run_id: The run.
         found: The id that everything found here gives: a hash of all of it.
 
     Raises:
         DataError: It is another one.
     """
-    if found != asked.run_id:
+    if found != run_id:
         raise DataError(
-            f"run {asked.run_id} cannot be made again: what is stored of it gives run {found} "
+            f"run {run_id} cannot be made again: what is stored of it gives run {found} "
             "here, as settings or data are read otherwise than by the xmodal that trained it; "
             "`xmodal runs show ID --provenance` names the version"
         )

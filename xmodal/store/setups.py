@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ class RunSetupRow(Row):
     precision: str
     platform: str
     processor: str
+    together_json: str | None
 
 
 def read_setup(folder: Path) -> RunSetupRow | None:
@@ -39,7 +41,22 @@ def read_setup(folder: Path) -> RunSetupRow | None:
         return None
     if not isinstance(said, dict):
         raise FolderError(f"{path.name}: {SETUP} must be an object, got {said!r}")
-    return checked({**said, "run_id": folder.name}, RunSetupRow, path, "run_setup")
+    row = checked({**said, "run_id": folder.name}, RunSetupRow, path, "run_setup")
+    if row.together_json is not None and folder.name not in _ids(row.together_json):
+        raise FolderError(
+            f"{path.name}: together_json must be a JSON list of run ids, {folder.name} among "
+            f"them, got {row.together_json!r}"
+        )
+    return row
+
+
+def _ids(text: str) -> list[str]:
+    """The texts of a JSON list; none if it is something else."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return []
+    return said if isinstance(said, list) and all(isinstance(one, str) for one in said) else []
 
 
 def replace_setup(store: Store, run_id: str, row: RunSetupRow | None) -> None:

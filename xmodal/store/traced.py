@@ -177,9 +177,20 @@ def _run(kind: str, row: Mapping[str, Any], setup: Mapping[str, Any]) -> dict[st
             "git_dirty": _or(setup.get("git_dirty"), UNKNOWN),
             "co_train_group": together if kind != "released" else UNKNOWN,
             "n_together": row.get("n_together", UNKNOWN if kind == "released" else NONE),
+            "together": _together(kind, row, setup),
             "content_hash": row.get("content_hash", UNKNOWN),
         }
     )
+
+
+def _together(kind: str, row: Mapping[str, Any], setup: Mapping[str, Any]) -> Any:
+    """Ids of the runs that trained in one with this, in their order."""
+    if (said := setup.get("together_json")) is not None:
+        return json.loads(said)
+    is_known = kind == "alignment" or row.get("n_together") == 1 or bool(setup)
+    if kind == "projector":
+        is_known = is_known or row["co_train_group"] is None
+    return NONE if is_known else UNKNOWN
 
 
 def _part(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,14 @@ class Prepared:
     record: dict[str, Any]
     """What run.json says; kept up to date."""
 
-    def begin(self, state: TrainState, group_id: str | None) -> None:
-        """Note that the run is under way, and with which others."""
+    def begin(self, state: TrainState, group_id: str | None, together: Sequence[str]) -> None:
+        """Note that the run is under way, and with which others, in their order."""
         if self.record.get("status") == "finished":
             return
         self.record.update(_record(self.spec, self.trainer, state, self.record))
         self.record["co_train_group"] = group_id
+        lm = self.spec.lm
+        self.record[SETUP] = setup(str(lm.device), str(lm.dtype).removeprefix("torch."), together)
         self.folder.write_record(self.record)
 
     def fail(self, state: TrainState) -> None:
@@ -250,7 +253,6 @@ def _record(
         "versions_json": json.dumps(versions(), sort_keys=True),
         "command": command(),
         "git_commit": git_commit(),
-        SETUP: setup(str(spec.lm.device), str(spec.lm.dtype).removeprefix("torch.")),
         "started_at": (earlier["started_at"] if earlier and "started_at" in earlier else now()),
     }
 
