@@ -62,10 +62,10 @@ def reproduce(
         raise ConfigError(f"tolerance must be at least 0 and finite, got {tolerance}")
     with Store.open(store, read_only=True) as opened:
         kind, row = find_run(opened, run_id)
+        if kind == "released":
+            raise DataError(f"run {row['run_id']} is a released one: nothing here trained it")
         then = provenance(opened, row["run_id"])
         members = _members(opened, then) if together else ()
-    if kind == "released":
-        raise DataError(f"run {row['run_id']} is a released one: nothing here trained it")
     asked = Asked(
         store=store,
         row=row,

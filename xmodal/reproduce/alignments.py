@@ -29,7 +29,19 @@ from xmodal.tables import ANSWERS, WEIGHTS
 
 _EVALUATIONS = "SELECT * FROM align_evaluation WHERE run_id = $id ORDER BY evaluation_id"
 _ANSWERS = "SELECT * EXCLUDE (evaluation_id) FROM align_answer WHERE evaluation_id = $id"
-_OWN = ("text_feature_set_id", "feature_set_id")
+_FIRST = """
+SELECT feature_set_id, text_feature_set_id
+FROM align_evaluation
+WHERE
+    run_id = $id
+    AND feature_set_id IS NOT NULL
+    AND names IS NULL
+    AND class_list IS NULL
+    AND example_set IS NULL
+    AND caption_set_id IS NULL
+ORDER BY created_at, evaluation_id
+LIMIT 1
+"""
 _NOT_OWN = ("names", "class_list", "example_set", "caption_set_id")
 
 
@@ -77,11 +89,11 @@ class AlignmentRerun:
         return found
 
     def _is_own(self, row: dict[str, Any]) -> bool:
-        """Whether an evaluation is on the pictures and class texts that the run trained on."""
-        job = self.prepared.job
-        if self.prepared.world is None:
+        """Whether an evaluation asks about the pictures and class texts that are at hand."""
+        world = self.prepared.world
+        if world is None or row["text_feature_set_id"] != world.texts.text_feature_set_id:
             return False
-        same = all(row[name] == getattr(job, name) for name in _OWN)
+        same = row["feature_set_id"] == world.pictures.feature_set_id
         return same and all(row[name] is None for name in _NOT_OWN)
 
     def first(self, steps: int, on_step: OnStep) -> list[Compared]:
@@ -107,9 +119,11 @@ def alignment_rerun(asked: Asked) -> AlignmentRerun:
         if row["caption_set_id"] is None:
             features = features_unchanged(opened, row["feature_set_id"])
             config, version = features.config, features.encoder_version
+            shown, class_texts = row["feature_set_id"], None
         else:
             captions = captions_unchanged(opened, row["caption_set_id"])
             config, version = _config_of(captions), captions.encoder_version
+            shown, class_texts = _asked_about(opened, asked.run_id)
             asked.notes.append(
                 "the vectors of the captions' pictures were not held against their hash, which "
                 "is of the source's files"
@@ -121,7 +135,8 @@ def alignment_rerun(asked: Asked) -> AlignmentRerun:
         store=asked.store,
         text_feature_set_id=row["text_feature_set_id"],
         recipe=recipe_again(said),
-        feature_set_id=row["feature_set_id"],
+        feature_set_id=shown,
+        class_texts=class_texts,
         caption_set_id=row["caption_set_id"],
         separation_id=row["separation_id"],
         level=row["level"],
@@ -135,6 +150,18 @@ def alignment_rerun(asked: Asked) -> AlignmentRerun:
     prepared = prepare_job(job)
     check_id(asked.run_id, prepared.spec.trainer.run_id)
     return AlignmentRerun(asked, prepared)
+
+
+def _asked_about(store: Store, run_id: str) -> tuple[str | None, str | None]:
+    """Features of the pictures and of the class texts that a run over captions was asked about.
+
+    Its own row does not name them; (None, None) for a run that was asked nothing.
+    """
+    for row in store.query(_FIRST, {"id": run_id}).to_pylist():
+        features_unchanged(store, row["feature_set_id"])
+        text_features_unchanged(store, row["text_feature_set_id"])
+        return row["feature_set_id"], row["text_feature_set_id"]
+    return None, None
 
 
 def recipe_again(said: dict[str, Any]) -> Recipe:
