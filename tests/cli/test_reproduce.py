@@ -149,6 +149,10 @@ def test_a_changed_folder_is_found(world: Tiny) -> None:
     found = reproduce(world.store, row["run_id"], steps=row["n_steps"])
     assert verdicts(found) == {"metrics": "identical", "accuracy": "identical"}
     assert (found.verdict, found.changed) == ("different", True)
+    weights = path.parent / "decoder.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"decoder\.safetensors cannot be read"):
+        reproduce(world.store, row["run_id"])
     path.unlink()
     with pytest.raises(DataError, match=r"has no accuracy\.parquet in runs/"):
         reproduce(world.store, row["run_id"])

@@ -15,10 +15,12 @@ from xmodal.jobs import runs_dir
 from xmodal.machine import device_meant
 from xmodal.progress import counter
 from xmodal.provenance import git_commit, setup, versions
+from xmodal.reproduce.compare import Compared
 from xmodal.reproduce.parts import Asked, Rerun, check_steps
 from xmodal.reproduce.verdict import Reproduction
 from xmodal.store import Store
-from xmodal.store.traced import NONE, UNKNOWN, Traced, as_synced, find_run, provenance
+from xmodal.store.run_files import as_synced
+from xmodal.store.traced import NONE, UNKNOWN, Traced, find_run, provenance
 
 _MACHINE = ("precision", "threads", "platform", "processor")
 
@@ -60,6 +62,34 @@ def reproduce(
     """
     if not 0 <= tolerance < math.inf:
         raise ConfigError(f"tolerance must be at least 0 and finite, got {tolerance}")
+    kind, asked, then = _found(store, run_id, device, trust_features, together)
+    if steps is None:
+        _check_files(then, runs_dir(store) / asked.run_id)
+    else:
+        check_steps(asked, steps)
+    _check_output(output, store)
+    with _threads(then["machine"]["threads"]):
+        parts = _made(_prepared(kind, asked), steps, output)
+        environment = environment_of(then, asked.device)
+    folder = runs_dir(store) / asked.run_id
+    changed = as_synced(folder, kind, asked.row["content_hash"]) is False
+    return Reproduction(
+        run_id=asked.run_id,
+        kind=kind,
+        tolerance=tolerance,
+        steps=steps,
+        parts=parts,
+        environment=environment,
+        notes=[*asked.notes, *_notes(then, changed)],
+        changed=changed,
+        folder=None if output is None or steps is not None else output / asked.run_id,
+    )
+
+
+def _found(
+    store: Path, run_id: str, device: str | None, trust_features: bool, together: bool
+) -> tuple[str, Asked, Traced]:
+    """Kind of a run, what is to be made again, and what it was made from."""
     with Store.open(store, read_only=True) as opened:
         kind, row = find_run(opened, run_id)
         if kind == "released":
@@ -73,33 +103,18 @@ def reproduce(
         trust_features=trust_features,
         together=members,
     )
-    if steps is None:
-        _check_files(then, asked.run_id)
-    else:
-        check_steps(asked, steps)
-    _check_output(output, store)
-    with _threads(then["machine"]["threads"]):
-        rerun = _prepared(kind, asked)
-        parts, environment = _made(rerun, asked, then, steps, output)
+    return kind, asked, then
+
+
+def _notes(then: Traced, changed: bool) -> Iterator[str]:
+    """What bears on any run's verdict."""
     if then["run"]["git_dirty"] is True:
-        asked.notes.append("the run's code had changes that are in no commit")
-    changed = as_synced(runs_dir(store) / asked.run_id, kind, row) is False
+        yield "the run's code had changes that are in no commit"
     if changed:
-        asked.notes.append(
+        yield (
             "the run's folder is not what was brought into the store: `xmodal store sync` brings "
             "it in as it is now"
         )
-    return Reproduction(
-        run_id=asked.run_id,
-        kind=kind,
-        tolerance=tolerance,
-        steps=steps,
-        parts=parts,
-        environment=environment,
-        notes=asked.notes,
-        changed=changed,
-        folder=None if output is None or steps is not None else output / asked.run_id,
-    )
 
 
 def _members(store: Store, then: Traced) -> Sequence[Mapping[str, Any]]:
@@ -147,22 +162,18 @@ def _prepared(kind: str, asked: Asked) -> Rerun:
     return decoder_rerun(asked)
 
 
-def _made(
-    rerun: Rerun, asked: Asked, then: Traced, steps: int | None, output: Path | None
-) -> tuple[list[Any], list[tuple[str, Any, Any]]]:
-    """The compared parts, and what differs in the environment."""
+def _made(rerun: Rerun, steps: int | None, output: Path | None) -> list[Compared]:
+    """Make the run, or its first steps, and compare."""
     with counter("steps") as move, tempfile.TemporaryDirectory(prefix="xmodal-") as name:
 
         def on_step(step: int, total: int, loss: float) -> None:
             move(step, total)
 
         if steps is not None:
-            parts = rerun.first(steps, on_step)
-        else:
-            if output is not None:
-                make_folder(output, "the folder of the run")
-            parts = rerun.whole(output or Path(name), on_step)
-    return parts, environment_of(then, asked.device)
+            return rerun.first(steps, on_step)
+        if output is not None:
+            make_folder(output, "the folder of the run")
+        return rerun.whole(output or Path(name), on_step)
 
 
 def environment_of(then: Traced, device: str) -> list[tuple[str, Any, Any]]:
@@ -199,13 +210,23 @@ def _threads(wanted: Any) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _check_files(then: Traced, run_id: str) -> None:
+def _check_files(then: Traced, folder: Path) -> None:
+    """Refuse a run whose files are gone, or whose weights cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
     lacks = [name for name, said in then["files"].items() if said == UNKNOWN and "." in name]
     if lacks:
         raise DataError(
-            f"run {run_id} has no {lacks[0]} in runs/{run_id} beside the store: there is nothing "
-            "to hold it against; --steps compares what the store holds"
+            f"run {folder.name} has no {lacks[0]} in {then['files']['folder']} beside the store: "
+            "there is nothing to hold it against; --steps compares what the store holds"
         )
+    for name in then["files"]:
+        if name.endswith(".safetensors"):
+            try:
+                with safe_open(folder / name, "pt"):
+                    pass
+            except (OSError, SafetensorError) as error:
+                raise DataError(f"{folder / name} cannot be read ({error})") from error
 
 
 def _check_output(output: Path | None, store: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from xmodal.reproduce.compare import Compared
+from xmodal.store.cells import cell_text
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "equal within tolerance", "different"
 
@@ -74,6 +75,9 @@ class Reproduction:
         what = f"run {self.run_id}" + (f", first {self.steps} steps" if self.steps else "")
         within = f" of {self.tolerance:g}" if self.verdict == WITHIN else ""
         said = [f"{what}: {self.verdict}{within}"]
-        said += [f"{name}: {then} then, {now} now" for name, then, now in self.environment]
+        said += [
+            f"{name}: {cell_text(then)} then, {cell_text(now)} now"
+            for name, then, now in self.environment
+        ]
         kept = [] if self.folder is None else [f"made again in {self.folder}"]
         return [*said, *self.notes, *kept]

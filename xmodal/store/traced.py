@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from xmodal.binding_tables import ACCURACY_FILE, RUN_WEIGHTS
 from xmodal.store.cells import cell_text
-from xmodal.store.folders import FolderError, content_hash, file_sha256
 from xmodal.store.ids import resolve_id
-from xmodal.tables import WEIGHTS
+from xmodal.store.run_files import as_synced, file_hashes
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
@@ -33,13 +31,6 @@ _RUNS = {
         "SELECT * FROM released_run WHERE run_id = $id",
     ),
 }
-_HASHED = {
-    "projector": ("run.json", "metrics.parquet", "predictions.parquet"),
-    "alignment": ("run.json", "metrics.parquet", WEIGHTS),
-    "decoder": ("run.json", "metrics.parquet", ACCURACY_FILE, RUN_WEIGHTS),
-}
-"""By kind of run the files that its content_hash is of, in their order."""
-_MORE = {"projector": ("projector.safetensors",)}
 _PARTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "dataset": (
         "dataset_id",
@@ -305,26 +296,10 @@ def _machine(row: Mapping[str, Any], setup: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _files(runs_dir: Path, kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """sha256 of each file of the folder as it is now, and whether they are those that were synced.
-
-    The hash that a sync keeps is not of a projector's weights.
-    """
+    """sha256 of each file as it is now, and whether they are those that were synced."""
     if kind == "released":
         return {"folder": UNKNOWN}
     folder = runs_dir / row["run_id"]
-    hashes = {}
-    for name in (*_HASHED[kind], *_MORE.get(kind, ())):
-        try:
-            hashes[name] = file_sha256(folder / name)
-        except FolderError:
-            hashes[name] = UNKNOWN
-    synced = as_synced(folder, kind, row)
+    hashes = {name: _or(found, UNKNOWN) for name, found in file_hashes(folder, kind).items()}
+    synced = as_synced(folder, kind, row["content_hash"])
     return {"folder": f"runs/{row['run_id']}", **hashes, "as_synced": _or(synced, UNKNOWN)}
-
-
-def as_synced(folder: Path, kind: str, row: Mapping[str, Any]) -> bool | None:
-    """Whether a run's files are still those that were brought in; None if one is gone."""
-    try:
-        return bool(content_hash(folder, _HASHED[kind]) == row["content_hash"])
-    except FolderError:
-        return None
