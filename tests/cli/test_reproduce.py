@@ -182,6 +182,10 @@ def test_a_run_of_a_group_comes_again_alone_but_for_rounding(trained: Tiny) -> N
 def test_a_run_of_a_group_comes_again_with_it_bit_by_bit(kind: str, trained: Tiny) -> None:
     found = reproduce(trained.store, row_of(trained, kind)["run_id"], together=True)
     assert [part.identical for part in found.parts] == 3 * [True]
+    ids = xmodal.open(trained.store).provenance(found.run_id)["run"]["together"]
+    with Store.open(trained.store, read_only=True) as store:
+        seeds = {row["run_id"]: row["seed_init"] for row in store.query(RUNS[kind]).to_pylist()}
+    assert [seeds[one] for one in ids] == [1, 2]  # as they were asked for
 
 
 def test_a_group_is_made_again_whole_or_not_at_all(world: Tiny) -> None:
