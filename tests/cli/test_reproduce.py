@@ -30,8 +30,8 @@ KINDS = {
 }
 RUNS = {
     "projector": "FROM run WHERE co_train_group IS NULL",
-    "projectors": "FROM run WHERE co_train_group IS NOT NULL ORDER BY seed_init DESC",
-    "decoders": "FROM binding_run WHERE n_together = 2 ORDER BY seed_init DESC",
+    "projectors": "FROM run WHERE co_train_group IS NOT NULL ORDER BY seed_init",
+    "decoders": "FROM binding_run WHERE n_together = 2 ORDER BY seed_init",
     "alignment": "FROM align_run",
     "decoder": "FROM binding_run WHERE start_run_id IS NOT NULL",
 }
@@ -48,9 +48,9 @@ def trained(made: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
         ("align", "features", "--lm", world.lm),
         ("align", "train", *ALIGN),
         (*train, "--seed", "7"),
-        (*train, "--seeds", "1,2", "--co-train", "2"),
+        (*train, "--seeds", "2,1", "--co-train", "2"),
         ("binding", "train", "--start", "text-trained", *DECODER),
-        ("binding", "train", "--seeds", "1,2", "--together", "2", *DECODER),
+        ("binding", "train", "--seeds", "2,1", "--together", "2", *DECODER),
     ):
         done = world.call(*call)
         assert done.exit_code == 0, done.stderr
@@ -185,12 +185,12 @@ def test_a_run_of_a_group_comes_again_with_it_bit_by_bit(kind: str, trained: Tin
     ids = xmodal.open(trained.store).provenance(found.run_id)["run"]["together"]
     with Store.open(trained.store, read_only=True) as store:
         seeds = {row["run_id"]: row["seed_init"] for row in store.query(RUNS[kind]).to_pylist()}
-    assert [seeds[one] for one in ids] == [1, 2]  # as they were asked for
+    assert [seeds[one] for one in ids] == [2, 1]  # as they were asked for
 
 
 def test_a_group_is_made_again_whole_or_not_at_all(world: Tiny) -> None:
     row = row_of(world, "projectors")
-    change(world, "DELETE FROM run WHERE co_train_group IS NOT NULL AND seed_init = 1")
+    change(world, "DELETE FROM run WHERE co_train_group IS NOT NULL AND seed_init = 2")
     with pytest.raises(DataError, match=f"^run \\w+, which trained with {row['run_id']}, is not "):
         reproduce(world.store, row["run_id"], together=True)
     change(world, "DELETE FROM run_setup")
