@@ -16,6 +16,7 @@ from cli.manifest import app as manifest_app
 from cli.probe import probe
 from cli.query import query
 from cli.released import app as released_app
+from cli.reproduce import reproduce
 from cli.runs import app as runs_app
 from cli.store import app as store_app
 from cli.taxonomy import app as taxonomy_app
@@ -34,6 +35,7 @@ app.command("demo")(demo)
 app.command("eval")(evaluate)
 app.command("probe")(probe)
 app.command("query")(query)
+app.command("reproduce")(reproduce)
 app.command("train")(train)
 app.add_typer(align_app, name="align")
 app.add_typer(binding_app, name="binding")

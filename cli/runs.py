@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, StorePath, to_stderr
+from cli.options import DEFAULT_STORE, Format, StorePath, to_stderr
+from taxonomy.errors import ConfigError
 
 app = typer.Typer(help="List finished runs, or show one.", invoke_without_command=True)
 
@@ -38,11 +39,28 @@ def show(
     store: Annotated[
         Path | None, typer.Option(help="The DuckDB experiment store, as of xmodal runs.")
     ] = None,
+    provenance: Annotated[
+        bool,
+        typer.Option(
+            "--provenance",
+            help="Show what the run was made from instead: ids and hashes of manifest, features, "
+            "encoder and LM, every setting, seeds, versions, commit, command, machine, hashes of "
+            "its files. unknown: not kept; none: the run has no such thing.",
+        ),
+    ] = False,
+    fmt: Format = "table",
 ) -> None:
     """Show everything stored about one run, own or released: settings, metrics, scores."""
     from xmodal.store import Store
-    from xmodal.store.describe import describe_run
+    from xmodal.store.describe import describe_run, emit_provenance
+    from xmodal.store.render import chosen_format
     from xmodal.store.screen import as_record
 
+    chosen = chosen_format(fmt)
+    if not provenance and chosen != "table":
+        raise ConfigError(f"format {chosen} goes with --provenance: add it")
     with Store.open(store or context.obj, read_only=True) as opened:
-        typer.echo(as_record(describe_run(opened, run_id)), nl=False)
+        if provenance:
+            emit_provenance(opened, run_id, chosen)
+        else:
+            typer.echo(as_record(describe_run(opened, run_id)), nl=False)

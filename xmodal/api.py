@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from xmodal.features.extract import FeatureSet
+    from xmodal.reproduce import Reproduction
     from xmodal.vlm.projector import Projector
 
 SHOWN_ROWS = 50
@@ -210,4 +211,46 @@ class Workbench:
             record=record,
             folder=beside / "runs" / record["run_id"],
             features_folder=beside / "features" / str(record["feature_set_id"]),
+        )
+
+    def provenance(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """What a run of any kind was made from: by section, value by name.
+
+        What was not kept is "unknown"; what such a run does not have is "none".
+
+        Raises:
+            StoreError: An id that is unknown or ambiguous.
+        """
+        from xmodal.store.traced import provenance
+
+        with Store.open(self.store, read_only=True) as opened:
+            return provenance(opened, run_id)
+
+    def reproduce(
+        self,
+        run_id: str,
+        *,
+        tolerance: float = 0.0,
+        output: Path | None = None,
+        steps: int | None = None,
+        together: bool = False,
+    ) -> Reproduction:
+        """Make a run again from what is stored and hold it against that; the store stays as it is.
+
+        Args:
+            run_id: Of a projector run, an alignment or a decoder, or its beginning.
+            tolerance: Largest difference that is called equal.
+            output: Folder for the run made again, new or empty; None to keep nothing.
+            steps: Make only so many steps, and compare what was noted until then.
+            together: Make the runs again, too, that trained in one with it.
+
+        Raises:
+            ConfigError: A setting out of range, or the run's device is not here.
+            DataError: What the run was made from is gone or has changed.
+            StoreError: An id that is unknown or ambiguous.
+        """
+        from xmodal.reproduce import reproduce
+
+        return reproduce(
+            self.store, run_id, tolerance=tolerance, output=output, steps=steps, together=together
         )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+SETUP = "setup"
+"""Key of run.json: machine and checkout, see setup()."""
 
 
 def versions() -> dict[str, str]:
@@ -27,10 +34,31 @@ def git_commit() -> str | None:
 
     An environment may lie inside the checkout of another project: its commit is not ours.
     """
+    said = _git("rev-parse", "--show-prefix", "HEAD")
+    if said is None:
+        return None
+    below, commit = said.splitlines()
+    return commit if not below else None
+
+
+@functools.cache
+def git_dirty() -> bool | None:
+    """Whether files under version control differ from the commit; None where there is none.
+
+    Asked once a process: what it computes with is what was there when it began.
+    """
+    if git_commit() is None:
+        return None
+    said = _git("status", "--porcelain", "--untracked-files=no")
+    return None if said is None else bool(said.strip())
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says about the folder that this package lies in; None if it cannot."""
     root = Path(__file__).resolve().parents[1]
     try:
         said = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "--show-prefix", "HEAD"],
+            ["git", "-C", str(root), *arguments],
             capture_output=True,
             text=True,
             timeout=5,
@@ -38,8 +66,34 @@ def git_commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    below, commit = said.stdout.splitlines()
-    return commit if not below else None
+    return said.stdout
+
+
+def setup(device: str, precision: str, together: Sequence[str] = ()) -> dict[str, Any]:
+    """What of this machine bears on the last bits of a run, for its run.json.
+
+    Args:
+        device: Where the run computes.
+        precision: float32 or bfloat16.
+        together: Ids of the runs that train in one, in their order; none for a run alone.
+
+    Returns:
+        Columns of run_setup but run_id.
+    """
+    import torch
+
+    if device.startswith("cuda"):
+        processor = torch.cuda.get_device_name(torch.device(device))
+    else:
+        processor = torch.backends.cpu.get_cpu_capability()
+    return {
+        "git_dirty": git_dirty(),
+        "threads": torch.get_num_threads(),
+        "precision": precision,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processor": processor,
+        "together_json": json.dumps(list(together)) if len(together) > 1 else None,
+    }
 
 
 def command() -> str:

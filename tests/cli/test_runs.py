@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,53 @@ def test_a_released_run_is_shown_and_counted_beside_own_ones(path: Path) -> None
     shown = [line.split() for line in done.stdout.splitlines()]
     for pair in (["run_id", "rel-a"], ["source", "s1"], ["held_out_s1", "0.75"]):
         assert pair in shown
+
+
+def test_provenance_says_what_it_does_not_know(path: Path) -> None:
+    with Store.open(path) as store:
+        align_rows.add(store, "align-a", {1: [1]})
+        binding_rows.add(store, [(binding_rows.run("binding-a"), [])])
+        score = ("held_out_s1", "bird", 0.75, 0.5, 10, True)
+        released.add(store, [(released.run("rel-a"), [score])])
+    traced = {}
+    for run_id in ("run-a", "align-a", "binding-a", "rel-a"):
+        call = ["runs", "--store", str(path), "show", run_id, "--provenance", "--format", "json"]
+        done = CliRunner().invoke(app, call)
+        assert (done.exit_code, done.stderr) == (0, "")
+        traced[run_id] = json.loads(done.stdout)
+    assert len({tuple(said) for said in traced.values()}) == 1
+    for said in traced.values():
+        assert all(value not in (None, "") for part in said.values() for value in part.values())
+        # of before it was kept
+        assert said["run"]["git_dirty"] == said["machine"]["platform"] == "unknown"
+        assert said["versions"]["torch"] == "unknown"
+    own = traced["run-a"]
+    assert own["run"]["git_commit"] == "unknown"
+    assert own["run"]["together"] == "none"
+    assert own["recipe"] == {"recipe": "demo", "lr": 0.01}
+    assert own["features"] == {
+        "feature_set_id": "f1", "sha256": "unknown", "layer": "unknown", "pooling": "unknown",
+        "dtype": "unknown",
+    }  # fmt: skip
+    assert own["lm"] == {
+        "lm": "bundle", "init": "pretrained", "revision": "none", "weights_sha256": "lm1"
+    }  # fmt: skip
+    assert own["separation"]["separation_id"] == own["start"]["start_run_id"] == "none"
+    assert own["files"]["projector.safetensors"] == "unknown"
+    assert own["files"]["as_synced"] is True
+    assert traced["binding-a"]["lm"]["lm"] == "none"
+    assert traced["rel-a"]["seeds"]["init"] == traced["rel-a"]["run"]["command"] == "unknown"
+
+
+def test_provenance_for_reading(path: Path) -> None:
+    call = ["runs", "show", "run-a", "--store", str(path)]
+    done = CliRunner().invoke(app, [*call, "--provenance"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    shown = [line.replace("│", " ").split() for line in done.stdout.splitlines()]
+    assert ["recipe", "lr", "0.01"] in shown
+    assert ["lm", "weights_sha256", "lm1"] in shown
+    done = CliRunner().invoke(app, [*call, "--format", "json"])
+    assert done.stderr == "error: format json goes with --provenance: add it\n"
 
 
 def test_show_of_an_unknown_or_ambiguous_run(path: Path) -> None:

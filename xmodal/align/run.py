@@ -16,7 +16,7 @@ from xmodal.align.recipes import Recipe, side_of
 from xmodal.align.run_folder import AlignFolder
 from xmodal.align.trainer import Trainer, TrainState
 from xmodal.files import own_runs
-from xmodal.provenance import command, git_commit, now, versions
+from xmodal.provenance import SETUP, command, git_commit, now, setup, versions
 
 SAVE_EVERY_S = 20.0
 """Seconds between two saved states."""
@@ -136,6 +136,7 @@ def _record(spec: AlignSpec, state: TrainState, started_at: str) -> dict[str, An
         "versions_json": json.dumps(versions(), sort_keys=True),
         "command": command(),
         "git_commit": git_commit(),
+        SETUP: setup(str(aligner.like.device), "bfloat16" if recipe.aligner.bf16 else "float32"),
         "started_at": started_at,
     }
 

@@ -87,7 +87,34 @@ def align_jobs(jobs: list[AlignJob], on_step: OnRunStep | None = None) -> list[A
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PreparedJob:
+    """A job with its data at hand."""
+
+    job: AlignJob
+    spec: AlignSpec
+    world: ClassWorld | None
+    """What is asked about at the end; None for nothing."""
+    part: Part
+
+    def score(self, result: AlignResult, split: str) -> Evaluated | None:
+        """Ask the trained run about the pictures of a split; None if there is nothing to ask."""
+        if self.world is None:
+            return None
+        device = torch.device(self.job.device)
+        edges = edges_of(self.world.of)
+        return score_classes(result, self.world, edges, self.part, split=split, device=device)
+
+
 def _align_job(job: AlignJob, on_step: Callable[[int, int, float], None] | None) -> AlignResult:
+    prepared = prepare_job(job)
+    result = train_run(prepared.spec, runs_dir(job.store), on_step)
+    prepared.score(result, job.split)
+    return result
+
+
+def prepare_job(job: AlignJob) -> PreparedJob:
+    """Read what a job trains on and is asked; nothing is written."""
     data = _class_data(job) if job.caption_set_id is None else _caption_data(job)
     where = torch.device(job.device)
     spec = AlignSpec(
@@ -115,11 +142,7 @@ def _align_job(job: AlignJob, on_step: Callable[[int, int, float], None] | None)
         },
         settings=data.settings,
     )
-    result = train_run(spec, runs_dir(job.store), on_step)
-    if data.world is not None:
-        edges = edges_of(data.world.of)
-        score_classes(result, data.world, edges, data.part, split=job.split, device=where)
-    return result
+    return PreparedJob(job=job, spec=spec, world=data.world, part=data.part)
 
 
 def score_classes(

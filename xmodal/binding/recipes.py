@@ -21,6 +21,9 @@ LESSONS = ("pairs", "hops", "text", "noise", "image", "grounding")
 one-hop and two-hop questions; text, image: two-hop questions about a context of that kind; noise:
 of a text context with noise tokens; grounding: which colour and shape an image token shows, and
 back."""
+_IN_TURN = ("pairs", "hops", "noise", "text", "image", "grounding")
+"""The order in which a stage's shares are laid out, whatever the order they are written in: a run's
+id is the same for all of them, and what is stored of a recipe has them by name."""
 GUIDED = ("pairs", "hops")
 """Lessons in which the residual stream after half of the blocks is asked for the shape too,
 whatever the stage."""
@@ -81,11 +84,12 @@ class Stage:
             step: Of this stage, from 0.
         """
         at = (step + 1) * _GOLDEN % 1.0
-        for name, share in self.lessons.items():
-            if at < share:
+        shown = [name for name in _IN_TURN if name in self.lessons]
+        for name in shown:
+            if at < self.lessons[name]:
                 return name
-            at -= share
-        return list(self.lessons)[-1]
+            at -= self.lessons[name]
+        return shown[-1]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from xmodal.binding.recipes import Recipe
 from xmodal.binding.run_folder import BindingFolder, restore
 from xmodal.binding.trainer import GroupState, Trainer, group_metrics
 from xmodal.files import own_runs
-from xmodal.provenance import command, git_commit, now, versions
+from xmodal.provenance import SETUP, command, git_commit, now, setup, versions
 
 SAVE_EVERY_S = 30.0
 """Seconds between two saved states."""
@@ -140,7 +140,7 @@ def _train_group(
 
     def write(status: str) -> None:
         for at, folder in enumerate(mine):
-            made = _record(spec, places[at], state, at, begun[at], len(places))
+            made = _record(spec, places[at], state, at, begun[at], ids)
             folder.write_record(made | {"status": status})
 
     write("running")
@@ -174,7 +174,7 @@ def _train_group(
         folder.write_metrics(metrics)
         folder.write_accuracy(run.accuracy)
         digest = folder.save_decoder(state.decoder, at, _said(spec, ids[at], state.step))
-        made = _record(spec, places[at], state, at, begun[at], len(places))
+        made = _record(spec, places[at], state, at, begun[at], ids)
         folder.write_record(made | {"status": "finished", "weights_sha256": digest})
         folder.drop_state()
 
@@ -195,7 +195,12 @@ def _said(spec: BindingSpec, run_id: str, step: int) -> dict[str, Any]:
 
 
 def _record(
-    spec: BindingSpec, place: int, state: GroupState, at: int, started_at: str, n_together: int
+    spec: BindingSpec,
+    place: int,
+    state: GroupState,
+    at: int,
+    started_at: str,
+    together: Sequence[str],
 ) -> dict[str, Any]:
     """Every column of binding_run but for its content_hash."""
     recipe, run = spec.recipe, state.runs[at]
@@ -230,7 +235,7 @@ def _record(
         "n_tokens": run.n_tokens,
         "n_tokens_computed": run.n_tokens_computed,
         "flops": run.flops,
-        "n_together": n_together,
+        "n_together": len(together),
         "seconds": round(state.seconds, 3),
         "device": str(spec.device),
         "precision": recipe.precision,
@@ -238,5 +243,6 @@ def _record(
         "versions_json": json.dumps(versions(), sort_keys=True),
         "command": command(),
         "git_commit": git_commit(),
+        SETUP: setup(str(spec.device), recipe.precision, together),
         "started_at": started_at,
     }

@@ -28,6 +28,7 @@ from xmodal.store.rows import (
     AlignRunRecord,
     AlignRunRow,
 )
+from xmodal.store.setups import read_setup, replace_setup
 from xmodal.tables import ANSWER, ANSWERS, COMPOSITION, COMPOSITIONS, EVALUATION, WEIGHTS
 
 if TYPE_CHECKING:
@@ -84,8 +85,10 @@ def sync_align_run(store: Store, folder: Path, known_hash: str | None) -> str:
     row = AlignRunRow(**record.values(), content_hash=found)
     metrics = read_parquet(folder / "metrics.parquet", METRIC)
     _check_references(store, row.values())
+    setup = read_setup(folder)
     with store.transaction():
         of = {"id": row.run_id}
+        replace_setup(store, row.run_id, setup)
         for one in store.query(_KNOWN, of).to_pylist():
             _remove(store, one["evaluation_id"])
         store.execute("DELETE FROM align_run WHERE run_id = $id", of)

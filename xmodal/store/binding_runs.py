@@ -23,6 +23,7 @@ from xmodal.store.folders import (
     read_parquet,
     read_record,
 )
+from xmodal.store.setups import read_setup, replace_setup
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
@@ -102,7 +103,9 @@ def sync_binding_run(store: Store, folder: Path, known_hash: str | None) -> str:
     of = {"id": row.run_id}
     _check_references(store, row)
     weights = store.query(_RUNS, of)["weights_sha256"].to_pylist()
+    setup = read_setup(folder)
     with store.transaction():
+        replace_setup(store, row.run_id, setup)
         if weights != [row.weights_sha256]:
             remove_probes_of(store, row.run_id)
         store.execute("DELETE FROM binding_accuracy WHERE run_id = $id", of)

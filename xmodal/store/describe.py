@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING, Any
 
+from xmodal.store.cells import plain
 from xmodal.store.ids import resolve_id
+from xmodal.store.render import emit
+from xmodal.store.traced import provenance, traced_table
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
@@ -61,3 +66,21 @@ def runs_beside(store: Store) -> list[str]:
         )
         if (n := store.query(text).num_rows)
     ]
+
+
+def emit_provenance(store: Store, run_id: str, fmt: str) -> None:
+    """Write what a run was made from to stdout.
+
+    Args:
+        store: Open, to read.
+        run_id: Id of a run of any kind, or its beginning.
+        fmt: One of xmodal.store.render.FORMATS; json is one object, a member a section.
+
+    Raises:
+        StoreError: An id that is unknown or ambiguous.
+    """
+    traced = provenance(store, run_id)
+    if fmt == "json":
+        sys.stdout.write(json.dumps(plain(traced), indent=2, ensure_ascii=False) + "\n")
+    else:
+        emit(traced_table(traced), fmt)

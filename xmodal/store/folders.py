@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from xmodal.files import file_sha256 as whole_sha256
+from xmodal.provenance import SETUP
 from xmodal.seals import OWN, SEAL, fields_sha256, unsealed
 from xmodal.store.rows import Row
 from xmodal.tables import EVALUATION, EVALUATIONS
@@ -114,6 +115,7 @@ def read_record(folder: Path, kind: type[R], table: str) -> R | None:
     content = read_json(path)
     if content.get("status") == "running":
         return None
+    content.pop(SETUP, None)  # a table of its own, see setups.py
     record = checked(content, kind, path, table)
     if (run_id := record.values()["run_id"]) != folder.name:
         raise FolderError(f"run.json is of run {run_id!r}, the folder's name must be the same")

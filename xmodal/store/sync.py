@@ -26,6 +26,7 @@ from xmodal.store.folders import (
 )
 from xmodal.store.folders import content_hash as hash_of
 from xmodal.store.rows import RunRecord, RunRow
+from xmodal.store.setups import read_setup, replace_setup
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
@@ -152,8 +153,10 @@ def _sync_folder(store: Store, folder: Path, known_hash: str | None) -> str:
     predictions = read_parquet(folder / "predictions.parquet", PREDICTION)
     _check_predictions(predictions)
     _check_references(store, row, predictions)
+    setup = read_setup(folder)
     with store.transaction():
         remove_evaluations(store, row.run_id)
+        replace_setup(store, row.run_id, setup)
         store.replace_run(row, metrics, predictions)
     return "ingested"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from taxonomy.model import Manifest, Taxonomy
 from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
 from xmodal.lms.causal import LanguageModel
-from xmodal.provenance import command, git_commit, now, versions
+from xmodal.provenance import SETUP, command, git_commit, now, setup, versions
 from xmodal.vlm.cost import step_cost
 from xmodal.vlm.early_stop import early_stop
 from xmodal.vlm.evaluate import score
@@ -92,12 +93,14 @@ class Prepared:
     record: dict[str, Any]
     """What run.json says; kept up to date."""
 
-    def begin(self, state: TrainState, group_id: str | None) -> None:
-        """Note that the run is under way, and with which others."""
+    def begin(self, state: TrainState, group_id: str | None, together: Sequence[str]) -> None:
+        """Note that the run is under way, and with which others, in their order."""
         if self.record.get("status") == "finished":
             return
         self.record.update(_record(self.spec, self.trainer, state, self.record))
         self.record["co_train_group"] = group_id
+        lm = self.spec.lm
+        self.record[SETUP] = setup(str(lm.device), str(lm.dtype).removeprefix("torch."), together)
         self.folder.write_record(self.record)
 
     def fail(self, state: TrainState) -> None:

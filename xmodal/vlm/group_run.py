@@ -176,8 +176,9 @@ def _train(
 ) -> list[ConfigError]:
     """Train to the end and finish each run; the errors of those that did not get there."""
     checkpoint = _checkpoint(group_id, members, runs_dir)
+    together = [one.run_id for one in members]
     for one in members:
-        one.prepared.begin(one.state, group_id)
+        one.prepared.begin(one.state, group_id, together)
     group = TrainGroup(tuple(one.prepared.trainer for one in members))
     saved = time.monotonic()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,24 @@ def test_shares_are_kept_wherever_a_stage_is_stopped(percent: int, n_steps: int)
     n_image = [stage.lesson(i) for i in range(n_steps)].count("image")
     # the golden ratio's multiples leave a count of n off by little more than log n
     assert abs(n_image - share * n_steps) <= 4
+
+
+def test_the_order_in_which_shares_are_written_decides_nothing() -> None:
+    def as_written(stage: Stage, step: int) -> str:
+        at = (step + 1) * ((math.sqrt(5) - 1) / 2) % 1.0
+        for name, share in stage.lessons.items():
+            if at < share:
+                return name
+            at -= share
+        return name
+
+    for arm in factorial():
+        for stage in arm_recipe(arm)[0].stages:
+            shown = [stage.lesson(step) for step in range(50)]
+            # arms write them in the order that counts
+            assert shown == [as_written(stage, step) for step in range(50)]
+            turned = replace(stage, lessons=dict(reversed(stage.lessons.items())))
+            assert shown == [turned.lesson(step) for step in range(50)]
 
 
 @pytest.mark.parametrize("size", SIZES)

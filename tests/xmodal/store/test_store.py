@@ -39,6 +39,7 @@ from xmodal.store.rows import (
     TextProbeRow,
 )
 from xmodal.store.scene_sets import SceneSetRow
+from xmodal.store.setups import RunSetupRow
 
 QUESTIONS = [(1, PARROT, BIRD, True, "held_out"), (2, RUBY, BIRD, False, "held_out")]
 
@@ -192,6 +193,7 @@ def test_a_broken_manifest_leaves_nothing(path: Path) -> None:
         ("scene_set", SceneSetRow),
         ("binding_run", BindingRunRow),
         ("binding_probe", BindingProbeRow),
+        ("run_setup", RunSetupRow),
     ],
 )
 def test_row_models_are_the_tables(table: str, model: type[Row]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from taxonomy.errors import DataError
 from tests.xmodal import tiny
@@ -136,7 +137,9 @@ def test_a_run_folder_is_what_the_store_reads(spec: RunSpec, whole: RunFolder) -
         "projector.safetensors",
         "run.json",
     ]
-    record = RunRecord(**unsealed(json.loads((whole.path / "run.json").read_text())))
+    said = unsealed(json.loads((whole.path / "run.json").read_text()))
+    assert said.pop("setup")["threads"] == torch.get_num_threads()
+    record = RunRecord(**said)
     assert (record.run_id, record.status) == (spec.run_id, "finished")
     assert (record.lm_hash, record.seed_init) == (spec.lm.sha256, 42)
     trainer = tiny.trainer(spec)
