@@ -7,8 +7,9 @@
 --   stage, after which more scenes are asked. Text context, two-hop question. in_accuracy,
 --   out_accuracy: share of right answers, mean over the object counts up to n_to and over the
 --   larger ones (out_objects), each count the same, then over runs. _low, _high: 95 % interval over
---   seeds, Student's t, cut at 0 and 1, NULL with one; runs of one start are averaged first where there are several
---   starts (n_starts), else it holds for that start. out_chance: of a guess among the scene's items.
+--   seeds, Student's t, cut at 0 and 1, NULL with one; runs of one start are averaged first where
+--   there are several starts (n_starts), else it holds for that start. out_chance: of a guess among
+--   the scene's items.
 -- Empty: no binding run is in the store: `xmodal binding train` makes one
 -- Params: $run VARCHAR: the condition of this run, an id or its beginning; all when left out.
 WITH of_unit AS (

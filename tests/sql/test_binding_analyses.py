@@ -205,8 +205,8 @@ def test_binding_steps(store: Store) -> None:
     scores = ("in_accuracy", "out_accuracy", "out_low", "out_high", "out_chance")
     assert picked(alone, *scores) == [1, None, None, None, None]
     assert picked(first, *scores) == close([0.2, 0.3, None, None, (1 / 6 + 1 / 8) / 2])
-    # 0.3 and 0.4: half = T1 * 0.05
-    want = [0.95, 0.35, 0.35 - T1 * 0.05, 0.35 + T1 * 0.05, (1 / 6 + 1 / 8) / 2]
+    # 0.3 and 0.4: 0.35 - T1 * 0.05 is below 0, what is above 0.98 is not above 1
+    want = [0.95, 0.35, 0, 0.35 + T1 * 0.05, (1 / 6 + 1 / 8) / 2]
     assert picked(last, *scores) == close(want)
     assert rows(store, "binding-steps", run="c") == [alone]
 
