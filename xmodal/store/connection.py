@@ -23,7 +23,11 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
 }
-LOCKED_DOWN = CONFIG | {"enable_external_access": False, "lock_configuration": True}
+_LOCK_DOWN = (
+    "SET GLOBAL temp_directory = ''",
+    "SET GLOBAL enable_external_access = false",
+    "SET GLOBAL lock_configuration = true",
+)
 
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _RETRY_S = 0.05
@@ -37,7 +41,7 @@ def connect_memory() -> duckdb.DuckDBPyConnection:
 
 
 def connect_file(
-    path: Path, *, read_only: bool, wait_s: float, locked_down: bool = False
+    path: Path, *, read_only: bool, wait_s: float
 ) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file, waiting for another process's lock.
 
@@ -45,7 +49,6 @@ def connect_file(
         path: The file; made with its folder when missing and not read_only.
         read_only: Many processes may read at once; none while one writes.
         wait_s: Seconds to wait while another process holds the file.
-        locked_down: No access to other files, and no way to switch that back on.
 
     Raises:
         StoreError: The file is missing, foreign, damaged or in use.
@@ -63,7 +66,7 @@ def connect_file(
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            return _connect(path, read_only, locked_down)
+            return _connect(path, read_only)
         except duckdb.IOException as error:
             holder = _HOLDER.search(str(error))
             if holder is None:
@@ -77,12 +80,11 @@ def connect_file(
             time.sleep(_RETRY_S)
 
 
-def _connect(path: Path, read_only: bool, locked_down: bool) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     # The file is never opened from Python first, say to look at its header: closing such a
     # handle would drop the lock that DuckDB may hold on the file in this same process.
-    config = LOCKED_DOWN if locked_down else CONFIG
     try:
-        con = duckdb.connect(str(path.absolute()), read_only=read_only, config=config)
+        con = duckdb.connect(str(path.absolute()), read_only=read_only, config=CONFIG)
     except duckdb.IOException:
         raise
     except duckdb.ConnectionException as error:
@@ -99,6 +101,19 @@ def _connect(path: Path, read_only: bool, locked_down: bool) -> duckdb.DuckDBPyC
         con.close()
         raise StoreError(f"{path} is not a DuckDB file: give another --store")
     return con
+
+
+def lock_down(con: duckdb.DuckDBPyConnection, memory_bytes: int) -> None:
+    """No access to other files from here on, and no way to switch that back on.
+
+    Args:
+        con: A connection that is read from only.
+        memory_bytes: What DuckDB may use. It spills nothing to disk: what needs more fails.
+    """
+    con.execute("SET GLOBAL memory_limit = $limit", {"limit": f"{memory_bytes}B"})
+    # in this order: a locked configuration refuses the rest
+    for statement in _LOCK_DOWN:
+        con.execute(statement)
 
 
 def damage(path: Path | str, error: Exception) -> str | None:
