@@ -183,13 +183,6 @@ _idle: dict[int, Helper] = {}
 """By process id: a fork must not speak to its parent's helper."""
 
 
-def start() -> None:
-    """Have a helper ready, so that it starts up while this process does something else."""
-    with _lock:
-        if os.getpid() not in _idle:
-            _idle[os.getpid()] = Helper()
-
-
 def ask(request: Request) -> Answer:
     """The answer of a helper; one is kept for the next query.
 

@@ -40,9 +40,7 @@ def connect_memory() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config=CONFIG)
 
 
-def connect_file(
-    path: Path, *, read_only: bool, wait_s: float
-) -> duckdb.DuckDBPyConnection:
+def connect_file(path: Path, *, read_only: bool, wait_s: float) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file, waiting for another process's lock.
 
     Args:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from taxonomy.errors import ConfigError
-from xmodal.machine import memory_of_machine
+from xmodal.machine import bytes_meant, memory_of_machine
 
 LEAST_MEMORY_BYTES = 32 * 2**20
 """With less, DuckDB does not come to the first row of anything."""
@@ -42,3 +42,18 @@ class QueryLimits:
     def memory(self) -> int:
         """Bytes that the query may use."""
         return self.memory_bytes or max(LEAST_MEMORY_BYTES, memory_of_machine() // 2)
+
+
+def limits_meant(timeout_s: float, memory: str | None, rows: int | None) -> QueryLimits:
+    """Limits as given on the command line.
+
+    Args:
+        timeout_s: Seconds.
+        memory: A size such as "2GB"; None means half of the machine's.
+        rows: Rows at most; None means all.
+
+    Raises:
+        ConfigError: Not a time, a size or a number of rows.
+    """
+    size = None if memory is None else bytes_meant(memory)
+    return QueryLimits(timeout_s=timeout_s, memory_bytes=size, rows=rows)
