@@ -35,7 +35,7 @@ def query(
         int | None,
         typer.Option(
             "--limit",
-            help="Rows at most. If left out, files and pipes get all; a table on stdout stops early.",
+            help="Rows at most; all if left out, but for a table on stdout, which shows the first.",
         ),
     ] = None,
     list_analyses: Annotated[

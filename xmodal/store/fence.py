@@ -36,7 +36,8 @@ def check_reads(con: duckdb.DuckDBPyConnection, text: str) -> None:
     if len(statements) != 1:
         raise StoreError(f"query must be exactly one statement, got {len(statements)}")
     # as DuckDB read it: its copy has plain spaces for those of other alphabets
-    body, kind = statements[0].query, statements[0].type.name
+    body = statements[0].query
+    kind: str | None = statements[0].type.name
     if explained := _EXPLAIN.match(body):
         body = body[explained.end() :]
         kind = _kind(con, body)

@@ -66,7 +66,7 @@ FILES = (
     "FROM read_parquet('{folder}/*.parquet')",
     "FROM read_text('{outside}')",
     "FROM read_text('/proc/self/environ')",
-    "FROM read_blob('{store}')",
+    "FROM read_blob('{outside}')",
     "FROM read_duckdb('{folder}/o.duckdb')",
     "FROM glob('{folder}/*')",
     "FROM sniff_csv('{folder}/f.csv')",
@@ -182,10 +182,9 @@ ENDLESS = (
 )
 """Without end, in steps: DuckDB stops them when it is told to."""
 
+_DOUBLED = ", ".join(f"a{i} AS (FROM a{i - 1}, a{i - 1} b)" for i in range(1, 60))
 STUBBORN = (
-    "WITH a0 AS (SELECT 1), "
-    + ", ".join(f"a{i} AS (FROM a{i - 1}, a{i - 1} b)" for i in range(1, 60))
-    + " SELECT count(*) FROM a59",
+    f"WITH a0 AS (SELECT 1), {_DOUBLED} SELECT count(*) FROM a59",  # noqa: S608
     " UNION ALL ".join(["SELECT 1"] * 20_000),
     "SELECT list_reduce(range(30000000), lambda x, y: x + y)",
     "SELECT bitstring('1', 2000000000)",
@@ -214,6 +213,7 @@ HARMLESS = (
     "FROM duckdb_settings()",
     "SELECT current_setting('memory_limit')",
     "SELECT path FROM duckdb_databases()",
+    "SELECT size FROM read_blob('{store}')",
     "FROM query('SELECT 1')",
     "FROM query_table('concept')",
 )
