@@ -31,6 +31,8 @@ from xmodal.store.frames import Request
 Send = Callable[[bytes, bytes], None]
 
 _BATCH_ROWS = 100_000
+_VECTOR_ROWS = 2048
+"""Rows that DuckDB works on at a time; a reader of fewer takes a second to close."""
 _DUCKDB_SHARE = 0.8
 """Share of the memory that DuckDB counts. It leaves some out, such as long strings and lists: for
 those the whole process is watched from outside."""
@@ -79,7 +81,7 @@ def _run(request: Request, send: Send) -> bool:
 
 def _send_rows(relation: duckdb.DuckDBPyRelation, rows: int | None, send: Send) -> bool:
     """Send the result batch by batch; whether there were more rows than asked for."""
-    n_batch = _BATCH_ROWS if rows is None else min(_BATCH_ROWS, rows + 1)
+    n_batch = _BATCH_ROWS if rows is None else min(_BATCH_ROWS, max(_VECTOR_ROWS, rows + 1))
     left = rows
     with relation.to_arrow_reader(n_batch) as reader:
         # the columns of a result without rows

@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
-from cli.main import app
 from taxonomy.errors import StoreError
-from tests.xmodal import tiny
-from tests.xmodal.store import hostile, world
-from xmodal.store import Store, asking
+from tests.xmodal.store import hostile
+from tests.xmodal.store.besieged import assert_refused, query
 from xmodal.store.connection import connect_file, lock_down
 from xmodal.store.fence import check_reads
-from xmodal.store.limits import QueryLimits
-from xmodal.store.sandbox import ask_user_query, run_user_query
-
-BESIDE = ["f.csv", "s.duckdb"]
+from xmodal.store.sandbox import run_user_query
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sandbox") / "s.duckdb"
-    with Store.open(path) as store:
-        store.add_taxonomy(world.taxonomy())
-    (path.parent / "f.csv").write_text("a\n1\n")
-    return path
+@pytest.fixture
+def path(besieged: Path) -> Path:
+    return besieged
 
 
 @pytest.fixture(scope="module")
@@ -49,23 +31,12 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def con(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def con(besieged_store: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """As a query has it: one for many statements, for opening takes longer than refusing."""
-    con = connect_file(path, read_only=True, wait_s=10.0)
+    con = connect_file(besieged_store, read_only=True, wait_s=10.0)
     lock_down(con, 200_000_000)
     yield con
     con.close()
-
-
-@pytest.fixture(autouse=True)
-def unchanged(path: Path) -> Iterator[None]:
-    """Whatever a test asks, the store stays as it is and nothing appears beside it."""
-    before = sha256(path.read_bytes()).hexdigest()
-    here = sorted(os.listdir())
-    yield
-    assert sha256(path.read_bytes()).hexdigest() == before
-    assert sorted(os.listdir(path.parent)) == BESIDE
-    assert sorted(os.listdir()) == here
 
 
 def filled(text: str, path: Path, outside: Path) -> str:
@@ -78,17 +49,6 @@ def run(con: duckdb.DuckDBPyConnection, text: str) -> pa.Table:
     """What the helper does with a statement."""
     check_reads(con, text)
     return con.sql(text).to_arrow_table()
-
-
-def query(path: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["query", "--store", str(path), *arguments])
-
-
-def assert_refused(done: Result) -> None:
-    assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: query")
-    assert done.stderr.count("\n") == 1
-    assert "opensesame" not in done.stderr
 
 
 def test_the_lists_are_as_long_as_they_should_be() -> None:
@@ -179,107 +139,6 @@ def test_every_answer_of_the_command(path: Path, outside: Path) -> None:
         assert (done.exit_code, done.stderr) == (0, ""), text
 
 
-def assert_stopped(done: Result, words: str) -> None:
-    assert_refused(done)
-    assert words in done.stderr
-
-
-@pytest.mark.parametrize("text", [*hostile.ENDLESS[:6], *hostile.STUBBORN[:1]])
-def test_what_has_no_end_is_stopped(path: Path, text: str) -> None:
-    done = query(path, text, "--timeout", "0.1")
-    assert_stopped(
-        done,
-        "query: stopped after 0.1 s: ask for less at a time, or allow more with --timeout SECONDS",
-    )
-
-
-@pytest.mark.parametrize("text", hostile.HUNGRY[:2])
-def test_what_takes_too_much_memory_is_stopped(path: Path, text: str) -> None:
-    done = query(path, text, "--memory", "64MiB", "--timeout", "30")
-    assert_stopped(done, "it needs more than the 64 MiB of memory it may use: ask for less at a t")
-
-
-@pytest.mark.slow
-def test_every_bomb_is_stopped(path: Path) -> None:
-    for text in hostile.ENDLESS + hostile.STUBBORN:
-        started = time.monotonic()
-        assert_stopped(query(path, text, "--timeout", "0.5"), "stopped after 0.5 s")
-        assert time.monotonic() - started < 30
-    for text in hostile.HUNGRY:
-        done = query(path, text, "--memory", "100MB", "--timeout", "60")
-        assert_stopped(done, "it needs more than the 95 MiB of memory")
-
-
-def test_a_large_result_is_not_gathered_beyond_the_memory(path: Path) -> None:
-    """Each batch is small, and the helper keeps none."""
-    limits = QueryLimits(memory_bytes=40 * 2**20)
-    with pytest.raises(StoreError, match=r"^query: it needs more than the 40 MiB of memory it may"):
-        run_user_query(path, "FROM range(1000000000)", limits=limits)
-
-
-def test_nothing_is_spilled_to_disk(path: Path) -> None:
-    with pytest.raises(StoreError, match="it needs more than the 48 MiB of memory"):
-        run_user_query(
-            path,
-            "SELECT i FROM range(100000000) t(i) ORDER BY hash(i)",
-            limits=QueryLimits(memory_bytes=48 * 2**20),
-        )
-
-
-def test_a_process_that_dies_is_one_line_and_the_next_query_runs(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_user_query(path, "SELECT 1")
-    (helper,) = asking._idle.values()
-    killer = threading.Timer(0.3, os.kill, (helper._process.pid, signal.SIGSEGV))
-    killer.start()
-    with pytest.raises(StoreError, match=r"^query: its process was ended by SIGSEGV; nothing is "):
-        run_user_query(path, "SELECT sleep_ms(60000)")
-    assert run_user_query(path, "SELECT 1 AS a")["a"].to_pylist() == [1]
-
-
-def test_one_process_serves_many_queries(path: Path) -> None:
-    run_user_query(path, "SELECT 1")
-    before = dict(asking._idle)
-    with pytest.raises(StoreError, match=r"^query: "):
-        run_user_query(path, "SELECT nothing")
-    run_user_query(path, "SELECT 1")
-    assert asking._idle == before
-
-
-def test_the_limit_cuts_and_says_so(path: Path, tmp_path: Path) -> None:
-    done = query(path, "FROM range(5)", "--limit", "3", "--format", "csv")
-    assert (done.exit_code, done.stdout) == (0, "range\n0\n1\n2\n")
-    assert done.stderr == "3 rows, as --limit has it: there are more\n"
-    done = query(path, "FROM range(3)", "--limit", "3", "--format", "csv")
-    assert (done.stdout, done.stderr) == ("range\n0\n1\n2\n", "")
-    started = time.monotonic()
-    done = query(path, "FROM range(1000000000000)", "--limit", "2", "-o", str(tmp_path / "o.csv"))
-    assert (done.exit_code, (tmp_path / "o.csv").read_text()) == (0, "range\n0\n1\n")
-    assert time.monotonic() - started < 30
-
-
-def test_a_table_on_stdout_stops_early_and_a_file_is_whole(path: Path, tmp_path: Path) -> None:
-    done = query(path, "FROM range(1000000000000)")
-    assert done.exit_code == 0
-    assert done.stderr == "first 200 of more than 10000 rows; --format csv gives all\n"
-    assert len(done.stdout.splitlines()) == 2 + 200
-    done = query(path, "FROM range(10000)")
-    assert done.stderr == "first 200 of 10000 rows; --format csv gives all\n"
-    out = tmp_path / "o.parquet"
-    done = query(path, "FROM range(250001)", "-o", str(out))
-    assert (done.exit_code, done.stderr) == (0, "")
-    assert pq.read_table(out)["range"].to_pylist() == list(range(250_001))
-
-
-@pytest.mark.parametrize("rows", [1, 2047, 2048, 99_999, 100_000, 100_001, None])
-def test_rows_are_those_asked_for(path: Path, rows: int | None) -> None:
-    got = ask_user_query(path, "FROM range(100001) ORDER BY range", limits=QueryLimits(rows=rows))
-    n_rows = min(rows or 100_001, 100_001)
-    assert got.table["range"].to_pylist() == list(range(n_rows))
-    assert got.more == (n_rows < 100_001)
-
-
 def test_values_arrive_as_duckdb_has_them(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     text = """
         SELECT 'a'::ENUM ('a', 'b') AS e, {'x': [1, NULL]} AS s, 1.5::DECIMAL(4, 2) AS d,
@@ -292,21 +151,6 @@ def test_values_arrive_as_duckdb_has_them(con: duckdb.DuckDBPyConnection, path: 
     assert str(got.to_pylist()) == str(want.to_pylist())
     none = run_user_query(path, text.replace("range(3000)", "range(0)"))
     assert (none.schema, none.num_rows) == (want.schema, 0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--timeout", "0"], "timeout must be seconds above 0, got 0"),
-        (["--timeout", "nan"], "timeout must be seconds above 0, got nan"),
-        (["--memory", "1MB"], "memory must be 32 MiB or more, got 0.9537 MiB"),
-        (["--memory", "much"], "a size must be a number and MB, GB, MiB or GiB, got 'much'"),
-        (["--limit", "0"], "limit must be 1 row or more, got 0"),
-    ],
-)
-def test_limits_that_mean_nothing(path: Path, arguments: list[str], message: str) -> None:
-    done = query(path, "SELECT 1", *arguments)
-    assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"error: {message}\n")
 
 
 @pytest.mark.parametrize(("text", "n"), [("", 0), (" ; ", 0), ("SELECT 1; SELECT 2", 2)])
@@ -359,31 +203,3 @@ def test_a_missing_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"^no store at "):
         run_user_query(tmp_path / "none.duckdb", "SELECT 1")
     assert os.listdir(tmp_path) == []
-
-
-def test_a_bug_in_the_helper_surfaces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what a user can mend becomes one line."""
-    monkeypatch.setattr(asking, "_idle", {})
-    with pytest.raises(
-        RuntimeError, match=r"(?s)in the process of the query:.*AttributeError: 'int' object"
-    ):
-        asking.ask(
-            asking.Request(
-                path=str(path), text=3, params={}, wait_s=1, timeout_s=9, memory_bytes=9**9, rows=1
-            )
-        )
-
-
-def test_the_real_command_ends_with_its_query(path: Path) -> None:
-    """With no process left behind that would go on."""
-    command = [sys.executable, "-m", "cli", "query", "--store", str(path), hostile.STUBBORN[0]]
-    done = subprocess.run(
-        [*command, "--timeout", "0.3"],
-        capture_output=True,
-        text=True,
-        env=tiny.environment(),
-        timeout=60,
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: query: stopped after 0.3 s")
-    assert done.stderr.count("\n") == 1

@@ -1,0 +1,38 @@
+"""What the tests with hostile statements share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from click.testing import Result
+from typer.testing import CliRunner
+
+from cli.main import app
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """The store's bytes, the names beside it and those in the working folder stay."""
+
+    def state() -> tuple[str, list[str], list[str]]:
+        names = sorted(os.listdir(path.parent)), sorted(os.listdir())
+        return sha256(path.read_bytes()).hexdigest(), *names
+
+    before = state()
+    yield
+    assert state() == before
+
+
+def query(path: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["query", "--store", str(path), *arguments])
+
+
+def assert_refused(done: Result) -> None:
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: query")
+    assert done.stderr.count("\n") == 1
+    assert "opensesame" not in done.stderr
