@@ -27,8 +27,9 @@ def unchanged(path: Path) -> Iterator[None]:
     assert state() == before
 
 
-def query(path: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["query", "--store", str(path), *arguments])
+def query(path: Path, text: str, *options: str) -> Result:
+    """The command; a statement may begin with a comment, which looks like an option."""
+    return CliRunner().invoke(app, ["query", "--store", str(path), *options, "--", text])
 
 
 def assert_refused(done: Result) -> None:

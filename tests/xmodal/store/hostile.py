@@ -201,7 +201,8 @@ HUNGRY = (
     "SELECT printf('%999999999d', 1)",
     "SELECT lpad('x', 2000000000, 'y')",
     "SELECT count(DISTINCT i) FROM range(1000000000) t(i)",
-    "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r, range(10)) FROM r",
+    "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r, range(10)) "
+    "SELECT list(i) FROM r",
 )
 """More memory than they may have, where DuckDB counts it and where it does not."""
 

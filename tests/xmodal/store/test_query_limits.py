@@ -121,7 +121,7 @@ def test_a_table_on_stdout_stops_early_and_a_file_is_whole(path: Path, tmp_path:
     assert pq.read_table(out)["range"].to_pylist() == list(range(250_001))
 
 
-@pytest.mark.parametrize("rows", [1, 2047, 2048, 99_999, 100_000, 100_001, None])
+@pytest.mark.parametrize("rows", [1, 2048, 100_000, 100_001, None])
 def test_rows_are_those_asked_for(path: Path, rows: int | None) -> None:
     got = ask_user_query(path, "FROM range(100001) ORDER BY range", limits=QueryLimits(rows=rows))
     n_rows = min(rows or 100_001, 100_001)

@@ -95,19 +95,15 @@ def test_legitimate_statements_are_answered(con: duckdb.DuckDBPyConnection) -> N
 
 # one of each kind: opening the store takes most of the time
 THROUGH_THE_COMMAND = [
-    *hostile.WRITES[:2],
+    hostile.WRITES[0],
     "WITH a AS (INSERT INTO concept SELECT * FROM concept RETURNING *) FROM a",
     "COPY concept TO '{folder}/o.csv'",
     "ATTACH '{folder}/o.duckdb'",
-    "INSTALL httpfs",
     "FROM '{outside}'",
-    "FROM read_text('/proc/self/environ')",
-    "FROM duckdb_secrets()",
     "FROM query('FROM ''{folder}/f.csv''')",
     "SELECT getenv('XMODAL_SECRET')",
     "FROM python_rows",
     "SET GLOBAL lock_configuration = false",
-    "PRAGMA database_list",
     "SELECT 1; -- then\n COPY concept TO '{folder}/o.csv'",
     "\u200bDROP TABLE concept",
     "EXPLAIN ANALYZE /* /* */ SELECT 1 -- */ CREATE TEMP TABLE q AS SELECT 1",
