@@ -60,7 +60,8 @@ def _run(request: Request, send: Send) -> bool:
     if text.lstrip().startswith("@"):
         analysis = Analysis.load(text.strip()[1:])
         text, given = analysis.text, analysis.bind(given)
-    con = connect_file(Path(request.path), read_only=True, wait_s=request.wait_s)
+    path = Path(request.path)
+    con = connect_file(path, read_only=True, wait_s=request.wait_s, asker=os.getppid())
     try:
         schema.check(con, request.path)
         lock_down(con, int(request.memory_bytes * _DUCKDB_SHARE))

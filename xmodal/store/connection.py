@@ -25,12 +25,14 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 _LOCK_DOWN = (
     "SET GLOBAL temp_directory = ''",
+
     "SET GLOBAL enable_external_access = false",
     "SET GLOBAL lock_configuration = true",
 )
 
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _RETRY_S = 0.05
+_OWN = "{path} is already open in this process in another mode: close it first"
 # how DuckDB begins: the file ends before what it should hold, or a block is not what was written
 _DAMAGED = ("IO Error: Could not read enough bytes", "Corrupt database file")
 
@@ -40,13 +42,16 @@ def connect_memory() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config=CONFIG)
 
 
-def connect_file(path: Path, *, read_only: bool, wait_s: float) -> duckdb.DuckDBPyConnection:
+def connect_file(
+    path: Path, *, read_only: bool, wait_s: float, asker: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file, waiting for another process's lock.
 
     Args:
         path: The file; made with its folder when missing and not read_only.
         read_only: Many processes may read at once; none while one writes.
         wait_s: Seconds to wait while another process holds the file.
+        asker: Id of the process on whose behalf this one opens the file: not waited for.
 
     Raises:
         StoreError: The file is missing, foreign, damaged or in use.
@@ -69,6 +74,8 @@ def connect_file(path: Path, *, read_only: bool, wait_s: float) -> duckdb.DuckDB
             holder = _HOLDER.search(str(error))
             if holder is None:
                 raise StoreError(_refusal(path, error)) from error
+            if int(holder["pid"]) == asker:
+                raise StoreError(_OWN.format(path=path)) from error
             if time.monotonic() >= deadline:
                 program = Path(holder["program"]).name
                 raise StoreError(
@@ -86,9 +93,7 @@ def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     except duckdb.IOException:
         raise
     except duckdb.ConnectionException as error:
-        raise StoreError(
-            f"{path} is already open in this process in another mode: close it first"
-        ) from error
+        raise StoreError(_OWN.format(path=path)) from error
     except duckdb.Error as error:
         raise StoreError(_refusal(path, error)) from error
     # DuckDB takes a CSV or Parquet file for data and opens an in-memory database over it
