@@ -25,7 +25,6 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 _LOCK_DOWN = (
     "SET GLOBAL temp_directory = ''",
-
     "SET GLOBAL enable_external_access = false",
     "SET GLOBAL lock_configuration = true",
 )
