@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from click.testing import Result
-from typer.testing import CliRunner
+from click.testing import CliRunner, Result
+from typer.main import get_command
 
 from cli.main import app
+
+COMMAND = get_command(app)
+"""Made once: that takes longer than most refusals."""
 
 
 @contextmanager
@@ -29,7 +32,7 @@ def unchanged(path: Path) -> Iterator[None]:
 
 def query(path: Path, text: str, *options: str) -> Result:
     """The command; a statement may begin with a comment, which looks like an option."""
-    return CliRunner().invoke(app, ["query", "--store", str(path), *options, "--", text])
+    return CliRunner().invoke(COMMAND, ["query", "--store", str(path), *options, "--", text])
 
 
 def assert_refused(done: Result) -> None:
