@@ -16,6 +16,7 @@ import pyarrow as pa
 from taxonomy.errors import ConfigError
 from taxonomy.model import Manifest, Taxonomy
 from xmodal.store import Store
+from xmodal.store.limits import QueryLimits
 from xmodal.store.sandbox import run_user_query
 
 if TYPE_CHECKING:
@@ -161,17 +162,19 @@ class Workbench:
     def __repr__(self) -> str:
         return f"xmodal.open({str(self.store)!r})"
 
-    def query(self, sql: str, **params: Any) -> Result:
+    def query(self, sql: str, *, limits: QueryLimits | None = None, **params: Any) -> Result:
         """The result of one statement that reads, or of a named analysis.
 
         Args:
             sql: SQL such as "from run", or "@main-results".
+            limits: Time, memory and rows; None means 60 s, half of the memory and all rows.
             **params: Values of the statement's $parameters.
 
         Raises:
-            StoreError: Not exactly one statement that reads, or a mistake in it.
+            StoreError: Not exactly one statement that reads, a mistake in it, or a query that was
+                stopped at a limit.
         """
-        return Result(run_user_query(self.store, sql, params))
+        return Result(run_user_query(self.store, sql, params, limits=limits))
 
     def analyses(self) -> Result:
         """Name, parameters and first line of every named analysis."""

@@ -23,10 +23,15 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
 }
-LOCKED_DOWN = CONFIG | {"enable_external_access": False, "lock_configuration": True}
+_LOCK_DOWN = (
+    "SET GLOBAL temp_directory = ''",
+    "SET GLOBAL enable_external_access = false",
+    "SET GLOBAL lock_configuration = true",
+)
 
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _RETRY_S = 0.05
+_OWN = "{path} is already open in this process in another mode: close it first"
 # how DuckDB begins: the file ends before what it should hold, or a block is not what was written
 _DAMAGED = ("IO Error: Could not read enough bytes", "Corrupt database file")
 
@@ -51,7 +56,7 @@ def need_store(path: Path, maker: str) -> None:
 
 
 def connect_file(
-    path: Path, *, read_only: bool, wait_s: float, locked_down: bool = False
+    path: Path, *, read_only: bool, wait_s: float, asker: int | None = None
 ) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file, waiting for another process's lock.
 
@@ -59,7 +64,7 @@ def connect_file(
         path: The file; made with its folder when missing and not read_only.
         read_only: Many processes may read at once; none while one writes.
         wait_s: Seconds to wait while another process holds the file.
-        locked_down: No access to other files, and no way to switch that back on.
+        asker: Id of the process on whose behalf this one opens the file: not waited for.
 
     Raises:
         StoreError: The file is missing, foreign, damaged or in use.
@@ -78,7 +83,7 @@ def connect_file(
     while True:
         try:
             before = _file_id(path)
-            con = _connect(path, read_only, locked_down)
+            con = _connect(path, read_only)
             if before in (None, _file_id(path)) or time.monotonic() >= deadline:
                 return con
             con.close()  # another file took its place meanwhile: this one is no store any more
@@ -86,6 +91,8 @@ def connect_file(
             holder = _HOLDER.search(str(error))
             if holder is None:
                 raise StoreError(_refusal(path, error)) from error
+            if int(holder["pid"]) == asker:
+                raise StoreError(_OWN.format(path=path)) from error
             if time.monotonic() >= deadline:
                 program = Path(holder["program"]).name
                 raise StoreError(
@@ -103,18 +110,15 @@ def _file_id(path: Path) -> tuple[int, int] | None:
     return state.st_dev, state.st_ino
 
 
-def _connect(path: Path, read_only: bool, locked_down: bool) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     # The file is never opened from Python first, say to look at its header: closing such a
     # handle would drop the lock that DuckDB may hold on the file in this same process.
-    config = LOCKED_DOWN if locked_down else CONFIG
     try:
-        con = duckdb.connect(str(path.absolute()), read_only=read_only, config=config)
+        con = duckdb.connect(str(path.absolute()), read_only=read_only, config=CONFIG)
     except duckdb.IOException:
         raise
     except duckdb.ConnectionException as error:
-        raise StoreError(
-            f"{path} is already open in this process in another mode: close it first"
-        ) from error
+        raise StoreError(_OWN.format(path=path)) from error
     except duckdb.Error as error:
         raise StoreError(_refusal(path, error)) from error
     # DuckDB takes a CSV or Parquet file for data and opens an in-memory database over it
@@ -152,6 +156,19 @@ def copy_database(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise StoreError(
             damage(source or name, error) or f"{path} cannot be written: {reason}"
         ) from error
+
+
+def lock_down(con: duckdb.DuckDBPyConnection, memory_bytes: int) -> None:
+    """No access to other files from here on, and no way to switch that back on.
+
+    Args:
+        con: A connection that is read from only.
+        memory_bytes: What DuckDB may use. It spills nothing to disk: what needs more fails.
+    """
+    con.execute("SET GLOBAL memory_limit = $limit", {"limit": f"{memory_bytes}B"})
+    # in this order: a locked configuration refuses the rest
+    for statement in _LOCK_DOWN:
+        con.execute(statement)
 
 
 def damage(path: Path | str, error: Exception) -> str | None:

@@ -20,6 +20,8 @@ from xmodal.store.screen import as_table
 
 FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet")
 MAX_TABLE_ROWS = 200
+COUNTED_ROWS = 10_000
+"""Rows that are fetched for a table on stdout: of more it is only said that there are more."""
 _SUFFIXES = {".md": "markdown"} | {f".{name}": name for name in FORMATS[1:]}
 
 
@@ -35,13 +37,31 @@ def chosen_format(fmt: str | None = None, output: Path | None = None) -> str:
     return chosen
 
 
-def emit(table: pa.Table, fmt: str | None = None, output: Path | None = None) -> None:
+def rows_to_fetch(limit: int | None, fmt: str | None, output: Path | None) -> int | None:
+    """Rows of a result that are of use: as limited, else all; on stdout a table needs few.
+
+    Args:
+        limit: Rows at most, as the user has it.
+        fmt: As of emit.
+        output: As of emit.
+
+    Raises:
+        ConfigError: Unknown format.
+    """
+    on_screen = chosen_format(fmt, output) == "table" and output is None
+    return COUNTED_ROWS if limit is None and on_screen else limit
+
+
+def emit(
+    table: pa.Table, fmt: str | None = None, output: Path | None = None, *, more: bool = False
+) -> None:
     """Write a result to stdout, or to a file, whole or not at all.
 
     Args:
         table: The result.
         fmt: One of FORMATS; None means by the suffix of output, else a table.
         output: The file; None means stdout.
+        more: The result has more rows than the table.
 
     Raises:
         ConfigError: Unknown format, or Parquet to a terminal.
@@ -58,9 +78,8 @@ def emit(table: pa.Table, fmt: str | None = None, output: Path | None = None) ->
         width = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
         sys.stdout.write(as_table(table.slice(0, MAX_TABLE_ROWS), width))
         if table.num_rows > MAX_TABLE_ROWS:
-            sys.stderr.write(
-                f"first {MAX_TABLE_ROWS} of {table.num_rows} rows; --format csv gives all\n"
-            )
+            n_rows = f"more than {table.num_rows}" if more else f"{table.num_rows}"
+            sys.stderr.write(f"first {MAX_TABLE_ROWS} of {n_rows} rows; --format csv gives all\n")
     else:
         sys.stdout.write(_encode(table, chosen).decode())
 

@@ -82,6 +82,13 @@ def test_two_modes_in_one_process(path: Path) -> None:
         pytest.raises(StoreError, match="already open in this process in another mode"),
     ):
         Store.open(path, read_only=True)
+    with (
+        Store.open(path),
+        pytest.raises(StoreError, match="already open in this process in another mode"),
+    ):
+        run_user_query(path, "SELECT 1")
+    with Store.open(path, read_only=True):
+        assert run_user_query(path, "SELECT 1 AS a")["a"].to_pylist() == [1]
 
 
 def test_opening_again_in_one_process_keeps_others_out(path: Path) -> None:

@@ -3,127 +3,167 @@
 from __future__ import annotations
 
 import os
-from hashlib import sha256
+from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from taxonomy.errors import StoreError
-from tests.xmodal.store import world
-from xmodal.store import Store
+from tests.xmodal.store import hostile
+from tests.xmodal.store.besieged import assert_refused, query
+from xmodal.store.connection import connect_file, lock_down
+from xmodal.store.fence import check_reads
 from xmodal.store.sandbox import run_user_query
 
 
+@pytest.fixture
+def path(besieged: Path) -> Path:
+    return besieged
+
+
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sandbox") / "s.duckdb"
-    with Store.open(path) as store:
-        store.add_taxonomy(world.taxonomy())
-    (path.parent / "f.csv").write_text("a\n1\n")
-    return path
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("outside") / "secret.json"
+    file.write_text('[{"secret": "opensesame"}]')
+    return file
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "SELECT 1;",
-        "WITH a AS (SELECT 1) SELECT * FROM a",
-        "FROM concept",
-        "VALUES (1)",
-        "TABLE concept",
-        "DESCRIBE concept",
-        "SUMMARIZE concept",
-        "SHOW TABLES",
-        "EXPLAIN SELECT 1",
-        "EXPLAIN ANALYZE SELECT 1",
-        "PIVOT concept ON role USING count(*) GROUP BY dropped",
-        "UNPIVOT (SELECT 1 AS a, 2 AS b) ON a, b",
-        "-- what is there?\nSELECT count(*) FROM hypernym_score",
-    ],
-)
-def test_statements_that_read(path: Path, text: str) -> None:
-    assert run_user_query(path, text).num_columns > 0
+@pytest.fixture(scope="module")
+def con(besieged_store: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """As a query has it: one for many statements, for opening takes longer than refusing."""
+    con = connect_file(besieged_store, read_only=True, wait_s=10.0)
+    lock_down(con, 200_000_000)
+    yield con
+    con.close()
 
 
-WRITES = [
-    "CREATE TABLE q (a INT)",
-    "CREATE TEMP TABLE q (a INT)",
-    "CREATE VIEW q AS SELECT 1",
-    "CREATE MACRO q() AS 1",
-    "CREATE SECRET s (TYPE s3)",
-    "INSERT INTO lm_pair VALUES ('a', 'b', 'c', true)",
-    "UPDATE concept SET name = 'x'",
-    "DELETE FROM concept",
-    "TRUNCATE concept",
-    "MERGE INTO concept USING concept AS c ON true WHEN MATCHED THEN DELETE",
-    "ALTER TABLE concept ADD COLUMN c INT",
-    "DROP TABLE concept",
-    "COMMENT ON TABLE concept IS 'x'",
-    "WITH a AS (DELETE FROM concept RETURNING *) SELECT * FROM a",
-    "EXPLAIN ANALYZE DELETE FROM concept",
-    "EXPLAIN ANALYZE COPY concept TO '{folder}/o.csv'",
-    "COPY concept TO '{folder}/o.csv'",
-    "COPY (SELECT 1) TO '{folder}/o.parquet'",
-    "COPY lm_pair FROM '{folder}/f.csv'",
-    "EXPORT DATABASE '{folder}/o'",
-    "IMPORT DATABASE '{folder}/o'",
-    "ATTACH '{folder}/o.duckdb'",
-    "ATTACH ':memory:' AS m",
-    "DETACH s",
-    "USE memory",
-    "SET threads = 1",
-    "SET enable_external_access = true",
-    "SET GLOBAL lock_configuration = false",
-    "SET VARIABLE x = 1",
-    "RESET threads",
-    "PRAGMA threads = 1",
-    "PRAGMA database_list",
-    "INSTALL httpfs",
-    "LOAD httpfs",
-    "CALL duckdb_settings()",
-    "CHECKPOINT",
-    "VACUUM",
-    "BEGIN",
-    "PREPARE p AS SELECT 1",
-]
-READS_ELSEWHERE = [
-    "FROM '{folder}/f.csv'",
-    "FROM read_csv('{folder}/f.csv')",
-    "FROM read_text('/etc/passwd')",
-    "FROM read_blob('{folder}/f.csv')",
-    "FROM glob('{folder}/*')",
-    "FROM sniff_csv('{folder}/f.csv')",
-    "FROM parquet_metadata('{folder}/o.parquet')",
-    "FROM query('FROM ''{folder}/f.csv''')",
-    "FROM duckdb_secrets()",
-    "SELECT getenv('HOME')",
-    "FROM python_rows",
-    "FROM enable_logging()",
-    "EXPLAIN ANALYZE FROM '{folder}/f.csv'",
-]
+def filled(text: str, path: Path, outside: Path) -> str:
+    for name, file in (("folder", path.parent), ("store", path), ("outside", outside)):
+        text = text.replace(f"{{{name}}}", str(file))
+    return text
 
 
-@pytest.mark.parametrize("text", WRITES + READS_ELSEWHERE)
-def test_everything_else_is_one_clear_line_and_changes_nothing(path: Path, text: str) -> None:
+def run(con: duckdb.DuckDBPyConnection, text: str) -> pa.Table:
+    """What the helper does with a statement."""
+    check_reads(con, text)
+    return con.sql(text).to_arrow_table()
+
+
+def test_the_lists_are_as_long_as_they_should_be() -> None:
+    every = hostile.REFUSED + hostile.ENDLESS + hostile.STUBBORN + hostile.HUNGRY
+    assert len(set(every)) == len(every) >= 60
+    assert len(set(hostile.LEGITIMATE)) == len(hostile.LEGITIMATE) >= 20
+
+
+def test_every_hostile_statement_is_refused(
+    con: duckdb.DuckDBPyConnection, path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the fences alone; the slow test below takes each through the command."""
+    monkeypatch.setenv("XMODAL_SECRET", "opensesame")
     python_rows = pa.table({"a": [1]})
-    before = sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(StoreError, match=r"^query"):
-        run_user_query(path, text.replace("{folder}", str(path.parent)))
-    assert sha256(path.read_bytes()).hexdigest() == before
-    assert sorted(os.listdir(path.parent)) == ["f.csv", "s.duckdb"]
+    for text in hostile.REFUSED:
+        with pytest.raises((StoreError, duckdb.Error)) as caught:
+            pytest.fail(f"{run(con, filled(text, path, outside))} from {text[:100]}")
+        assert "opensesame" not in str(caught.value)
     assert python_rows.num_rows == 1
 
 
+def test_what_would_make_something_for_later_does_not(con: duckdb.DuckDBPyConnection) -> None:
+    """The statements that DuckDB itself would run on such a connection."""
+    for text in (*hostile.WRITES, *hostile.DISGUISED):
+        for word in ("TEMP", "VARIABLE"):
+            if word in text:
+                with pytest.raises((StoreError, duckdb.Error)):
+                    check_reads(con, text)
+    assert con.execute("FROM duckdb_tables() WHERE temporary").fetchall() == []
+    assert con.execute("SELECT getvariable('x')").fetchall() == [(None,)]
+
+
+def test_harmless_statements_change_nothing(
+    con: duckdb.DuckDBPyConnection, path: Path, outside: Path
+) -> None:
+    for text in hostile.HARMLESS:
+        run(con, filled(text, path, outside))
+
+
+def test_legitimate_statements_are_answered(con: duckdb.DuckDBPyConnection) -> None:
+    for text in hostile.LEGITIMATE:
+        assert run(con, text).num_columns > 0, text
+
+
+# one of each kind: opening the store takes most of the time
+THROUGH_THE_COMMAND = [
+    hostile.WRITES[0],
+    "WITH a AS (INSERT INTO concept SELECT * FROM concept RETURNING *) FROM a",
+    "COPY concept TO '{folder}/o.csv'",
+    "ATTACH '{folder}/o.duckdb'",
+    "FROM '{outside}'",
+    "FROM query('FROM ''{folder}/f.csv''')",
+    "SELECT getenv('XMODAL_SECRET')",
+    "FROM python_rows",
+    "SET GLOBAL lock_configuration = false",
+    "SELECT 1; -- then\n COPY concept TO '{folder}/o.csv'",
+    "\u200bDROP TABLE concept",
+    "EXPLAIN ANALYZE /* /* */ SELECT 1 -- */ CREATE TEMP TABLE q AS SELECT 1",
+    "CREATE TEMP TABLE q AS PIVOT concept ON role USING count(*)",
+    hostile.TOO_MUCH[0],
+]
+
+
+@pytest.mark.parametrize("text", THROUGH_THE_COMMAND)
+def test_refusals_of_the_command(
+    path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("XMODAL_SECRET", "opensesame")
+    python_rows = pa.table({"a": [1]})
+    assert_refused(query(path, filled(text, path, outside)))
+    assert python_rows.num_rows == 1
+
+
+@pytest.mark.slow
+def test_every_refusal_of_the_command(path: Path, outside: Path) -> None:
+    for text in hostile.REFUSED:
+        assert_refused(query(path, filled(text, path, outside)))
+
+
+@pytest.mark.slow
+def test_every_answer_of_the_command(path: Path, outside: Path) -> None:
+    for text in (*hostile.LEGITIMATE, *hostile.HARMLESS):
+        done = query(path, filled(text, path, outside))
+        assert (done.exit_code, done.stderr) == (0, ""), text
+
+
+def test_values_arrive_as_duckdb_has_them(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    text = """
+        SELECT 'a'::ENUM ('a', 'b') AS e, {'x': [1, NULL]} AS s, 1.5::DECIMAL(4, 2) AS d,
+            'NaN'::DOUBLE AS n, '\\x00'::BLOB AS b, DATE '2026-01-02' AS t, NULL AS z, '🦜' AS u
+        FROM range(3000)
+    """
+    want = run(con, text)
+    got = run_user_query(path, text)
+    assert got.schema == want.schema
+    assert str(got.to_pylist()) == str(want.to_pylist())
+    none = run_user_query(path, text.replace("range(3000)", "range(0)"))
+    assert (none.schema, none.num_rows) == (want.schema, 0)
+
+
 @pytest.mark.parametrize(("text", "n"), [("", 0), (" ; ", 0), ("SELECT 1; SELECT 2", 2)])
-def test_exactly_one_statement(path: Path, text: str, n: int) -> None:
+def test_exactly_one_statement(con: duckdb.DuckDBPyConnection, text: str, n: int) -> None:
     with pytest.raises(StoreError, match=rf"^query must be exactly one statement, got {n}$"):
-        run_user_query(path, text)
+        check_reads(con, text)
 
 
 def test_messages(path: Path) -> None:
-    with pytest.raises(StoreError, match=r"that reads \(SELECT, .*, PIVOT\), got DROP$"):
-        run_user_query(path, "DROP TABLE concept")
+    reads = r"that reads \(SELECT, .*, PIVOT, or EXPLAIN of one\), got"
+    for text, got in (
+        ("DROP TABLE concept", "DROP"),
+        ("CREATE TABLE q AS PIVOT concept ON role", "CREATE"),
+        ("EXPLAIN ANALYZE SET threads = 1", "SET"),
+    ):
+        with pytest.raises(StoreError, match=rf"{reads} {got}$"):
+            run_user_query(path, text)
     with pytest.raises(
         StoreError, match=r"^query: Parser Error: syntax error at or near \"selct\"$"
     ):
@@ -134,6 +174,13 @@ def test_messages(path: Path) -> None:
         StoreError, match=r"^query: .*not provided for the following parameters: a$"
     ):
         run_user_query(path, "SELECT $a")
+    # an error among the later rows, which comes while they are fetched
+    with pytest.raises(StoreError, match=r"^query: Conversion Error: Could not convert string 'x'"):
+        run_user_query(
+            path, "SELECT (CASE range WHEN 900000 THEN 'x' END)::INT FROM range(1000000)"
+        )
+    with pytest.raises(StoreError, match=r"^query: a parameter has a value that cannot be used in"):
+        run_user_query(path, "SELECT $a", {"a": lambda: 1})
 
 
 def test_parameters_and_named_analyses(path: Path) -> None:
