@@ -9,31 +9,15 @@ from typing import TYPE_CHECKING
 from taxonomy.errors import StoreError
 from xmodal.binding_tables import PROBES
 from xmodal.store.copies import rewritten
+from xmodal.store.references import FOLDER_TABLES
 from xmodal.store.sync import SyncReport
 from xmodal.tables import EVALUATIONS
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-_CLEAR = """
-DELETE FROM run;
-DELETE FROM prediction;
-DELETE FROM evaluation;
-DELETE FROM evaluation_prediction;
-DELETE FROM align_run;
-DELETE FROM align_evaluation;
-DELETE FROM align_answer;
-DELETE FROM align_composition;
-DELETE FROM binding_run;
-DELETE FROM binding_accuracy;
-DELETE FROM binding_probe;
-DELETE FROM binding_interchange;
-DELETE FROM binding_knockout;
-DELETE FROM binding_linear;
-DELETE FROM binding_retrieval;
-DELETE FROM metric;
-DELETE FROM broken_folder;
-"""
+_FILLED = (*FOLDER_TABLES, "broken_folder")
+_CLEAR = "".join(f"DELETE FROM {table};" for table in _FILLED)  # noqa: S608 -- the names above
 _RUNS = """
 SELECT run_id AS id
 FROM run

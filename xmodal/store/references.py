@@ -10,8 +10,8 @@ FOLDER_TABLES = (
     *("run", "prediction", "evaluation", "evaluation_prediction"),
     *("align_run", "align_evaluation", "align_answer", "align_composition"),
     *("binding_run", "binding_accuracy", "binding_probe"),
-    *("binding_interchange", "binding_knockout", "binding_linear", "binding_retrieval"),
-    "metric",
+    *("binding_interchange", "binding_knockout", "binding_linear", "binding_shifted"),
+    *("binding_retrieval", "metric", "run_setup"),
 )
 """Tables whose rows all come from folders of runs and probes."""
 
@@ -49,6 +49,7 @@ _TEXTS = ("text_feature_set.text_feature_set_id",)
 _CAPTIONS = ("caption_set.caption_set_id",)
 _SEPARATION = ("separation.separation_id",)
 _PROBE = ("binding_probe.probe_id",)
+_RUN = ("run.run_id", "align_run.run_id", "binding_run.run_id")
 
 REFERENCES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
@@ -97,7 +98,9 @@ REFERENCES: dict[str, tuple[str, ...]] = {
     "binding_knockout.probe_id": _PROBE,
     "binding_linear.probe_id": _PROBE,
     "binding_retrieval.probe_id": _PROBE,
-    "metric.run_id": ("run.run_id", "align_run.run_id", "binding_run.run_id"),
+    "binding_shifted.probe_id": _PROBE,
+    "metric.run_id": _RUN,
+    "run_setup.run_id": _RUN,
     "prediction.run_id": ("run.run_id",),
     "evaluation.run_id": ("run.run_id",),
     "evaluation_prediction.evaluation_id": ("evaluation.evaluation_id",),

@@ -52,7 +52,9 @@ def _made() -> TemporaryDirectory[str]:
 
 def lay_folders(runs: Path) -> None:
     """A run of each kind, with what is measured of it."""
-    broken.seal(world.run_folder(runs, "v1", broken.OF, [(1, True), (2, False)]))
+    answers = [(1, True), (2, False)]
+    setup = world.SETUP | {"together_json": None}
+    broken.seal(world.run_folder(runs, "v1", broken.OF, answers, setup=setup))
     (runs / "v1" / "projector.safetensors").write_bytes(b"weights")
     evaluation(runs, "v1", broken.OF, [(1, True)], image_mode="zero")
     aligned.run(runs)

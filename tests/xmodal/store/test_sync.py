@@ -67,12 +67,6 @@ def test_what_comes_in_is_what_the_folder_says(store: Store, of: Manifest, tmp_p
     assert got == pq.read_table(folder / "metrics.parquet", schema=METRIC)
 
 
-SETUP = {
-    "git_dirty": None, "threads": 2, "precision": "float32", "platform": "Linux",
-    "processor": "AVX2", "together_json": '["a", "b"]',
-}  # fmt: skip
-
-
 def test_machine_and_checkout_come_in_with_a_run(
     store: Store, of: Manifest, tmp_path: Path
 ) -> None:
@@ -80,15 +74,15 @@ def test_machine_and_checkout_come_in_with_a_run(
         rows: list[dict[str, object]] = store.query("FROM run_setup").to_pylist()
         return rows
 
-    world.run_folder(tmp_path, "a", of, RIGHT, setup=SETUP)
+    world.run_folder(tmp_path, "a", of, RIGHT, setup=world.SETUP)
     store.sync(tmp_path)
-    assert stored() == [{"run_id": "a"} | SETUP]
-    world.run_folder(tmp_path, "a", of, RIGHT, setup=SETUP | {"git_dirty": True})
+    assert stored() == [{"run_id": "a"} | world.SETUP]
+    world.run_folder(tmp_path, "a", of, RIGHT, setup=world.SETUP | {"git_dirty": True})
     store.sync(tmp_path)
-    assert stored() == [{"run_id": "a"} | SETUP | {"git_dirty": True}]
-    world.run_folder(tmp_path, "b", of, RIGHT, setup=SETUP | {"threads": 2.5})
+    assert stored() == [{"run_id": "a"} | world.SETUP | {"git_dirty": True}]
+    world.run_folder(tmp_path, "b", of, RIGHT, setup=world.SETUP | {"threads": 2.5})
     world.run_folder(tmp_path, "c", of, RIGHT, setup="fast")
-    world.run_folder(tmp_path, "d", of, RIGHT, setup=SETUP)
+    world.run_folder(tmp_path, "d", of, RIGHT, setup=world.SETUP)
     assert store.sync(tmp_path).problems() == [
         "rejected b: run.json: threads: input should be a valid integer, got 2.5",
         "rejected c: run.json: setup must be an object, got 'fast'",

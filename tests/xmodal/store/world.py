@@ -164,6 +164,12 @@ def predictions(answers: Iterable[Answer], mode: str = "real") -> pa.Table:
     return table(PREDICTION, rows)
 
 
+SETUP = {
+    "git_dirty": None, "threads": 2, "precision": "float32", "platform": "Linux",
+    "processor": "AVX2", "together_json": '["a", "b"]',
+}  # fmt: skip
+
+
 def run_folder(
     runs_dir: Path,
     run_id: str,
