@@ -8,16 +8,10 @@ from itertools import product
 from typing import Any
 
 from taxonomy.errors import ConfigError, unknown
+from xmodal.binding.arms import ARMS, FACTORS, arm_name, arm_stages, factors_in
 from xmodal.binding.decoder import DecoderConfig
-from xmodal.binding.recipes import (
-    ARMS,
-    FACTORS,
-    Recipe,
-    Stage,
-    arm_name,
-    arm_stages,
-    factors_in,
-)
+from xmodal.binding.recipes import Recipe
+from xmodal.binding.stages import Stage
 from xmodal.binding.vocabulary import Vocabulary
 
 

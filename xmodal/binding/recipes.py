@@ -2,94 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from taxonomy.errors import ConfigError, DataError, unknown
+from taxonomy.errors import ConfigError
 from taxonomy.hashing import hash63
 from taxonomy.model import one_of
 from xmodal.binding.decoder import DecoderConfig
+from xmodal.binding.stages import GUIDED, OF_IMAGES, Stage
 from xmodal.binding.task import NOISE_BETWEEN, ORDERS, Layout
 from xmodal.binding.vocabulary import EXPANDED, Vocabulary
 
-LESSONS = ("pairs", "hops", "text", "noise", "image", "grounding")
-"""Kinds of batches. pairs: one-hop questions about associations alone; hops: a text context with
-one-hop and two-hop questions; text, image: two-hop questions about a context of that kind; noise:
-of a text context with noise tokens; grounding: which colour and shape an image token shows, and
-back."""
-_IN_TURN = ("pairs", "hops", "noise", "text", "image", "grounding")
-"""The order in which a stage's shares are laid out, whatever the order they are written in: a run's
-id is the same for all of them, and what is stored of a recipe has them by name."""
-GUIDED = ("pairs", "hops")
-"""Lessons in which the residual stream after half of the blocks is asked for the shape too,
-whatever the stage."""
-OF_IMAGES = ("image", "grounding")
 OPTIMISERS = ("muon", "adamw")
 PRECISIONS = ("float32", "bfloat16")
-_GOLDEN = (math.sqrt(5) - 1) / 2
-"""Multiples of it, without their whole part, are spread evenly however many there are."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Steps with one mixture of lessons."""
-
-    name: str
-    n_steps: int
-    lessons: Mapping[str, float]
-    """Kinds of batches, and the share of steps of each."""
-    expanded: bool = False
-    """Take the words of the expanded vocabulary."""
-    guided: bool = False
-    """Ask half of the blocks for the shape in every lesson about scenes, not in GUIDED alone."""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise ConfigError(f"the name of a stage must be a text, got {self.name!r}")
-        if type(self.n_steps) is not int:
-            raise ConfigError(
-                f"stage {self.name}: n_steps must be a whole number, got {self.n_steps!r}"
-            )
-        for name in ("expanded", "guided"):
-            if type(value := getattr(self, name)) is not bool:
-                raise ConfigError(f"stage {self.name}: {name} must be true or false, got {value!r}")
-        if self.n_steps < 1:
-            raise ConfigError(f"stage {self.name}: n_steps must be at least 1, got {self.n_steps}")
-        if not self.lessons:
-            raise ConfigError(f"stage {self.name} has no lesson")
-        for lesson, share in self.lessons.items():
-            one_of("lesson", lesson, LESSONS)
-            if not 0 < share <= 1:
-                raise ConfigError(
-                    f"stage {self.name}: the share of {lesson} must be in (0, 1], got {share}"
-                )
-        if not math.isclose(total := sum(self.lessons.values()), 1.0, abs_tol=1e-9):
-            raise ConfigError(f"stage {self.name}: the shares must add up to 1, got {total:g}")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Every setting by name; guided where it is so: ids of runs from before it stay."""
-        said = asdict(self) | {"lessons": dict(self.lessons)}
-        if not self.guided:
-            del said["guided"]
-        return said
-
-    def lesson(self, step: int) -> str:
-        """What a step of the stage shows: every share as evenly spread as it can be.
-
-        Args:
-            step: Of this stage, from 0.
-        """
-        at = (step + 1) * _GOLDEN % 1.0
-        shown = [name for name in _IN_TURN if name in self.lessons]
-        for name in shown:
-            if at < self.lessons[name]:
-                return name
-            at -= self.lessons[name]
-        return shown[-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,129 +216,3 @@ class Recipe:
         said = asdict(self)
         said["stages"] = [stage.as_dict() for stage in self.stages]
         return said
-
-
-ARMS: Mapping[str, Mapping[str, bool]] = {
-    "text": {},
-    "noise-text": {"noise": True},
-    "image-text": {"image": True, "mixing": True},
-    "noise-image-text": {"noise": True, "image": True, "mixing": True},
-    "grounding-text": {"grounding": True},
-    "grounding-image-text": {"grounding": True, "image": True, "mixing": True},
-}
-"""Arms by name; the first four are the paper's."""
-FACTORS = ("noise", "grounding", "image", "mixing")
-
-
-def arm_name(factors: Mapping[str, bool]) -> str:
-    """The name of a combination of factors; of one without a name of its own, the factors."""
-    said = {name: True for name in FACTORS if factors.get(name)}
-    for name, of in ARMS.items():
-        if dict(of) == said:
-            return name
-    return "+".join(said)
-
-
-def arm_stages(
-    factors: Mapping[str, bool],
-    *,
-    lessons: int,
-    text: int,
-    second: int,
-    third: int,
-    expansion: int = 0,
-    image_share: float = 0.2,
-    grounding_share: float = 0.25,
-) -> tuple[Stage, ...]:
-    """The stages of an arm; as many steps, and as many questions, whatever the factors.
-
-    All but the first are guided, in every arm alike: a decoder that knows the task in text goes
-    on guessing about images without it.
-
-    Args:
-        factors: By name whether it is used. noise: text batches have noise tokens, but for
-            those that the third stage mixes in; image: the second stage shows images only;
-            mixing: the third mixes images in, in place of text as it is; grounding: a share of the
-            second stage's steps is grounding.
-        lessons: Steps of one-hop and two-hop lessons at the beginning, a third of them pairs; 0
-            for a decoder that knows the task.
-        text: Steps of the first stage.
-        second: Of the second stage.
-        third: Of the third.
-        expansion: Steps with the expanded vocabulary at the end.
-        image_share: Of the third stage's steps.
-        grounding_share: Of the second stage's steps.
-    """
-    for name in factors:
-        if name not in FACTORS:
-            raise ConfigError(unknown("factor", name, FACTORS))
-    word = "noise" if factors.get("noise") else "text"
-    shown = "image" if factors.get("image") else word
-    seen = {shown: 1.0}
-    if factors.get("grounding"):
-        seen = {shown: 1 - grounding_share, "grounding": grounding_share}
-    mixed = {word: 1.0}
-    if factors.get("mixing"):
-        mixed = {word: 1 - image_share, "image": image_share}
-    elif factors.get("noise"):
-        mixed = {word: 1 - image_share, "text": image_share}
-    pairs = lessons // 3
-    made = [
-        ("pairs", pairs, {"pairs": 1.0}, False),
-        ("hops", lessons - pairs, {"hops": 1.0}, False),
-        ("first", text, {word: 1.0}, False),
-        ("second", second, seen, False),
-        ("third", third, mixed, False),
-        ("expansion", expansion, mixed, True),
-    ]
-    return tuple(
-        Stage(
-            name=name,
-            n_steps=n,
-            lessons=shares,
-            expanded=expanded,
-            guided=name in ("second", "third", "expansion"),
-        )
-        for name, n, shares, expanded in made
-        if n
-    )
-
-
-def factors_in(stages: Sequence[Stage]) -> dict[str, bool]:
-    """Which factors stages use, whatever they are called."""
-    shown = [set(stage.lessons) for stage in stages]
-    return {
-        "noise": any("noise" in one for one in shown),
-        "grounding": any("grounding" in one for one in shown),
-        "image": any("image" in one and not one & {"text", "noise"} for one in shown),
-        "mixing": any("image" in one and bool(one & {"text", "noise"}) for one in shown),
-        "expansion": any(stage.expanded for stage in stages),
-    }
-
-
-def read_stages(path: Path) -> tuple[Stage, ...]:
-    """Stages of a user's JSON file: a list of objects with name, n_steps, lessons.
-
-    Each may also say expanded and guided; see Stage.
-
-    Raises:
-        DataError: The file cannot be read, or holds something else.
-        ConfigError: A stage that does not fit.
-    """
-    try:
-        said = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error})") from error
-    if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
-        raise DataError(f"{path} must hold a list of stages, objects with name, n_steps, lessons")
-    made = []
-    for one in said:
-        try:
-            stage = Stage(**one)
-        except (TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path}: a stage has name, n_steps, lessons (shares by kind of batch) and maybe "
-                f"expanded and guided, got {one}"
-            ) from error
-        made.append(stage)
-    return tuple(made)

@@ -11,9 +11,11 @@ from typing import Any
 
 from taxonomy.errors import ConfigError
 from taxonomy.model import one_of
+from xmodal.binding.arms import FACTORS, arm_name, factors_in
 from xmodal.binding.decoder import DecoderConfig
 from xmodal.binding.named import SIZES, arm_recipe, factorial, factors_of
-from xmodal.binding.recipes import FACTORS, Recipe, Stage, arm_name, factors_in, read_stages
+from xmodal.binding.recipes import Recipe
+from xmodal.binding.stages import Stage, read_stages
 from xmodal.binding.vocabulary import Vocabulary
 from xmodal.bindings.jobs import BindingJob
 from xmodal.bindings.scene_sets import scene_set_meant

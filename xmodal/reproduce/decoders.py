@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import torch
 
 from xmodal.binding.decoder import DecoderConfig
-from xmodal.binding.recipes import Recipe, Stage
+from xmodal.binding.recipes import Recipe
 from xmodal.binding.run import BindingSpec, train_runs
+from xmodal.binding.stages import Stage
 from xmodal.binding.trainer import GroupState, Trainer
 from xmodal.binding.vocabulary import Vocabulary
 from xmodal.binding_tables import ACCURACY, ACCURACY_FILE, RUN_WEIGHTS

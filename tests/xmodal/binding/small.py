@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from xmodal.binding.decoder import DecoderConfig
-from xmodal.binding.recipes import Recipe, Stage
+from xmodal.binding.recipes import Recipe
+from xmodal.binding.stages import Stage
 from xmodal.binding.trainer import GroupState, Trainer
 from xmodal.binding.vocabulary import Vocabulary
 

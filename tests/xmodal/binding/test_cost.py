@@ -13,10 +13,11 @@ from tests.xmodal.binding import small
 from xmodal.binding.cost import RunCost, run_cost
 from xmodal.binding.decoder import Decoder, DecoderConfig
 from xmodal.binding.pictures import ScenePictures
-from xmodal.binding.recipes import Recipe, Stage
+from xmodal.binding.recipes import Recipe
 from xmodal.binding.scene_config import SceneSetConfig
 from xmodal.binding.scene_set import make_scene_set
 from xmodal.binding.shown import load_scene_set
+from xmodal.binding.stages import Stage
 from xmodal.binding.trainer import Trainer
 from xmodal.bindings.plan import plan_binding
 from xmodal.bindings.shipped import shipped_runs

@@ -15,11 +15,12 @@ from xmodal.binding.batches import batch_of
 from xmodal.binding.decoder import Decoder, DecoderConfig
 from xmodal.binding.evaluate import Asked, accuracy
 from xmodal.binding.pictures import ScenePictures
-from xmodal.binding.recipes import Recipe, Stage
+from xmodal.binding.recipes import Recipe
 from xmodal.binding.scene_config import SceneSetConfig
 from xmodal.binding.scene_set import make_scene_set
 from xmodal.binding.scenes import SceneLayout
 from xmodal.binding.shown import load_scene_set
+from xmodal.binding.stages import Stage
 from xmodal.binding.task import generators
 from xmodal.binding.trainer import Trainer, flops_of
 from xmodal.binding.vocabulary import COLOUR_0, IMAGE, SHAPE_0

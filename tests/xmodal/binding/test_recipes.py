@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from taxonomy.errors import ConfigError
 from tests.xmodal.binding import small
 from tests.xmodal.binding.small import STAGES
+from xmodal.binding.arms import ARMS, FACTORS, arm_name
 from xmodal.binding.batches import batch_of
 from xmodal.binding.named import SIZES, arm_recipe, factorial, factors_of, most_asked
-from xmodal.binding.recipes import ARMS, FACTORS, Stage, arm_name
+from xmodal.binding.stages import Stage
 from xmodal.binding.vocabulary import COLOUR_0, EXPANDED, ITEM_0, SHAPE_0, Vocabulary
 
 CPU = torch.device("cpu")

@@ -21,9 +21,9 @@ from taxonomy.errors import ConfigError, DataError
 from tests.xmodal.binding import small
 from xmodal.binding import run as whole_run
 from xmodal.binding.decoder import Decoder
-from xmodal.binding.recipes import Stage
 from xmodal.binding.run import BindingSpec, train_runs
 from xmodal.binding.run_folder import BindingFolder, load_decoder, restore
+from xmodal.binding.stages import Stage
 from xmodal.binding_tables import ACCURACY, RUN_WEIGHTS
 
 FACTORS = {"noise": True}
