@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from xmodal.bindings.looks import Look, look_into
+from xmodal.bindings.looks import SHIFT, Look, look_into
 from xmodal.bindings.plan import plan_binding
 from xmodal.bindings.runs import run_jobs
 from xmodal.files import make_folder
@@ -49,7 +49,7 @@ def binding_demo(
     """
     check_seeds(seeds)
     seeds = list(dict.fromkeys(seeds))
-    look = Look(n_examples=n_examples, device="cpu")
+    look = Look(kinds=("interchange", SHIFT), n_examples=n_examples, device="cpu")
     folder = folder or FOLDER
     store = folder / "xmodal.duckdb"
     plan = plan_binding(
@@ -70,7 +70,7 @@ def binding_demo(
     ids = [run_id for job in (*plan.starts, *plan.jobs) for run_id in job.run_ids]
     *made, counts = list(look_into(store, ids, look))
     n_new = sum(" made: " in line for line in made)
-    yield f"{'looks':13}{n_new} made, {len(ids) - n_new} there already; {counts}"
+    yield f"{'looks':13}{n_new} made, {len(ids) * len(look.kinds) - n_new} there already; {counts}"
     first = plan.jobs[0].recipe
     # of a text: colours and shapes, the end, associations, a question
     longest = 4 * first.n_to + 3 + int(first.marker)

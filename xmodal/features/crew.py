@@ -9,8 +9,6 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import multiprocessing.connection
-import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -29,6 +27,7 @@ from xmodal.features.encoders.preparation import Preparation
 from xmodal.features.pca import Pca, one_thread
 from xmodal.features.shards import ArrayFile, Bad, Block, Maker, Note, Notes, Shard, decode
 from xmodal.machine import n_cores
+from xmodal.processes import end_with_parent
 
 _AHEAD = 2
 """Shards a process that wait for it or for this process, at most."""
@@ -143,7 +142,7 @@ def _decoders(
 ) -> Iterator[tuple[Shard, Note]]:
     """Processes that decode, in order; this one encodes."""
     maker = order.maker(encoder)
-    with _pool(workers, _watch_parent, ()) as pool:
+    with _pool(workers, end_with_parent, ()) as pool:
         left = iter(shards)
         ahead: deque[tuple[Shard, Future[tuple[Block, Bad]]]] = deque()
 
@@ -180,7 +179,7 @@ _maker: Maker
 def _prepare(order: Order) -> None:
     """Set a process up that encodes."""
     global _order, _maker
-    _watch_parent()
+    end_with_parent()
     torch.set_num_threads(1)
     _order = order
     _maker = order.maker(load_encoder(order.config, order.device))
@@ -193,16 +192,3 @@ def _work(shard: Shard) -> Note:
 
 def _decode(shard: Shard, prepare: Preparation, skip_bad: bool) -> tuple[Block, Bad]:
     return decode(shard, prepare, skip_bad)
-
-
-def _watch_parent() -> None:
-    """End this process when its parent ends: a killed one cannot say so."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def end() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()

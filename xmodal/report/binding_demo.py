@@ -45,7 +45,8 @@ WITH lift AS (
 
 SELECT
     avg(lift ORDER BY lift) AS lift,
-    t_975(count(*) - 1) * stddev_samp(lift ORDER BY lift) / sqrt(count(*)) AS half,
+    seed_low(lift, lift, -1) AS low,
+    seed_high(lift, lift, 1) AS high,
     count(*) AS n
 FROM lift
 """
@@ -78,6 +79,7 @@ def closing(
     """
     accuracy: dict[str, list[dict[str, Any]]] = {}
     mechanism: dict[str, list[dict[str, Any]]] = {}
+    shifted: dict[str, float] = {}
     with Store.open(store, read_only=True) as opened:
         runs = {row["run_id"]: row for row in opened.query(_RUNS).to_pylist()}
         for run_id in run_ids:
@@ -95,6 +97,8 @@ def closing(
             ]
             rows = opened.analysis("binding-mechanism", run=run_id).to_pylist()
             mechanism[name] = [row for row in rows if row["patch"] == "counterfactual"]
+            rows = opened.analysis("binding-shift", run=run_id).to_pylist()
+            shifted[name] = next(row["accuracy"] for row in _least(rows) if row["shift"] == 1)
         asked = {"control": CONTROL, "mended": MENDED, "ids": list(run_ids)}
         (lift,) = opened.query(_LIFT, asked).to_pylist()
     yield ""
@@ -102,6 +106,7 @@ def closing(
     yield _mechanism_table(mechanism)
     yield _reading(accuracy, lift, n_from, n_to, n_positions)
     yield by_place(mechanism)
+    yield by_shift(mechanism, shifted)
     # in the figures, too, by the names of the tables
     names = {rows[0]["condition"]: name for name, rows in accuracy.items()}
     flat = [row for rows in accuracy.values() for row in rows]
@@ -148,7 +153,8 @@ def _mechanism_table(mechanism: Mapping[str, Sequence[Row]]) -> str:
         title_justify="left",
         caption="positional: of the object at the counterfactual's place; symbolic: of the object "
         "with its key;\nreflexive: the counterfactual's own answer. Shares, mean over runs. "
-        "Layer 0 is the query itself.",
+        "Layer 0 is the query itself.\n*: the layer of the most positional and symbolic answers, "
+        "where both controls have fewer.",
         caption_justify="left",
     )
     for name in (
@@ -171,7 +177,7 @@ def _mechanism_table(mechanism: Mapping[str, Sequence[Row]]) -> str:
             table.add_row(
                 "" if at else name,
                 "" if at else str(row["n_objects"]),
-                str(row["layer"]),
+                f"{row['layer']}{' *' if row['is_peak'] else ''}",
                 *(f"{share:.2f}" for share in shares),
             )
     return _printed(table)
@@ -198,20 +204,18 @@ def _reading(
             f"\nThe text-trained decoders answer {inside[start]:.1%} right with {n_from} to "
             f"{n_to} objects; nothing was asked about more, see n_most."
         )
-    half = (
-        ""
-        if lift["half"] is None
-        else (
-            f" (95 % interval over {lift['n']} seeds {100 * (lift['lift'] - lift['half']):.1f} to "
-            f"{100 * (lift['lift'] + lift['half']):.1f})"
+    interval = ""
+    if lift["low"] is not None:
+        interval = (
+            f" (95 % interval over {lift['n']} seeds {100 * lift['low']:.1f} to "
+            f"{100 * lift['high']:.1f})"
         )
-    )
     said = [
         f"\nThe text-trained decoders answer {inside[start]:.1%} right with {n_from} to {n_to} "
         f"objects and {outside[start]:.1%} with {n_to + 1} to {most}.",
         f"As many more steps with the same text leave {outside[control]:.1%}; with noise tokens "
         f"in the context, which take positions and are never seen, {outside[mended]:.1%}: "
-        f"{100 * lift['lift']:+.1f} points{half} at equal steps and questions.",
+        f"{100 * lift['lift']:+.1f} points{interval} at equal steps and questions.",
     ]
     if n_positions is not None:
         said.append(
@@ -230,21 +234,37 @@ def by_place(mechanism: Mapping[str, Sequence[Row]]) -> str:
     }
     n = min(row["n_objects"] for rows in mechanism.values() for row in rows)
     said = ", ".join(f"{share:.1%} ({name})" for name, share in most.items())
-    text = (
+    return (
         f"With {n} objects a patch of the last token is answered by place in at most {said}, at "
         "whichever layer."
     )
+
+
+def by_shift(mechanism: Mapping[str, Sequence[Row]], shifted: Mapping[str, float]) -> str:
+    """Whether decoders that bind by key by the patches are tied to positions all the same."""
     by_key = min(
         max(row["symbolic_rate"] for row in _least(rows) if row["layer"] > 0)
         for rows in mechanism.values()
     )
-    if max(most.values()) < LITTLE and by_key > 1 - LITTLE:
-        text += (
-            "\nBy this measure all of them bind by key, before the arms and after. It keeps every "
-            "position as it was, so that it does not\nsee a decoder that is tied to positions: "
-            "`python -m benchmarks.binding_shift` does."
+    by_place = max(
+        row["positional_rate"]
+        for rows in mechanism.values()
+        for row in _least(rows)
+        if row["layer"] > 0
+    )
+    said = []
+    if by_place < LITTLE and by_key > 1 - LITTLE:
+        said.append(
+            "By this measure all of them bind by key, before the arms and after; it keeps every "
+            "position as it was."
         )
-    return text
+    if shifted:
+        rights = ", ".join(f"{share:.1%} ({name})" for name, share in shifted.items())
+        said.append(
+            "The same number of objects with every position shifted by one, nothing else changed: "
+            f"{rights} right.\nWhat falls there is tied to absolute positions."
+        )
+    return "\n".join(said)
 
 
 def _printed(table: Table) -> str:

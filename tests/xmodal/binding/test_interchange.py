@@ -13,6 +13,7 @@ from torch import Tensor
 
 from taxonomy.errors import ConfigError
 from tests.xmodal.binding import talkers
+from tests.xmodal.binding.rates import rates
 from tests.xmodal.binding.solvers import POSITIONAL, SYMBOLIC, VOCABULARY, Solver
 from xmodal.binding.decoder import POSITIONS, Decoder, DecoderConfig
 from xmodal.binding.examples import some
@@ -27,7 +28,6 @@ from xmodal.binding.interchange import (
     last_activations,
     patch,
 )
-from xmodal.binding.mechanism import peaks, rates
 from xmodal.binding.own_subject import OwnSubject
 from xmodal.binding.subject import Prompts
 from xmodal.binding.task import Layout, Scenes, draw_scenes, generators
@@ -165,9 +165,9 @@ def test_the_solvers_are_told_apart(solved: dict[str, pa.Table], mechanism: str)
     # before it has looked, the patch says nothing; after, it is the answer
     assert by[0, "counterfactual"].no_effect == 1
     assert by[2, "counterfactual"].reflexive == 1
-    [peak] = peaks(table)
-    assert (peak.layer, peak.n_objects) == (1, 5)
-    assert peak.ratio is None if mechanism == "symbolic" else peak.ratio == 0
+    assert {one.n_objects for one in by.values()} == {5}
+    other = {"symbolic": "positional", "positional": "symbolic"}[mechanism]
+    assert getattr(by[1, "counterfactual"], other) == 0
 
 
 def test_permutation_gives_chance(solved: dict[str, pa.Table]) -> None:
@@ -202,19 +202,6 @@ def test_counts_add_up_and_do_not_hang_on_the_batch() -> None:
     # with three objects symbolic cannot be told from reflexive
     assert (three["n_symbolic"], three["n_reflexive"], three["n_ambiguous"]) == (0, 0, 30)
     assert one.answered[0].n_drawn_ambiguous == 30
-
-
-def test_the_peak_is_the_first_of_several_and_not_the_embeddings() -> None:
-    counts = [(0, 0, 9), (1, 2, 4), (2, 4, 2), (3, 1, 1)]
-    rows = [
-        {"n_objects": 4, "layer": layer, "patch": "counterfactual", "n_examples": 10,
-         "n_positional": positional, "n_symbolic": symbolic, "n_reflexive": 0, "n_no_effect": 0,
-         "n_other": 10 - positional - symbolic, "n_ambiguous": 0}
-        for layer, positional, symbolic in counts
-    ]  # fmt: skip
-    [peak] = peaks(pa.Table.from_pylist(rows, INTERCHANGE))
-    # layers 1 and 2 tie at 6 of 10; symbolic over positional is 4 / 2
-    assert (peak.layer, peak.effect, peak.ratio) == (1, pytest.approx(0.6), 2.0)
 
 
 def tiny(position: str, n_layers: int = 3) -> Decoder:

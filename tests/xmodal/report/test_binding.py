@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from tests.sql.binding_rows import add, answers, interchange, look, probe, run
 from tests.xmodal.report.charts import drawn, panels, scale_of, titles
 from tests.xmodal.store.empty import empty_store
-from xmodal.binding import recipes
+from xmodal.binding import arms
 from xmodal.report.binding import accuracy_chart
 from xmodal.report.binding_mechanism import mechanism_chart
 from xmodal.report.binding_style import ARMS, in_order, names_of, series_scales, span
 
 
 def test_arms_stand_in_the_order_of_the_recipes() -> None:
-    assert tuple(recipes.ARMS) == ARMS
+    assert tuple(arms.ARMS) == ARMS
 
 
 SERIES = st.lists(

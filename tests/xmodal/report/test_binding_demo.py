@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from xmodal.report.binding_demo import _least, _reading, by_place
+from xmodal.report.binding_demo import _least, _reading, by_place, by_shift
 
 
 def rows(positional: float, symbolic: float = 0.95) -> list[dict[str, Any]]:
@@ -24,12 +24,14 @@ def rows(positional: float, symbolic: float = 0.95) -> list[dict[str, Any]]:
     [(0.02, 0.95, True), (0.3, 0.95, False), (0.02, 0.0, False)],
 )
 def test_by_place_is_said_as_it_is(positional: float, symbolic: float, by_key: bool) -> None:
-    said = by_place({"text-trained": rows(0.02), "more text": rows(positional, symbolic)})
-    assert said.startswith(
+    looks = {"text-trained": rows(0.02), "more text": rows(positional, symbolic)}
+    assert by_place(looks) == (
         "With 4 objects a patch of the last token is answered by place in at most "
         f"2.0% (text-trained), {positional:.1%} (more text), at whichever layer."
     )
+    said = by_shift(looks, {"text-trained": 0.25, "more text": 1.0})
     assert ("bind by key" in said) == by_key
+    assert "shifted by one, nothing else changed: 25.0% (text-trained), 100.0% (more text)" in said
 
 
 def accurate(*accuracies: float) -> list[dict[str, Any]]:
@@ -45,7 +47,7 @@ def test_the_reading_says_means_over_object_counts() -> None:
             "more text": accurate(1.0, 1.0, 0.6, 0.2),
             "text with noise tokens": accurate(1.0, 1.0, 0.4, 0.3),
         },
-        {"lift": -0.05, "half": 0.02, "n": 3},
+        {"lift": -0.05, "low": -0.07, "high": -0.03, "n": 3},
         2,
         3,
         15,
@@ -58,7 +60,7 @@ def test_the_reading_says_means_over_object_counts() -> None:
 
 def test_nothing_is_said_of_what_was_not_asked() -> None:
     conditions = ("text-trained", "more text", "text with noise tokens")
-    one = {"lift": 0.1, "half": None, "n": 1}
+    one = {"lift": 0.1, "low": None, "high": None, "n": 1}
     said = _reading({name: accurate(1.0, 0.5) for name in conditions}, one, 2, 3)
     assert said.strip() == (
         "The text-trained decoders answer 75.0% right with 2 to 3 objects; nothing was asked about "
@@ -76,5 +78,5 @@ def test_one_seed_has_no_interval() -> None:
     rows = {
         name: accurate(1.0, 0.5) for name in ("text-trained", "more text", "text with noise tokens")
     }
-    said = _reading(rows, {"lift": 0.1, "half": None, "n": 1}, 2, 2)
+    said = _reading(rows, {"lift": 0.1, "low": None, "high": None, "n": 1}, 2, 2)
     assert "+10.0 points at equal steps" in said

@@ -1,4 +1,4 @@
-"""What interchange interventions say: rates by layer, and the ratio at the peak."""
+"""Rates of interchange interventions by layer, from the counts alone."""
 
 from __future__ import annotations
 
@@ -30,35 +30,10 @@ class Mechanism:
         """Answers that follow a binding: positional or symbolic."""
         return self.positional + self.symbolic
 
-    @property
-    def ratio(self) -> float | None:
-        """Symbolic over positional; None where nothing is positional."""
-        return self.symbolic / self.positional if self.positional else None
-
 
 def rates(table: pa.Table) -> list[Mechanism]:
     """Rates of each row of a table of schema INTERCHANGE, in its order."""
     return [_rates(row) for row in table.to_pylist()]
-
-
-def peaks(table: pa.Table, patch: str = "counterfactual") -> list[Mechanism]:
-    """For each number of objects, the layer with the most positional and symbolic answers.
-
-    The first of several. Layer 0 is left out: where a question ends with the queried word, its
-    embedding is that word, so that the patch replaces the question and every answer of a subject
-    that can do the task is symbolic whatever the mechanism; where it ends with an answer token,
-    the patch changes nothing.
-
-    Args:
-        table: Of schema INTERCHANGE.
-        patch: Which kind of patch.
-    """
-    best: dict[int, Mechanism] = {}
-    found = [one for one in rates(table) if one.patch == patch and one.layer > 0]
-    for one in sorted(found, key=lambda one: (one.n_objects, one.layer)):
-        if one.n_objects not in best or one.effect > best[one.n_objects].effect:
-            best[one.n_objects] = one
-    return list(best.values())
 
 
 def _rates(row: dict[str, Any]) -> Mechanism:
