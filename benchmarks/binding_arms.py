@@ -1,4 +1,4 @@
-"""Arms of binding at equal steps and questions: accuracy, mechanism, what each cost.
+"""Arms of binding at equal steps and questions: accuracy, lift, mechanism, shifts, what each cost.
 
 What `xmodal binding train` and `probe` make, and the rows of the named analyses as JSON. Runs
 that are there are not trained again: after `xmodal binding demo`, give its store.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.result import report
-from xmodal.bindings.looks import Look, look_into
+from xmodal.bindings.looks import SHIFT, Look, look_into
 from xmodal.bindings.runs import train_binding
 from xmodal.store import Store
 
@@ -22,6 +22,11 @@ _KEPT = (
     *("out_objects", "out_accuracy", "out_low", "out_high", "out_chance", "paper", "n_steps"),
     *("n_questions", "n_tokens", "n_tokens_computed", "flops"),
 )
+_LIFT = (
+    *("arm_a", "arm_b", "position", "start", "scene_layout", "out_accuracy_a", "out_accuracy_b"),
+    *("difference", "low", "high", "n_seeds", "tokens_ratio", "flops_ratio"),
+)
+_SHIFTED = ("n_objects", "shift", "accuracy", "low", "high", "n_questions")
 _RATES = ("positional_rate", "symbolic_rate", "reflexive_rate", "no_effect_rate", "other_rate")
 
 
@@ -32,6 +37,8 @@ def tables(store: Path) -> dict[str, Any]:
         accuracy = opened.analysis("binding-accuracy").to_pylist()
         mechanism = opened.analysis("binding-mechanism").to_pylist()
         factors = opened.analysis("binding-factors").to_pylist()
+        lift = opened.analysis("binding-lift").to_pylist()
+        shifted = opened.analysis("binding-shift").to_pylist()
     last: dict[str, int] = {}
     for row in accuracy:
         last[row["condition"]] = max(row["stage_number"], last.get(row["condition"], 0))
@@ -49,10 +56,15 @@ def tables(store: Path) -> dict[str, Any]:
         ],
         "mechanism": [
             {"of": names.get(row["condition"]), "context": row["context"]}
-            | {name: row[name] for name in ("n_objects", "layer", "patch")}
+            | {name: row[name] for name in ("n_objects", "layer", "patch", "is_peak")}
             | {name: round(row[name], 4) for name in _RATES}
             for row in mechanism
         ],
+        "shifted": [
+            {"of": names.get(row["condition"])} | {name: row[name] for name in _SHIFTED}
+            for row in shifted
+        ],
+        "lift": [{name: row[name] for name in _LIFT} for row in lift],
         "factors": factors,
     }
 
@@ -86,7 +98,8 @@ def main() -> None:
             workers=given.workers,
             device=given.device,
         )
-        for line in (*lines, *look_into(given.store, (), Look(device=given.device))):
+        look = Look(kinds=("interchange", SHIFT), device=given.device)
+        for line in (*lines, *look_into(given.store, (), look)):
             sys.stderr.write(f"{line}\n")
     report(tables(given.store), ("torch", "duckdb"), given.output)
 
