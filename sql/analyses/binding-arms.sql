@@ -8,10 +8,10 @@
 --   over the object counts up to n_to and over the larger ones (out_objects), each count the
 --   same, then over runs. _low, _high: 95 % interval over seeds, Student's t, cut at 0 and 1, NULL
 --   with one; runs of one start are averaged first where there are several starts (n_starts), else
---   it holds for that start. out_chance: of a guess among the scene's items. paper: accuracy beyond training that
---   the paper reports for an arm of this name, by object counts and a vocabulary that it does not
---   say; NULL for others, and for decoders of another shape than 12 layers, width 128, 4 heads, up
---   to 8 objects in training. n_steps, n_questions, n_tokens (that take a position),
+--   it holds for that start. out_chance: of a guess among the scene's items. paper:
+--   accuracy beyond training that the paper reports for an arm of this name, by object counts and a
+--   vocabulary that it does not say; NULL for others, and for decoders of another shape than 12
+--   layers, width 128, 4 heads, up to 8 objects in training. n_steps, n_questions, n_tokens (that take a position),
 --   n_tokens_computed, flops: mean over runs.
 -- Empty: no binding run is in the store: `xmodal binding train` makes one
 -- Params: $run VARCHAR: the condition of this run, an id or its beginning; all when left out.

@@ -9,7 +9,8 @@
 -- Units: text context, two-hop question, last step. out_accuracy_a, out_accuracy_b: share of right
 --   answers, mean over the object counts beyond training, then over a seed's pairs (whatever the
 --   other factors are), then over seeds. difference = b - a; low, high: its 95 % interval over
---   seeds, Student's t, cut at -1 and 1, NULL with one. out_chance: of a guess among the scene's items.
+--   seeds, Student's t, cut at -1 and 1, NULL with one. out_chance: of a guess among the
+--   scene's items.
 -- Empty: no two binding runs differ in one factor alone: `xmodal binding train --grid` makes such
 -- Params: $factor VARCHAR: uses_noise, uses_grounding, uses_image, uses_mixing, position or
 --   scene_layout; all when left out.

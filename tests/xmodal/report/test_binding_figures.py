@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taxonomy.errors import ConfigError, StoreError
-from tests.sql.binding_rows import add, answers, interchange, look, probe, run
+from tests.sql.binding_rows import add, answers, controlled, interchange, look, probe, run
 from tests.xmodal.report.charts import drawn, panels, scale_of, titles
 from tests.xmodal.store.empty import empty_store
 from xmodal.report.binding_arms import arms_chart
@@ -221,17 +221,24 @@ def test_what_is_said_of_a_correlation(rows: list[dict[str, Any]], said: list[st
     assert correlation(rows) == said
 
 
+PAPERS = {"n_layers": 12, "width": 128, "n_heads": 4, "n_to": 8}
+
+
 def filled(store: Store) -> None:
     """Two seeds of two arms, one of them looked at at two steps."""
     made = []
     for seed in (0, 1):
-        of = {"seed_init": seed, "seed_order": seed}
-        made.append((run(f"t{seed}", **of), answers({2: 10, 6: 2 + seed})))
+        of = {"seed_init": seed, "seed_order": seed, **PAPERS}
+        text = answers({4: 10, 12: 2 + seed}, n_to=8)
+        made.append((run(f"t{seed}", **of), text))
         noise = run(f"n{seed}", arm="noise-text", uses_noise=True, **of)
-        made.append((noise, [*answers({2: 9, 6: 0}, step=5), *answers({2: 10, 6: 5 + seed})]))
+        late = answers({4: 10, 12: 5 + seed}, n_to=8)
+        made.append((noise, [*answers({4: 9, 12: 0}, step=5, n_to=8), *late]))
     add(store, made)
-    early, late = [interchange(1, [5, 3, 0, 2, 0])], [interchange(1, [2, 6, 0, 2, 0])]
-    look(store, [(probe(f"p{n}", run_id="n0", step=5 * n), (early, late)[n - 1]) for n in (1, 2)])
+    looks = [[50, 30, 0, 20, 0], [20, 60, 0, 20, 0]]
+    for n, counts in enumerate(looks, start=1):
+        of_step = probe(f"p{n}", run_id="n0", step=5 * n)
+        look(store, [(of_step, controlled(interchange(1, counts)))])
 
 
 def test_every_figure_that_has_rows_is_drawn_by_its_name() -> None:
