@@ -13,6 +13,7 @@ import pytest
 
 import sql
 from taxonomy.tables import CONCEPT, EXAMPLE
+from tests.sql.golden import rows
 from tests.xmodal.store import world
 from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.world import BIRD, GEM, PARROT, RUBY, SAW, TOOL
@@ -27,10 +28,6 @@ def store() -> Iterator[Store]:
     with empty_store() as opened:
         opened.add_taxonomy(world.taxonomy())
         yield opened
-
-
-def rows(store: Store, name: str, /, **params: Any) -> list[dict[str, Any]]:
-    return store.analysis(name, **params).to_pylist()
 
 
 def header_params(text: str) -> set[str]:

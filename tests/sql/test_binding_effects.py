@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from tests.sql import binding_rows as given
 from tests.sql.binding_rows import add, answers, recipe, run
-from tests.xmodal.store.empty import empty_store
+from tests.sql.golden import T1, close, picked, rows
 from xmodal.store import Store
 
-T1 = 12.7062047362
-"""97.5 % quantile of Student's t with one degree of freedom."""
 SCENES = {"scene_set_id": "s", "scene_layout": "random", "encoder": "e"}
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with empty_store() as opened:
-        yield opened
-
-
-def rows(store: Store, name: str, /, **params: Any) -> list[dict[str, Any]]:
-    return store.analysis(name, **params).to_pylist()
-
-
-def close(want: Any) -> Any:
-    return pytest.approx(want, abs=1e-12)
-
-
-def picked(row: dict[str, Any], *names: str) -> list[Any]:
-    return [row[name] for name in names]
 
 
 def test_binding_factors(store: Store) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from taxonomy.tables import EXAMPLE
 from tests.sql import released
+from tests.sql.golden import rows
 from tests.sql.released import add_own
 from tests.xmodal.store import world
 from tests.xmodal.store.empty import empty_store
@@ -42,10 +43,6 @@ def store() -> Iterator[Store]:
     with empty_store() as opened:
         opened.add_taxonomy(world.taxonomy())
         yield opened
-
-
-def rows(store: Store, name: str, /, **params: Any) -> list[dict[str, Any]]:
-    return store.analysis(name, **params).to_pylist()
 
 
 def approx(*values: float) -> Any:

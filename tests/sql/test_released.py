@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,20 +9,10 @@ import pytest
 
 from taxonomy.tables import CONCEPT, EDGE, LEAF_HYPERNYM
 from tests.sql import released
+from tests.sql.golden import rows
 from tests.sql.released import run
 from tests.xmodal.store import world
-from tests.xmodal.store.empty import empty_store
 from xmodal.store import Store
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with empty_store() as opened:
-        yield opened
-
-
-def rows(store: Store, name: str, /, **params: Any) -> list[dict[str, Any]]:
-    return store.analysis(name, **params).to_pylist()
 
 
 def approx(*values: float) -> Any:
