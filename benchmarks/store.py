@@ -87,10 +87,12 @@ def main() -> None:
         n_predictions = 0
         for number in range(asked.folders):
             folder = RunFolder(runs / f"run{number:05}")
-            folder.write_record(record(number, manifest))
+            folder.path.mkdir(parents=True)
+            (folder.path / "projector.safetensors").write_bytes(rng.bytes(200_000))
             folder.write_metrics([(1, "train_loss", 1.0)])
             rows = answers(manifest, rng)
             folder.write_predictions(rows)
+            folder.write_record(record(number, manifest))  # last: it has the hashes of the others
             n_predictions += len(rows)
         numbers: dict[str, Any] = {"folders": asked.folders, "predictions": n_predictions}
         with Store.open(path) as store:

@@ -104,4 +104,4 @@ def add_own(
     """Store an own run of a stored manifest; changes go into its row."""
     row = RunRow(**world.record(run_id, of, **changes), content_hash="x")
     with store.transaction():
-        store.replace_run(row, METRIC.empty_table(), world.predictions(answers))
+        store.replace_runs([(row, METRIC.empty_table(), world.predictions(answers))])

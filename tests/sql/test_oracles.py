@@ -64,9 +64,8 @@ def fill(store: Store, asked: list[Any], runs: list[tuple[str, str, list[bool]]]
         record = world.record(f"run{number}", of, lm_init=lm_init)
         row = RunRow(**record, content_hash="x")
         with store.transaction():
-            store.replace_run(
-                row, METRIC.empty_table(), world.predictions(enumerate(answers), mode)
-            )
+            predictions = world.predictions(enumerate(answers), mode)
+            store.replace_runs([(row, METRIC.empty_table(), predictions)])
 
 
 def mean(values: list[float]) -> float | None:

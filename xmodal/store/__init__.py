@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from xmodal.store.connection import need_store
     from xmodal.store.evaluations import EVALUATION_PREDICTION, IMAGE_MODES
     from xmodal.store.folders import METRIC
+    from xmodal.store.projector_runs import PREDICTION
     from xmodal.store.rows import FeatureSetRow, RunRecord
     from xmodal.store.store import LM_PAIR, Store
-    from xmodal.store.sync import PREDICTION, SyncReport
+    from xmodal.store.sync import SyncReport
 
 __all__ = [
     "EVALUATION_PREDICTION",
@@ -30,7 +31,7 @@ _MODULES = {
     "IMAGE_MODES": "evaluations",
     "LM_PAIR": "store",
     "METRIC": "folders",
-    "PREDICTION": "sync",
+    "PREDICTION": "projector_runs",
     "FeatureSetRow": "rows",
     "RunRecord": "rows",
     "Store": "store",

@@ -131,7 +131,7 @@ def _check_references(store: Store, row: EvaluationRow, predictions: pa.Table) -
             f"manifest {row.manifest_id!r} is of dataset {manifests[row.manifest_id]!r}, its run "
             f"of {dataset_id!r}"
         )
-    check_examples(store, row.manifest_id, predictions)
+    check_examples(store.example_ids(row.manifest_id), row.manifest_id, predictions)
     named = ("run_id", "manifest_id", "image_mode", "evaluation_id")
     said = {name: getattr(row, name) for name in named}
     found = store.query(_ANSWERED, said | {"ids": predictions["example_id"].to_pylist()})

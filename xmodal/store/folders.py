@@ -22,7 +22,6 @@ from xmodal.tables import EVALUATION, EVALUATIONS
 
 if TYPE_CHECKING:
     from xmodal.store.broken import BrokenFolders
-    from xmodal.store.store import Store
 
 R = TypeVar("R", bound=Row)
 
@@ -247,13 +246,17 @@ def count(flags: pa.ChunkedArray) -> int:
     return int(pc.sum(flags, min_count=0).as_py())
 
 
-def check_examples(store: Store, manifest_id: str, predictions: pa.Table) -> None:
+def check_examples(known: pa.ChunkedArray, manifest_id: str, predictions: pa.Table) -> None:
     """Refuse predictions of examples that the manifest does not have.
+
+    Args:
+        known: Ids of the manifest's examples.
+        manifest_id: The manifest.
+        predictions: With a column example_id.
 
     Raises:
         FolderError: There are some.
     """
-    known = store.example_ids(manifest_id)
     n_dangling = count(pc.invert(pc.is_in(predictions["example_id"], value_set=known)))
     if n_dangling:
         raise FolderError(

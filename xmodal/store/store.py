@@ -68,6 +68,11 @@ _MANIFEST_TABLES = {
     ),
     "example": (EXAMPLE, "SELECT * FROM example WHERE manifest_id = $id ORDER BY rowid"),
 }
+_REMOVE_RUNS = (
+    "DELETE FROM run WHERE run_id IN (SELECT unnest($ids))",
+    "DELETE FROM metric WHERE run_id IN (SELECT unnest($ids))",
+    "DELETE FROM prediction WHERE run_id IN (SELECT unnest($ids))",
+)
 
 
 class Store:
@@ -364,16 +369,14 @@ class Store:
         """
         return sync_runs(self, Path(runs_dir))
 
-    def replace_run(self, row: RunRow, metrics: pa.Table, predictions: pa.Table) -> None:
-        """Write one run's rows over any earlier ones of that run. Call in a transaction."""
-        run = {"id": row.run_id}
-        self._con.execute("DELETE FROM run WHERE run_id = $id", run)
-        self._con.execute("DELETE FROM metric WHERE run_id = $id", run)
-        self._con.execute("DELETE FROM prediction WHERE run_id = $id", run)
-        owner = {"run_id": row.run_id}
-        self.insert_rows("run", [row])
-        self.insert("metric", metrics, metrics.schema, owner)
-        self.insert("prediction", predictions, predictions.schema, owner)
+    def replace_runs(self, runs: Sequence[tuple[RunRow, pa.Table, pa.Table]]) -> None:
+        """Write runs with all they told over earlier ones of them. Call in a transaction."""
+        ids = {"ids": [row.run_id for row, _, _ in runs]}
+        for text in _REMOVE_RUNS:
+            self._con.execute(text, ids)
+        self.insert_rows("run", [row for row, _, _ in runs])
+        self.insert_parts("metric", [({"run_id": row.run_id}, metrics) for row, metrics, _ in runs])
+        self.insert_parts("prediction", [({"run_id": row.run_id}, told) for row, _, told in runs])
 
     def runs(self) -> pa.Table:
         """One row per finished run, oldest first."""
@@ -461,11 +464,23 @@ class Store:
         owner: Mapping[str, str] | None = None,
     ) -> None:
         """Insert rows of a schema, with the owner's columns added. Call in a transaction."""
-        checked = rows.select(row_schema.names).cast(row_schema)
-        for name, value in (owner or {}).items():
-            column = pa.repeat(pa.scalar(value), checked.num_rows).dictionary_encode()
-            checked = checked.append_column(name, column)
-        self._con.from_arrow(checked.select(self._con.table(table).columns)).insert_into(table)
+        self.insert_parts(table, [(owner or {}, rows.select(row_schema.names).cast(row_schema))])
+
+    def insert_parts(self, table: str, parts: Sequence[tuple[Mapping[str, str], pa.Table]]) -> None:
+        """Insert rows of several owners at once. Call in a transaction.
+
+        Args:
+            table: Its name.
+            parts: Of each owner its columns, the same for all of its rows, and the rows.
+        """
+        names, owned = self._con.table(table).columns, []
+        for owner, rows in parts:
+            for name, value in owner.items():
+                column = pa.repeat(pa.scalar(value), rows.num_rows).dictionary_encode()
+                rows = rows.append_column(name, column)
+            owned.append(rows.select(names))
+        if owned:
+            self._con.from_arrow(pa.concat_tables(owned)).insert_into(table)
 
 
 def _taxonomy_config(text: str) -> TaxonomyConfig:

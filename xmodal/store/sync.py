@@ -1,12 +1,13 @@
-"""From run folders to the store: one transaction a folder, idempotent by content hash."""
+"""From run folders to the store: each whole or not at all, idempotent by content hash."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pyarrow as pa
 
 from taxonomy.errors import StoreError
 from xmodal.binding_tables import PROBES
@@ -14,33 +15,15 @@ from xmodal.store.align_runs import is_alignment, sync_align_evaluations, sync_a
 from xmodal.store.binding_probes import sync_probes
 from xmodal.store.binding_runs import is_binding, starts_first, sync_binding_run
 from xmodal.store.broken import BrokenFolders
-from xmodal.store.evaluations import IMAGE_MODES, remove_evaluations, sync_evaluations
-from xmodal.store.folders import (
-    METRIC,
-    FolderError,
-    check_examples,
-    check_logits,
-    check_seal,
-    read_parquet,
-    read_record,
-)
-from xmodal.store.folders import content_hash as hash_of
-from xmodal.store.rows import RunRecord, RunRow
-from xmodal.store.setups import read_setup, replace_setup
+from xmodal.store.evaluations import sync_evaluations
+from xmodal.store.folders import FolderError
+from xmodal.store.projector_runs import ProjectorRun, RunBatch, read_run
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-PREDICTION = pa.schema(
-    [
-        pa.field("image_mode", pa.string(), nullable=False),
-        pa.field("example_id", pa.int64(), nullable=False),
-        pa.field("logit_yes", pa.float32(), nullable=False),
-        pa.field("logit_no", pa.float32(), nullable=False),
-        pa.field("predicted", pa.bool_(), nullable=False),
-    ]
-)
-_FILES = ("run.json", "metrics.parquet", "predictions.parquet")
+_AHEAD = 12
+"""Folders that are read while another is written."""
 _KNOWN = """
 SELECT run_id, content_hash
 FROM run
@@ -92,19 +75,26 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
         raise StoreError(f"no folder of runs at {runs_dir}: `xmodal train` makes one")
     known = {row["run_id"]: row["content_hash"] for row in store.query(_KNOWN).to_pylist()}
     counts = {"ingested": 0, "unchanged": 0, "running": 0}
-    n_evaluations = 0
     broken = BrokenFolders(store, runs_dir)
-    for folder in _folders(runs_dir):
-        if broken.known(folder.name, folder):
-            continue
+    batch = RunBatch(store)
+    stored = []
+    for folder, found in _read_ahead(_folders(runs_dir), known, broken):
         try:
-            found = _sync_folder(store, folder, known.get(folder.name))
+            if isinstance(found, FolderError):
+                raise found
+            if isinstance(found, ProjectorRun):
+                batch.add(found)
+                found = "ingested"
+            elif found is None:
+                found = _sync_other(store, folder, known.get(folder.name))
         except FolderError as reason:
             broken.refuse(folder.name, reason)
             continue
         counts[found] += 1
         if found != "running":
-            n_evaluations += _sync_evaluations(store, folder, broken)
+            stored.append(folder)
+    batch.flush()
+    n_evaluations = sum(_sync_evaluations(store, folder, broken) for folder in stored)
     n_probes = sync_probes(store, probes_dir, broken)
     broken.write()
     return SyncReport(
@@ -136,52 +126,35 @@ def _sync_evaluations(store: Store, folder: Path, broken: BrokenFolders) -> int:
     return sync_evaluations(store, folder, broken)
 
 
-def _sync_folder(store: Store, folder: Path, known_hash: str | None) -> str:
-    if is_alignment(folder):
-        return sync_align_run(store, folder, known_hash)
-    if is_binding(folder):
-        return sync_binding_run(store, folder, known_hash)
-    record = read_record(folder, RunRecord, "run")
-    if record is None:
-        return "running"
-    content_hash = hash_of(folder, _FILES)
-    if content_hash == known_hash:
-        return "unchanged"
-    check_seal(folder / "run.json")
-    row = RunRow(**record.values(), content_hash=content_hash)
-    metrics = read_parquet(folder / "metrics.parquet", METRIC)
-    predictions = read_parquet(folder / "predictions.parquet", PREDICTION)
-    _check_predictions(predictions)
-    _check_references(store, row, predictions)
-    setup = read_setup(folder)
-    with store.transaction():
-        remove_evaluations(store, row.run_id)
-        replace_setup(store, row.run_id, setup)
-        store.replace_run(row, metrics, predictions)
-    return "ingested"
+def _read_ahead(
+    folders: Sequence[Path], known: Mapping[str, str], broken: BrokenFolders
+) -> Iterator[tuple[Path, ProjectorRun | str | FolderError | None]]:
+    """Each folder with what it holds, read by another thread while what came before is stored."""
+
+    def read(folder: Path) -> ProjectorRun | str | FolderError | None:
+        if is_alignment(folder) or is_binding(folder):
+            return None
+        try:
+            return read_run(folder, known.get(folder.name))
+        except FolderError as reason:
+            return reason
+
+    unknown = (folder for folder in folders if not broken.known(folder.name, folder))
+    with ThreadPoolExecutor(1) as reader:
+        running: deque[tuple[Path, Future[ProjectorRun | str | FolderError | None]]] = deque()
+        try:
+            for folder in unknown:
+                running.append((folder, reader.submit(read, folder)))
+                if len(running) > _AHEAD:
+                    first, future = running.popleft()
+                    yield first, future.result()
+            for first, future in running:
+                yield first, future.result()
+        finally:
+            reader.shutdown(wait=True, cancel_futures=True)
 
 
-def _check_predictions(predictions: pa.Table) -> None:
-    modes = set(predictions["image_mode"].unique().to_pylist())
-    if not modes <= set(IMAGE_MODES):
-        raise FolderError(
-            f"image_mode must be one of {', '.join(IMAGE_MODES)}, got "
-            f"{', '.join(sorted(modes - set(IMAGE_MODES)))}"
-        )
-    check_logits(predictions)
-    keys = predictions.select(["image_mode", "example_id"])
-    n_twice = keys.num_rows - keys.group_by(keys.column_names).aggregate([]).num_rows
-    if n_twice:
-        raise FolderError(f"each example once per image_mode, got {n_twice} more")
-
-
-def _check_references(store: Store, row: RunRow, predictions: pa.Table) -> None:
-    manifests = {m["manifest_id"]: m["dataset_id"] for m in store.manifests().to_pylist()}
-    if row.manifest_id not in manifests:
-        raise FolderError(f"manifest {row.manifest_id!r} is not in this store")
-    if manifests[row.manifest_id] != row.dataset_id:
-        raise FolderError(
-            f"manifest {row.manifest_id!r} is of dataset {manifests[row.manifest_id]!r}, "
-            f"got {row.dataset_id!r}"
-        )
-    check_examples(store, row.manifest_id, predictions)
+def _sync_other(store: Store, folder: Path, known_hash: str | None) -> str:
+    """Bring an alignment or a decoder in."""
+    sync = sync_align_run if is_alignment(folder) else sync_binding_run
+    return sync(store, folder, known_hash)

@@ -258,7 +258,7 @@ def test_damage_is_noted_and_not_read_again_until_it_changes(
     before = notes(store)
     assert [(n["folder"], n["reason"]) for n in before] == list(first.rejected)
     with monkeypatch.context() as patched:
-        patched.setattr("xmodal.store.sync._sync_folder", None)  # would fail if it were called
+        patched.setattr("xmodal.store.sync.read_run", None)  # would fail if it were called
         assert store.sync(tmp_path).rejected == first.rejected
     assert notes(store) == before
     state = (folder / "predictions.parquet").stat()
