@@ -1,15 +1,18 @@
-"""Run folders into the store, and the analyses over them.
+"""Run folders into the store, the analyses over them, and a list of very many runs.
 
-python -m benchmarks.store [--folders 120] [--output benchmarks/results/store.json]
+python -m benchmarks.store [--folders 400] [--listed 10000] [--output benchmarks/results/store.json]
 
 The folders hold random answers to all test questions of the embedded dataset in every image
-mode; about 26,000 predictions each.
+mode; about 26,000 predictions each. The runs that are listed have 100 predictions and 20 metrics
+each. Beside them, where mlflow is installed (`pip install mlflow`) and --mlflow is given, MLflow's
+SQLite store lists as many runs with as many values.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,9 +25,9 @@ import pyarrow as pa
 
 from benchmarks.result import report
 from taxonomy.manifest import build_manifest
-from taxonomy.model import Manifest, ManifestConfig, TaxonomyConfig
-from xmodal.store import IMAGE_MODES, PREDICTION, Store
-from xmodal.store.rows import RunRecord
+from taxonomy.model import Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
+from xmodal.store import IMAGE_MODES, METRIC, PREDICTION, Store
+from xmodal.store.rows import RunRecord, RunRow
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.run_folder import RunFolder
 
@@ -38,6 +41,8 @@ ANALYSES = (
     "given-leaf",
     "chance-adjusted",
 )
+N_PREDICTIONS, N_METRICS = 100, 20
+"""Of each run that is listed."""
 
 
 def record(number: int, manifest: Manifest) -> dict[str, Any]:
@@ -73,42 +78,113 @@ def timed(call: Callable[[], Any]) -> float:
     return round(time.perf_counter() - started, 3)
 
 
-def main() -> None:
+def best(call: Callable[[], Any], n: int = 3) -> float:
+    """The shortest of some calls, seconds."""
+    return min(timed(call) for _ in range(n))
+
+
+def ingest(home: Path, n_folders: int, manifest: Manifest, taxonomy: Taxonomy) -> dict[str, Any]:
     """Write the folders, then time sync, sync again and each analysis."""
+    runs, path = home / "runs", home / "x.duckdb"
+    rng = np.random.default_rng(0)
+    n_predictions = 0
+    for number in range(n_folders):
+        folder = RunFolder(runs / f"run{number:05}")
+        folder.path.mkdir(parents=True)
+        (folder.path / "projector.safetensors").write_bytes(rng.bytes(200_000))
+        folder.write_metrics([(1, "train_loss", 1.0)])
+        rows = answers(manifest, rng)
+        folder.write_predictions(rows)
+        folder.write_record(record(number, manifest))  # last: it has the hashes of the others
+        n_predictions += len(rows)
+    numbers: dict[str, Any] = {"folders": n_folders, "predictions": n_predictions}
+    with Store.open(path) as store:
+        store.add_taxonomy(taxonomy)
+        store.add_manifest(manifest)
+        seconds = timed(lambda: store.sync(runs))
+        assert len(store.runs()) == n_folders
+        numbers |= {"sync_s": seconds, "predictions_a_second": round(n_predictions / seconds)}
+        numbers["sync_again_s"] = timed(lambda: store.sync(runs))
+    numbers["bytes_a_prediction"] = round(path.stat().st_size / n_predictions, 1)
+    with Store.open(path, read_only=True) as store:
+        f1 = "SELECT run_id, hypernym, image_mode, macro_f1 FROM hypernym_score"
+        numbers["f1_by_run_hypernym_and_mode_s"] = best(lambda: store.query(f1))
+        for name in ANALYSES:
+            numbers[f"{name}_s"] = best(lambda name=name: store.analysis(name))
+    return numbers
+
+
+def listed(home: Path, n_runs: int, manifest: Manifest, taxonomy: Taxonomy) -> dict[str, Any]:
+    """Store very many small runs, then time `xmodal runs`, in this process and as a command."""
+    path = home / "listed.duckdb"
+    rng = np.random.default_rng(0)
+    few = answers(manifest, rng).slice(0, N_PREDICTIONS)
+    metrics = pa.table(
+        [[1] * N_METRICS, [f"m{n}" for n in range(N_METRICS)], rng.random(N_METRICS)], schema=METRIC
+    )
+    with Store.open(path) as store:
+        store.add_taxonomy(taxonomy)
+        store.add_manifest(manifest)
+        rows = [RunRow(**record(n, manifest), content_hash="x") for n in range(n_runs)]
+        with store.transaction():
+            store.replace_runs([(row, metrics, few) for row in rows])
+    with Store.open(path, read_only=True) as store:
+        in_process = best(lambda: store.analysis("runs-overview"))
+        rows_alone = best(lambda: store.runs())
+    command = [sys.executable, "-m", "cli", "runs", "--store", str(path)]
+    whole = best(lambda: subprocess.run(command, check=True, capture_output=True))
+    return {
+        "listed_runs": n_runs,
+        "list_s": in_process,
+        "list_rows_alone_s": rows_alone,
+        "list_whole_command_s": whole,
+    }
+
+
+def mlflow_listed(home: Path, n_runs: int) -> dict[str, Any]:
+    """The same number of runs, each with 20 parameters and 20 metrics, in MLflow's SQLite store."""
+    from mlflow.entities import Metric, Param
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    experiment = client.create_experiment("xmodal")
+    metrics = [Metric(f"m{n}", 0.5, 0, 1) for n in range(N_METRICS)]
+    params = [Param(f"p{n}", "v") for n in range(N_METRICS)]
+    for _ in range(n_runs):
+        made = client.create_run(experiment)
+        client.log_batch(made.info.run_id, metrics=metrics, params=params)
+
+    def read() -> None:
+        token, n_read = None, 0
+        while n_read < n_runs:
+            page = client.search_runs([experiment], max_results=50_000, page_token=token)
+            token, n_read = page.token, n_read + len(page)
+
+    return {"mlflow_sqlite_list_s": best(read)}
+
+
+def main() -> None:
+    """Time all of it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folders", type=int, default=120)
+    parser.add_argument("--folders", type=int, default=400)
+    parser.add_argument("--listed", type=int, default=10_000)
+    parser.add_argument("--mlflow", action="store_true")
     parser.add_argument("--output", type=Path)
     asked = parser.parse_args()
     taxonomy = build_taxonomy(TaxonomyConfig())
     manifest = build_manifest(taxonomy, ManifestConfig(design="random", ratio=0.5))
-    rng = np.random.default_rng(0)
+    packages = ["duckdb", "pyarrow"]
     with tempfile.TemporaryDirectory() as made:
-        runs, path = Path(made) / "runs", Path(made) / "x.duckdb"
-        n_predictions = 0
-        for number in range(asked.folders):
-            folder = RunFolder(runs / f"run{number:05}")
-            folder.path.mkdir(parents=True)
-            (folder.path / "projector.safetensors").write_bytes(rng.bytes(200_000))
-            folder.write_metrics([(1, "train_loss", 1.0)])
-            rows = answers(manifest, rng)
-            folder.write_predictions(rows)
-            folder.write_record(record(number, manifest))  # last: it has the hashes of the others
-            n_predictions += len(rows)
-        numbers: dict[str, Any] = {"folders": asked.folders, "predictions": n_predictions}
-        with Store.open(path) as store:
-            store.add_taxonomy(taxonomy)
-            store.add_manifest(manifest)
-            numbers["sync_s"] = timed(lambda: store.sync(runs))
-            assert len(store.runs()) == asked.folders
-            numbers["sync_again_s"] = timed(lambda: store.sync(runs))
-        numbers["file_mb"] = round(path.stat().st_size / 1e6, 1)
-        with Store.open(path, read_only=True) as store:
-            for name in ANALYSES:
-                numbers[f"{name}_s"] = timed(lambda name=name: store.analysis(name))
+        home = Path(made)
+        numbers = ingest(home, asked.folders, manifest, taxonomy)
+        numbers |= listed(home, asked.listed, manifest, taxonomy)
+        if asked.mlflow:
+            numbers |= mlflow_listed(home, asked.listed)
+            packages.append("mlflow")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 2**30 if sys.platform == "darwin" else 2**20
     numbers["peak_memory_gb"] = round(peak / unit, 2)
-    report(numbers, ("duckdb", "pyarrow"), asked.output)
+    report(numbers, tuple(packages), asked.output)
 
 
 if __name__ == "__main__":
