@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from taxonomy.separation.audit import audit
-from taxonomy.separation.build import build_separation, separate
-from taxonomy.separation.captions import TextFilter
-from taxonomy.separation.classes import Classes, read_classes
-from taxonomy.separation.mentions import (
-    FilteredTexts,
-    Mentions,
-    control_texts,
-    filter_texts,
-    find_mentions,
-)
-from taxonomy.separation.model import LEVELS, Removed, Separation, SeparationConfig
-from taxonomy.separation.nouns import Nouns, read_nouns
+from typing import TYPE_CHECKING
+
+from taxonomy.lazy import attributes
+
+if TYPE_CHECKING:
+    from taxonomy.separation.build import build_separation, separate
+    from taxonomy.separation.captions import TextFilter
+    from taxonomy.separation.classes import Classes, read_classes
+    from taxonomy.separation.mentions import (
+        FilteredTexts,
+        Mentions,
+        control_texts,
+        filter_texts,
+        find_mentions,
+    )
+    from taxonomy.separation.model import LEVELS, Removed, Separation, SeparationConfig
+    from taxonomy.separation.nouns import Nouns, read_nouns
 
 __all__ = [
     "LEVELS",
@@ -26,7 +30,6 @@ __all__ = [
     "Separation",
     "SeparationConfig",
     "TextFilter",
-    "audit",
     "build_separation",
     "control_texts",
     "filter_texts",
@@ -35,3 +38,25 @@ __all__ = [
     "read_nouns",
     "separate",
 ]
+# when first asked for: a store that holds a separation needs no WordNet
+__getattr__ = attributes(
+    __name__,
+    {
+        "LEVELS": "model",
+        "Classes": "classes",
+        "FilteredTexts": "mentions",
+        "Mentions": "mentions",
+        "Nouns": "nouns",
+        "Removed": "model",
+        "Separation": "model",
+        "SeparationConfig": "model",
+        "TextFilter": "captions",
+        "build_separation": "build",
+        "control_texts": "mentions",
+        "filter_texts": "mentions",
+        "find_mentions": "mentions",
+        "read_classes": "classes",
+        "read_nouns": "nouns",
+        "separate": "build",
+    },
+)

@@ -14,10 +14,10 @@ from taxonomy.model import Taxonomy
 from taxonomy.separation import (
     Separation,
     SeparationConfig,
-    audit,
     read_classes,
     separate,
 )
+from taxonomy.separation.audit import audit
 from taxonomy.separation.model import ARMS
 from xmodal.align.class_names import read_class_names
 from xmodal.align.templates import class_texts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from taxonomy.lazy import attributes
 
 if TYPE_CHECKING:
     from xmodal.store.connection import need_store
@@ -26,22 +27,19 @@ __all__ = [
     "SyncReport",
     "need_store",
 ]
-_MODULES = {
-    "EVALUATION_PREDICTION": "evaluations",
-    "IMAGE_MODES": "evaluations",
-    "LM_PAIR": "store",
-    "METRIC": "folders",
-    "PREDICTION": "projector_runs",
-    "FeatureSetRow": "rows",
-    "RunRecord": "rows",
-    "Store": "store",
-    "SyncReport": "sync",
-    "need_store": "connection",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # When first asked for: a query needs none of it, and its process should start at once.
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+# when first asked for: a query needs none of it, and its process should start at once
+__getattr__ = attributes(
+    __name__,
+    {
+        "EVALUATION_PREDICTION": "evaluations",
+        "IMAGE_MODES": "evaluations",
+        "LM_PAIR": "store",
+        "METRIC": "folders",
+        "PREDICTION": "projector_runs",
+        "FeatureSetRow": "rows",
+        "RunRecord": "rows",
+        "Store": "store",
+        "SyncReport": "sync",
+        "need_store": "connection",
+    },
+)

@@ -15,11 +15,11 @@ from taxonomy.errors import ConfigError, DataError
 from taxonomy.separation import (
     Classes,
     SeparationConfig,
-    audit,
     filter_texts,
     find_mentions,
     separate,
 )
+from taxonomy.separation.audit import audit
 from taxonomy.separation.levels import removed_at
 from tests.taxonomy.separation.test_mentions import texts
 from tests.taxonomy.separation.worlds import (
