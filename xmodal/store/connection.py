@@ -7,13 +7,17 @@ holds it.
 
 from __future__ import annotations
 
+import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
 from taxonomy.errors import StoreError
+from xmodal.room import no_room, room_in, why_no_room
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # else `from rows` in SQL would read a Python variable of that name
@@ -68,6 +72,7 @@ def connect_file(
 
     Raises:
         StoreError: The file is missing, foreign, damaged or in use.
+        NoRoomError: The disk is full.
     """
     if read_only and not path.exists():
         raise StoreError(
@@ -75,10 +80,10 @@ def connect_file(
         )
     if path.is_dir():
         raise StoreError(f"{path} is a folder, and a store is one file: give a file name")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
+    with room_in(path.absolute().parent):
+        _make_place(path)
+        if not read_only and not path.exists():
+            _make_blank(path)
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -89,6 +94,8 @@ def connect_file(
             con.close()  # another file took its place meanwhile: this one is no store any more
         except duckdb.IOException as error:
             holder = _HOLDER.search(str(error))
+            if why := why_no_room(error):
+                raise no_room(path.absolute().parent, why) from error
             if holder is None:
                 raise StoreError(_refusal(path, error)) from error
             if int(holder["pid"]) == asker:
@@ -100,6 +107,36 @@ def connect_file(
                     f"{wait_s:g} s: try again when it is done"
                 ) from error
             time.sleep(_RETRY_S)
+
+
+def _make_place(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if why_no_room(error):
+            raise
+        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
+
+
+def _make_blank(path: Path) -> None:
+    """Put a database without tables in place, whole: one that was cut off looks damaged.
+
+    Where another process is faster, or files have no second name, nothing happens.
+    """
+    if path.with_name(f"{path.name}.wal").exists():  # of a file that is gone: DuckDB removes it
+        return
+    made = path.with_name(f".{path.name}.{os.getpid()}.new")
+    made.unlink(missing_ok=True)
+    try:
+        duckdb.connect(str(made.absolute()), config=CONFIG).close()
+        with suppress(OSError):
+            os.link(made, path)
+    except duckdb.Error as error:
+        if why_no_room(error):
+            raise
+        # else opening the file itself says what is wrong
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:
@@ -131,6 +168,33 @@ def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     return con
 
 
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection, path: str) -> Iterator[None]:
+    """All or nothing. Never nest, and never catch duckdb.Error inside.
+
+    DuckDB aborts a transaction at its first error; a later commit would return normally and drop
+    every row, so a probe before it raises if an error was swallowed.
+
+    Args:
+        con: Of the database.
+        path: Its file, for messages.
+
+    Raises:
+        NoRoomError: The disk is full; nothing was written.
+    """
+    with room_in(Path(path).absolute().parent):
+        con.begin()
+        try:
+            yield
+            con.execute("SELECT 1")
+        except BaseException:
+            # a database that could not write may refuse this too: the first error says why
+            with suppress(duckdb.Error):
+                con.rollback()
+            raise
+        con.commit()
+
+
 def copy_database(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Copy everything of an open database into a new file.
 
@@ -140,6 +204,7 @@ def copy_database(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 
     Raises:
         StoreError: It cannot be written, or the database is damaged.
+        NoRoomError: The disk is full.
     """
     ((name, source),) = con.execute(
         "SELECT database_name, path FROM duckdb_databases() WHERE NOT internal"
@@ -153,6 +218,8 @@ def copy_database(con: duckdb.DuckDBPyConnection, path: Path) -> None:
             con.execute("DETACH xmodal_copy")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
+        if why := why_no_room(error):
+            raise no_room(path.parent, why) from error
         raise StoreError(
             damage(source or name, error) or f"{path} cannot be written: {reason}"
         ) from error
