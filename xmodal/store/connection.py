@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import duckdb
 
 from taxonomy.errors import StoreError
 from xmodal.room import no_room, room_in, why_no_room
+from xmodal.store.turns import Turn
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # else `from rows` in SQL would read a Python variable of that name
@@ -33,8 +33,8 @@ _LOCK_DOWN = (
     "SET GLOBAL lock_configuration = true",
 )
 
+_LOCKED = "Could not set lock on file"
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
-_RETRY_S = 0.05
 _OWN = "{path} is already open in this process in another mode: close it first"
 # how DuckDB begins: the file ends before what it should hold, or a block is not what was written
 _DAMAGED = ("IO Error: Could not read enough bytes", "Corrupt database file")
@@ -84,29 +84,42 @@ def connect_file(
         _make_place(path)
         if not read_only and not path.exists():
             _make_blank(path)
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            before = _file_id(path)
-            con = _connect(path, read_only)
-            if before in (None, _file_id(path)) or time.monotonic() >= deadline:
-                return con
-            con.close()  # another file took its place meanwhile: this one is no store any more
-        except duckdb.IOException as error:
-            holder = _HOLDER.search(str(error))
-            if why := why_no_room(error):
-                raise no_room(path.absolute().parent, why) from error
-            if holder is None:
-                raise StoreError(_refusal(path, error)) from error
-            if int(holder["pid"]) == asker:
-                raise StoreError(_OWN.format(path=path)) from error
-            if time.monotonic() >= deadline:
-                program = Path(holder["program"]).name
-                raise StoreError(
-                    f"{path} is in use by process {holder['pid']} ({program}); waited "
-                    f"{wait_s:g} s: try again when it is done"
-                ) from error
-            time.sleep(_RETRY_S)
+    with Turn(path, read_only=read_only, wait_s=wait_s) as turn:
+        while True:
+            turn.come()
+            try:
+                before = _file_id(path)
+                con = _connect(path, read_only)
+                if before in (None, _file_id(path)) or turn.is_over():
+                    return con
+                con.close()  # another file took its place meanwhile: this one is no store any more
+            except duckdb.IOException as error:
+                holder = _holder(path, error, asker)
+                if turn.is_over():
+                    raise StoreError(
+                        f"{path} is in use by {holder}; waited {wait_s:g} s: try again when it is "
+                        "done"
+                    ) from error
+                turn.refused()
+
+
+def _holder(path: Path, error: duckdb.IOException, asker: int | None) -> str:
+    """Who has a store open, so that it could not be opened.
+
+    Raises:
+        StoreError: It is something else that is wrong, or who has it open is not to be waited for.
+        NoRoomError: The disk is full.
+    """
+    if why := why_no_room(error):
+        raise no_room(path.absolute().parent, why) from error
+    if _LOCKED not in str(error):
+        raise StoreError(_refusal(path, error)) from error
+    found = _HOLDER.search(str(error))
+    if found is None:  # it has ended meanwhile, or is on another machine
+        return "another process"
+    if int(found["pid"]) == asker:
+        raise StoreError(_OWN.format(path=path)) from error
+    return f"process {found['pid']} ({Path(found['program']).name})"
 
 
 def _make_place(path: Path) -> None:
