@@ -35,6 +35,7 @@ from xmodal.store.rows import (
     SkippedImageRow,
     TextFeatureSetRow,
 )
+from xmodal.store.scan import Scan
 from xmodal.store.separations import add_separation, load_separation
 from xmodal.store.sync import SyncReport, sync_runs
 
@@ -94,6 +95,7 @@ class Store:
             StoreError: Missing (read_only), foreign, newer, or in use by another process.
             NoRoomError: The disk is full.
         """
+        schema.steps()  # read now: others wait for as long as the file is open
         con = connect_file(Path(path), read_only=read_only, wait_s=wait_s)
         try:
             with room_in(Path(path).absolute().parent):
@@ -351,15 +353,19 @@ class Store:
             )
             self.insert_rows("lm_capability", rows)
 
-    def sync(self, runs_dir: Path | str) -> SyncReport:
+    def sync(self, runs_dir: Path | str, scanned: Scan | None = None) -> SyncReport:
         """Bring finished run folders in; safe at any time, and a no-op when nothing changed.
 
         A folder that cannot be used is reported and skipped, the others come in.
 
+        Args:
+            runs_dir: Folder of run folders.
+            scanned: See scan(): what was read of them before this store was opened.
+
         Raises:
             StoreError: runs_dir is not a folder.
         """
-        return sync_runs(self, Path(runs_dir))
+        return sync_runs(self, Path(runs_dir), scanned)
 
     def replace_run(self, row: RunRow, metrics: pa.Table, predictions: pa.Table) -> None:
         """Write one run's rows over any earlier ones of that run. Call in a transaction."""

@@ -21,11 +21,13 @@ from xmodal.store.folders import (
     check_examples,
     check_logits,
     check_seal,
+    is_begun,
     read_parquet,
     read_record,
 )
 from xmodal.store.folders import content_hash as hash_of
 from xmodal.store.rows import RunRecord, RunRow
+from xmodal.store.scan import Scan
 from xmodal.store.setups import read_setup, replace_setup
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ PREDICTION = pa.schema(
     ]
 )
 _FILES = ("run.json", "metrics.parquet", "predictions.parquet")
-_KNOWN = """
+_RUNS = """
 SELECT run_id, content_hash
 FROM run
 UNION ALL
@@ -81,8 +83,14 @@ class SyncReport:
         return [f"rejected {name}: {reason}" for name, reason in self.rejected]
 
 
-def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
+def sync_runs(store: Store, runs_dir: Path, scanned: Scan | None = None) -> SyncReport:
     """Bring every finished run folder under runs_dir into the store, and the probes beside it.
+
+    Args:
+        store: Open, to write.
+        runs_dir: Folder of run folders.
+        scanned: What these held before the store was opened: what is stored as it was then is not
+            read again, so that the store is open for a shorter time.
 
     Raises:
         StoreError: runs_dir is not a folder, nor is there one of probes beside it.
@@ -90,11 +98,15 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
     probes_dir = runs_dir.parent / PROBES
     if not runs_dir.is_dir() and not probes_dir.is_dir():
         raise StoreError(f"no folder of runs at {runs_dir}: `xmodal train` makes one")
-    known = {row["run_id"]: row["content_hash"] for row in store.query(_KNOWN).to_pylist()}
+    known = {row["run_id"]: row["content_hash"] for row in store.query(_RUNS).to_pylist()}
+    settled = scanned.settled(store, known) if scanned is not None else frozenset()
     counts = {"ingested": 0, "unchanged": 0, "running": 0}
     n_evaluations = 0
     broken = BrokenFolders(store, runs_dir)
-    for folder in _folders(runs_dir):
+    for folder in _folders(runs_dir, settled):
+        if is_begun(folder):
+            counts["running"] += 1
+            continue
         if broken.known(folder.name, folder):
             continue
         try:
@@ -105,6 +117,7 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
         counts[found] += 1
         if found != "running":
             n_evaluations += _sync_evaluations(store, folder, broken)
+    counts["unchanged"] += len(settled)
     n_probes = sync_probes(store, probes_dir, broken)
     broken.write()
     return SyncReport(
@@ -117,14 +130,14 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
     )
 
 
-def _folders(runs_dir: Path) -> list[Path]:
-    """By name, but what a run starts from comes before it."""
+def _folders(runs_dir: Path, settled: frozenset[str]) -> list[Path]:
+    """Those that may hold something new: by name, but what a run starts from comes before it."""
     if not runs_dir.is_dir():
         return []
     return starts_first(
         folder
         for folder in sorted(runs_dir.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
+        if folder.name not in settled and not folder.name.startswith(".") and folder.is_dir()
     )
 
 
