@@ -9,6 +9,7 @@ import functools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import typer
@@ -20,7 +21,10 @@ R = TypeVar("R")
 
 
 def user_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Print an XmodalError as one line on stderr and exit 1; bugs keep their traceback."""
+    """Print an XmodalError as one line on stderr and exit 1; bugs keep their traceback.
+
+    A full disk is no bug, whoever finds it.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -28,10 +32,22 @@ def user_errors(command: Callable[P, R]) -> Callable[P, R]:
             with told_on_stderr():
                 return command(*args, **kwargs)
         except XmodalError as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            _say(error)
+            raise typer.Exit(1) from error
+        except OSError as error:
+            from xmodal.room import no_room, why_no_room
+
+            if not (why := why_no_room(error)):
+                raise
+            named = isinstance(error.filename, str)
+            _say(no_room(Path(error.filename).absolute().parent if named else "its folder", why))
             raise typer.Exit(1) from error
 
     return wrapped
+
+
+def _say(error: XmodalError) -> None:
+    typer.echo(f"error: {' '.join(str(error).split())}", err=True)
 
 
 class _Told(logging.Handler):

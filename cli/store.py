@@ -48,9 +48,12 @@ def sync(
 ) -> None:
     """Bring finished run folders in; safe at any time, a no-op when nothing changed."""
     from xmodal.store import Store
+    from xmodal.store.scan import scan
 
+    folder = runs or store.parent / "runs"
+    scanned = scan(folder)
     with Store.open(store) as opened:
-        report = opened.sync(runs or store.parent / "runs")
+        report = opened.sync(folder, scanned)
     typer.echo(report.summary())
     for line in report.problems():
         typer.echo(line, err=True)

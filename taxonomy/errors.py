@@ -22,6 +22,10 @@ class ManifestError(XmodalError):
     """A manifest cannot be built or found."""
 
 
+class NoRoomError(XmodalError):
+    """A disk, a quota or a limit on the size of files leaves no room for what is written."""
+
+
 class StoreError(XmodalError):
     """The experiment store cannot be opened, read or written as asked."""
 

@@ -10,6 +10,7 @@ from hashlib import file_digest
 from pathlib import Path
 
 from taxonomy.errors import DataError
+from xmodal.room import no_room, room_in, why_no_room
 
 LOCK = "lock"
 """An empty file of a folder that one process has for itself."""
@@ -21,18 +22,24 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Args:
         path: Where the file ends up; its folder must exist.
         write: Fills the file at the path it is given.
+
+    Raises:
+        NoRoomError: The disk is full; path is as it was.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    made = Path(name)
-    try:
-        write(made)
-        with made.open("rb") as file:
-            os.fsync(file.fileno())
-        made.chmod(0o644)
-        os.replace(made, path)
-    finally:
-        made.unlink(missing_ok=True)
+    with room_in(path.parent):
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent
+        )
+        os.close(handle)
+        made = Path(name)
+        try:
+            write(made)
+            with made.open("rb") as file:
+                os.fsync(file.fileno())
+            made.chmod(0o644)
+            os.replace(made, path)
+        finally:
+            made.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path, what: str) -> None:
@@ -44,10 +51,13 @@ def make_folder(folder: Path, what: str) -> None:
 
     Raises:
         DataError: It cannot be made.
+        NoRoomError: The disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if why := why_no_room(error):
+            raise no_room(folder.parent, why) from error
         raise DataError(f"{folder} cannot be {what}: {error.strerror}") from error
 
 

@@ -14,6 +14,7 @@ from xmodal.features.extract import FeatureConfig, FeatureSet, feature_set_id, l
 from xmodal.features.skipped import with_features
 from xmodal.lms.causal import EMBEDDED, LanguageModel, load_lm
 from xmodal.store import Store
+from xmodal.store.scan import scan
 from xmodal.vlm.experiment import RunResult, RunSpec
 from xmodal.vlm.group_run import OnRunStep, run_group
 from xmodal.vlm.recipes import Recipe
@@ -31,8 +32,9 @@ def runs_dir(store: Path) -> Path:
 
 def sync_lines(store: Path) -> Iterator[str]:
     """Bring in what lies beside a store; its counts and problems, a line each."""
+    scanned = scan(runs_dir(store))
     with Store.open(store) as opened:
-        report = opened.sync(runs_dir(store))
+        report = opened.sync(runs_dir(store), scanned)
     yield from (report.summary(), *report.problems())
 
 

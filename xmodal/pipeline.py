@@ -30,6 +30,7 @@ from xmodal.lms.causal import BUNDLED, EMBEDDED, bundled_which
 from xmodal.machine import device_meant
 from xmodal.store import Store, SyncReport
 from xmodal.store.rows import FeatureSetRow, SkippedImageRow
+from xmodal.store.scan import scan
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import named_recipe
 
@@ -141,10 +142,11 @@ def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
         for lm, init, device in lms
         if init != "random"
     }
+    scanned = scan(runs_dir(store))
     with Store.open(store) as opened:
         for lm_hash, pairs in taught.items():
             opened.add_lm_pairs(lm_hash, pairs)
-        return opened.sync(runs_dir(store))
+        return opened.sync(runs_dir(store), scanned)
 
 
 def _features_of(store: Path, dataset_id: str, given: str | None) -> FeatureSet:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from xmodal.files import own, write_whole
+from xmodal.room import room_in
 
 Rows = np.ndarray[Any, np.dtype[np.float32]]
 """float32 [n, width]."""
@@ -57,13 +58,17 @@ def join_chunks(path: Path, shape: tuple[int, int], chunks: Iterable[Rows]) -> N
         shape: [N, width] of all of them.
         chunks: [n, width] each.
     """
-    array: Any = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    header = {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
     start = 0
-    for rows in chunks:
-        array[start : start + len(rows)] = rows
-        start += len(rows)
-    assert start == len(array)
-    array.flush()
+    # written, not mapped: a full disk ends a process that writes to a map, without a word
+    with room_in(path.parent), path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for rows in chunks:
+            file.write(np.ascontiguousarray(rows, np.float32).data)
+            start += len(rows)
+        file.flush()
+        os.fsync(file.fileno())
+    assert start == shape[0]
 
 
 def put(part: Path, place: Path, description: str, said: Mapping[str, Any]) -> None:

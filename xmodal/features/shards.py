@@ -25,6 +25,7 @@ from xmodal.features.feature_set import as_stored
 from xmodal.features.pca import Pca
 from xmodal.features.pictures import BadPictureError, as_tensor, read_picture
 from xmodal.files import write_whole
+from xmodal.room import room_in
 
 SHARD = 256
 """Rows. Fixed: augmented views are drawn by so many, and the bytes must not depend on workers."""
@@ -98,7 +99,7 @@ class ArrayFile:
             sha256 of their bytes.
         """
         content = as_stored(tokens, self.dtype).tobytes()
-        with self.path.open("r+b") as file:
+        with room_in(self.path.parent), self.path.open("r+b") as file:
             file.seek(self._place(row))
             file.write(content)
             file.flush()

@@ -7,13 +7,17 @@ holds it.
 
 from __future__ import annotations
 
+import os
 import re
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
 from taxonomy.errors import StoreError
+from xmodal.room import no_room, room_in, why_no_room
+from xmodal.store.turns import Turn
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # else `from rows` in SQL would read a Python variable of that name
@@ -29,8 +33,8 @@ _LOCK_DOWN = (
     "SET GLOBAL lock_configuration = true",
 )
 
+_LOCKED = "Could not set lock on file"
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
-_RETRY_S = 0.05
 _OWN = "{path} is already open in this process in another mode: close it first"
 # how DuckDB begins: the file ends before what it should hold, or a block is not what was written
 _DAMAGED = ("IO Error: Could not read enough bytes", "Corrupt database file")
@@ -68,6 +72,7 @@ def connect_file(
 
     Raises:
         StoreError: The file is missing, foreign, damaged or in use.
+        NoRoomError: The disk is full.
     """
     if read_only and not path.exists():
         raise StoreError(
@@ -75,31 +80,76 @@ def connect_file(
         )
     if path.is_dir():
         raise StoreError(f"{path} is a folder, and a store is one file: give a file name")
+    with room_in(path.absolute().parent):
+        _make_place(path)
+        if not read_only and not path.exists():
+            _make_blank(path)
+    with Turn(path, read_only=read_only, wait_s=wait_s) as turn:
+        while True:
+            turn.come()
+            try:
+                before = _file_id(path)
+                con = _connect(path, read_only)
+                if before in (None, _file_id(path)) or turn.is_over():
+                    return con
+                con.close()  # another file took its place meanwhile: this one is no store any more
+            except duckdb.IOException as error:
+                holder = _holder(path, error, asker)
+                if turn.is_over():
+                    raise StoreError(
+                        f"{path} is in use by {holder}; waited {wait_s:g} s: try again when it is "
+                        "done"
+                    ) from error
+                turn.refused()
+
+
+def _holder(path: Path, error: duckdb.IOException, asker: int | None) -> str:
+    """Who has a store open, so that it could not be opened.
+
+    Raises:
+        StoreError: It is something else that is wrong, or who has it open is not to be waited for.
+        NoRoomError: The disk is full.
+    """
+    if why := why_no_room(error):
+        raise no_room(path.absolute().parent, why) from error
+    if _LOCKED not in str(error):
+        raise StoreError(_refusal(path, error)) from error
+    found = _HOLDER.search(str(error))
+    if found is None:  # it has ended meanwhile, or is on another machine
+        return "another process"
+    if int(found["pid"]) == asker:
+        raise StoreError(_OWN.format(path=path)) from error
+    return f"process {found['pid']} ({Path(found['program']).name})"
+
+
+def _make_place(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if why_no_room(error):
+            raise
         raise StoreError(f"{path} cannot be made: {error.strerror}") from error
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            before = _file_id(path)
-            con = _connect(path, read_only)
-            if before in (None, _file_id(path)) or time.monotonic() >= deadline:
-                return con
-            con.close()  # another file took its place meanwhile: this one is no store any more
-        except duckdb.IOException as error:
-            holder = _HOLDER.search(str(error))
-            if holder is None:
-                raise StoreError(_refusal(path, error)) from error
-            if int(holder["pid"]) == asker:
-                raise StoreError(_OWN.format(path=path)) from error
-            if time.monotonic() >= deadline:
-                program = Path(holder["program"]).name
-                raise StoreError(
-                    f"{path} is in use by process {holder['pid']} ({program}); waited "
-                    f"{wait_s:g} s: try again when it is done"
-                ) from error
-            time.sleep(_RETRY_S)
+
+
+def _make_blank(path: Path) -> None:
+    """Put a database without tables in place, whole: one that was cut off looks damaged.
+
+    Where another process is faster, or files have no second name, nothing happens.
+    """
+    if path.with_name(f"{path.name}.wal").exists():  # of a file that is gone: DuckDB removes it
+        return
+    made = path.with_name(f".{path.name}.{os.getpid()}.new")
+    made.unlink(missing_ok=True)
+    try:
+        duckdb.connect(str(made.absolute()), config=CONFIG).close()
+        with suppress(OSError):
+            os.link(made, path)
+    except duckdb.Error as error:
+        if why_no_room(error):
+            raise
+        # else opening the file itself says what is wrong
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:
@@ -131,6 +181,33 @@ def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     return con
 
 
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection, path: str) -> Iterator[None]:
+    """All or nothing. Never nest, and never catch duckdb.Error inside.
+
+    DuckDB aborts a transaction at its first error; a later commit would return normally and drop
+    every row, so a probe before it raises if an error was swallowed.
+
+    Args:
+        con: Of the database.
+        path: Its file, for messages.
+
+    Raises:
+        NoRoomError: The disk is full; nothing was written.
+    """
+    with room_in(Path(path).absolute().parent):
+        con.begin()
+        try:
+            yield
+            con.execute("SELECT 1")
+        except BaseException:
+            # a database that could not write may refuse this too: the first error says why
+            with suppress(duckdb.Error):
+                con.rollback()
+            raise
+        con.commit()
+
+
 def copy_database(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Copy everything of an open database into a new file.
 
@@ -140,6 +217,7 @@ def copy_database(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 
     Raises:
         StoreError: It cannot be written, or the database is damaged.
+        NoRoomError: The disk is full.
     """
     ((name, source),) = con.execute(
         "SELECT database_name, path FROM duckdb_databases() WHERE NOT internal"
@@ -153,6 +231,8 @@ def copy_database(con: duckdb.DuckDBPyConnection, path: Path) -> None:
             con.execute("DETACH xmodal_copy")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
+        if why := why_no_room(error):
+            raise no_room(path.parent, why) from error
         raise StoreError(
             damage(source or name, error) or f"{path} cannot be written: {reason}"
         ) from error

@@ -30,7 +30,8 @@ def rewritten(path: Path, *, wait_s: float = 10.0) -> Iterator[tuple[Store, Stor
         The store, open and not to be changed, and the copy, open to be changed.
 
     Raises:
-        StoreError: Missing, foreign, damaged or in use; no room for the copy.
+        StoreError: Missing, foreign, damaged or in use.
+        NoRoomError: No room for the copy.
     """
     if not path.exists():
         raise StoreError(
@@ -55,6 +56,9 @@ def replaced(old: Store) -> Iterator[Path]:
 
     Yields:
         A path that is not there; the block makes a store of it and closes that.
+
+    Raises:
+        NoRoomError: The disk is full; the store is as it was.
     """
     place = Path(old.path).resolve()
     copy = place.with_name(f".{place.name}.new")
@@ -64,11 +68,26 @@ def replaced(old: Store) -> Iterator[Path]:
     old.checkpoint()
     try:
         yield copy
+        _finish(copy)
         _check_no_log(place)
         _put(copy, place)
     except BaseException:
         _remove(copy)
         raise
+
+
+def _finish(copy: Path) -> None:
+    """Have all of a copy in its own file.
+
+    DuckDB says nothing when it has no room to do so on closing: the rest then stays in a log, and
+    the file, renamed without it, would lack rows.
+    """
+    log = copy.with_name(copy.name + ".wal")
+    if log.exists():
+        with Store.open(copy) as store:
+            store.checkpoint()
+    if log.exists() and log.stat().st_size:
+        raise StoreError(f"{copy} cannot be written whole: its log {log} stays")
 
 
 def _check_no_log(place: Path) -> None:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from xmodal.files import LOCK
 from xmodal.files import file_sha256 as whole_sha256
 from xmodal.provenance import SETUP
 from xmodal.seals import OWN, SEAL, fields_sha256, unsealed
@@ -102,6 +103,14 @@ def check_seal(path: Path) -> None:
             continue
         if file_sha256(path.parent / name) != want:
             raise DamageError(f"{name} is not what was written, by its sha256: {_MEND}")
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a run's folder was made to train in, and nothing was written into it yet.
+
+    So it is while a process loads its LM, and where one was ended then.
+    """
+    return (folder / LOCK).is_file() and not (folder / "run.json").exists()
 
 
 def read_record(folder: Path, kind: type[R], table: str) -> R | None:

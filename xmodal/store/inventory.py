@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sql
-from xmodal.store.folders import FolderError, read_json
+from xmodal.store.folders import FolderError, is_begun, read_json
 from xmodal.store.on_disk import broken_beside
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def inventory(store: Store, runs_dir: Path) -> Inventory:
 
 
 def _state(folder: Path) -> str:
+    if is_begun(folder):
+        return "unfinished"
     try:
         said = read_json(folder / "run.json").get("status")
     except FolderError:

@@ -8,7 +8,7 @@ from xmodal.binding_tables import ACCURACY_FILE, RUN_WEIGHTS
 from xmodal.store.folders import FolderError, content_hash, file_sha256
 from xmodal.tables import WEIGHTS
 
-_HASHED = {
+HASHED = {
     "projector": ("run.json", "metrics.parquet", "predictions.parquet"),
     "alignment": ("run.json", "metrics.parquet", WEIGHTS),
     "decoder": ("run.json", "metrics.parquet", ACCURACY_FILE, RUN_WEIGHTS),
@@ -26,7 +26,7 @@ def file_hashes(folder: Path, kind: str) -> dict[str, str | None]:
         kind: projector, alignment or decoder.
     """
     found: dict[str, str | None] = {}
-    for name in (*_HASHED[kind], *_MORE.get(kind, ())):
+    for name in (*HASHED[kind], *_MORE.get(kind, ())):
         try:
             found[name] = file_sha256(folder / name)
         except FolderError:
@@ -43,6 +43,6 @@ def as_synced(folder: Path, kind: str, stored: str) -> bool | None:
         stored: Its content_hash.
     """
     try:
-        return content_hash(folder, _HASHED[kind]) == stored
+        return content_hash(folder, HASHED[kind]) == stored
     except FolderError:
         return None

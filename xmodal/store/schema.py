@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from types import MappingProxyType
 
 import duckdb
 
@@ -73,10 +74,11 @@ def migrate(con: duckdb.DuckDBPyConnection, path: str) -> None:
         ) from error
 
 
-def steps() -> dict[str, str]:
+@functools.cache
+def steps() -> Mapping[str, str]:
     """Hash of each schema file and of all views, by name, as a store of this version has them."""
     files = {name: _digest(sql.read("schema", name)) for name in sql.names("schema")}
-    return files | {VIEWS: _digest(_views())}
+    return MappingProxyType(files | {VIEWS: _digest(_views())})
 
 
 def check(con: duckdb.DuckDBPyConnection, path: str) -> None:
@@ -88,7 +90,7 @@ def check(con: duckdb.DuckDBPyConnection, path: str) -> None:
     done = _applied(con, path)
     if not done:
         raise StoreError(_FOREIGN.format(path=path))
-    current = set(sql.names("schema")) <= set(done) and done.get(VIEWS) == _digest(_views())
+    current = set(sql.names("schema")) <= set(done) and done.get(VIEWS) == steps()[VIEWS]
     if not current:
         raise StoreError(
             f"{path} was made by an older xmodal: "

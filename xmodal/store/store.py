@@ -17,9 +17,10 @@ from taxonomy.errors import StoreError, unknown
 from taxonomy.hashing import canonical_json
 from taxonomy.model import Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
 from taxonomy.tables import CELL, CONCEPT, EDGE, EXAMPLE, IMAGE, LABEL, LEAF_HYPERNYM
+from xmodal.room import room_in
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
-from xmodal.store.connection import connect_file, connect_memory, copy_database
+from xmodal.store.connection import connect_file, connect_memory, copy_database, transaction
 from xmodal.store.feature_sets import replace_feature_set
 from xmodal.store.ids import dataset_meant
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
@@ -34,6 +35,7 @@ from xmodal.store.rows import (
     SkippedImageRow,
     TextFeatureSetRow,
 )
+from xmodal.store.scan import Scan
 from xmodal.store.separations import add_separation, load_separation
 from xmodal.store.sync import SyncReport, sync_runs
 
@@ -96,10 +98,13 @@ class Store:
 
         Raises:
             StoreError: Missing (read_only), foreign, newer, or in use by another process.
+            NoRoomError: The disk is full.
         """
+        schema.steps()  # read now: others wait for as long as the file is open
         con = connect_file(Path(path), read_only=read_only, wait_s=wait_s)
         try:
-            (schema.check if read_only else schema.migrate)(con, str(path))
+            with room_in(Path(path).absolute().parent):
+                (schema.check if read_only else schema.migrate)(con, str(path))
         except BaseException:
             con.close()
             raise
@@ -142,17 +147,11 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """All or nothing. Never nest, and never catch duckdb.Error inside.
 
-        DuckDB aborts a transaction at its first error; a later commit would return normally
-        and drop every row, so a probe before it raises if an error was swallowed.
+        Raises:
+            NoRoomError: The disk is full; nothing was written.
         """
-        self._con.begin()
-        try:
+        with transaction(self._con, self.path):
             yield
-            self._con.execute("SELECT 1")
-        except BaseException:
-            self._con.rollback()
-            raise
-        self._con.commit()
 
     def query(self, text: str, params: Mapping[str, Any] | None = None) -> pa.Table:
         """Result of one trusted SELECT, as Arrow. For a user's text see sandbox.py."""
@@ -359,15 +358,19 @@ class Store:
             )
             self.insert_rows("lm_capability", rows)
 
-    def sync(self, runs_dir: Path | str) -> SyncReport:
+    def sync(self, runs_dir: Path | str, scanned: Scan | None = None) -> SyncReport:
         """Bring finished run folders in; safe at any time, and a no-op when nothing changed.
 
         A folder that cannot be used is reported and skipped, the others come in.
 
+        Args:
+            runs_dir: Folder of run folders.
+            scanned: See scan(): what was read of them before this store was opened.
+
         Raises:
             StoreError: runs_dir is not a folder.
         """
-        return sync_runs(self, Path(runs_dir))
+        return sync_runs(self, Path(runs_dir), scanned)
 
     def replace_runs(self, runs: Sequence[tuple[RunRow, pa.Table, pa.Table]]) -> None:
         """Write runs with all they told over earlier ones of them. Call in a transaction."""
@@ -432,14 +435,20 @@ class Store:
         self._con.execute(text)
 
     def checkpoint(self) -> None:
-        """Write what the log beside the file holds into the file, so that there is no log."""
-        self._con.execute("CHECKPOINT")
+        """Write what the log beside the file holds into the file, so that there is no log.
+
+        Raises:
+            NoRoomError: The disk is full.
+        """
+        with room_in(Path(self.path).absolute().parent):
+            self._con.execute("CHECKPOINT")
 
     def copy_to(self, path: Path) -> None:
         """Write all tables, views and macros into a new DuckDB file.
 
         Raises:
-            StoreError: It cannot be written, such as for want of room.
+            StoreError: It cannot be written.
+            NoRoomError: The disk is full.
         """
         copy_database(self._con, path)
 

@@ -16,15 +16,16 @@ from xmodal.store.binding_probes import sync_probes
 from xmodal.store.binding_runs import is_binding, starts_first, sync_binding_run
 from xmodal.store.broken import BrokenFolders
 from xmodal.store.evaluations import sync_evaluations
-from xmodal.store.folders import FolderError
+from xmodal.store.folders import FolderError, is_begun
 from xmodal.store.projector_runs import ProjectorRun, RunBatch, read_run
+from xmodal.store.scan import Scan
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
 _AHEAD = 12
 """Folders that are read while another is written."""
-_KNOWN = """
+_RUNS = """
 SELECT run_id, content_hash
 FROM run
 UNION ALL
@@ -64,8 +65,14 @@ class SyncReport:
         return [f"rejected {name}: {reason}" for name, reason in self.rejected]
 
 
-def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
+def sync_runs(store: Store, runs_dir: Path, scanned: Scan | None = None) -> SyncReport:
     """Bring every finished run folder under runs_dir into the store, and the probes beside it.
+
+    Args:
+        store: Open, to write.
+        runs_dir: Folder of run folders.
+        scanned: What these held before the store was opened: what is stored as it was then is not
+            read again, so that the store is open for a shorter time.
 
     Raises:
         StoreError: runs_dir is not a folder, nor is there one of probes beside it.
@@ -73,12 +80,13 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
     probes_dir = runs_dir.parent / PROBES
     if not runs_dir.is_dir() and not probes_dir.is_dir():
         raise StoreError(f"no folder of runs at {runs_dir}: `xmodal train` makes one")
-    known = {row["run_id"]: row["content_hash"] for row in store.query(_KNOWN).to_pylist()}
+    known = {row["run_id"]: row["content_hash"] for row in store.query(_RUNS).to_pylist()}
+    settled = scanned.settled(store, known) if scanned is not None else frozenset()
     counts = {"ingested": 0, "unchanged": 0, "running": 0}
     broken = BrokenFolders(store, runs_dir)
     batch = RunBatch(store)
     stored = []
-    for folder, found in _read_ahead(_folders(runs_dir), known, broken):
+    for folder, found in _read_ahead(_folders(runs_dir, settled), known, broken):
         try:
             if isinstance(found, FolderError):
                 raise found
@@ -95,6 +103,7 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
             stored.append(folder)
     batch.flush()
     n_evaluations = sum(_sync_evaluations(store, folder, broken) for folder in stored)
+    counts["unchanged"] += len(settled)
     n_probes = sync_probes(store, probes_dir, broken)
     broken.write()
     return SyncReport(
@@ -107,14 +116,14 @@ def sync_runs(store: Store, runs_dir: Path) -> SyncReport:
     )
 
 
-def _folders(runs_dir: Path) -> list[Path]:
-    """By name, but what a run starts from comes before it."""
+def _folders(runs_dir: Path, settled: frozenset[str]) -> list[Path]:
+    """Those that may hold something new: by name, but what a run starts from comes before it."""
     if not runs_dir.is_dir():
         return []
     return starts_first(
         folder
         for folder in sorted(runs_dir.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
+        if folder.name not in settled and not folder.name.startswith(".") and folder.is_dir()
     )
 
 
@@ -132,6 +141,8 @@ def _read_ahead(
     """Each folder with what it holds, read by another thread while what came before is stored."""
 
     def read(folder: Path) -> ProjectorRun | str | FolderError | None:
+        if is_begun(folder):
+            return "running"
         if is_alignment(folder) or is_binding(folder):
             return None
         try:
