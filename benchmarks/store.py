@@ -4,7 +4,7 @@ python -m benchmarks.store [--folders 400] [--listed 10000] [--output benchmarks
 
 The folders hold random answers to all test questions of the embedded dataset in every image
 mode; about 26,000 predictions each. The runs that are listed have 100 predictions and 20 metrics
-each. Beside them, where mlflow is installed (`pip install mlflow`) and --mlflow is given, MLflow's
+each. Beside them, where it is installed (`pip install mlflow-skinny alembic`) and --mlflow is given, MLflow's
 SQLite store lists as many runs with as many values.
 """
 
@@ -180,7 +180,7 @@ def main() -> None:
         numbers |= listed(home, asked.listed, manifest, taxonomy)
         if asked.mlflow:
             numbers |= mlflow_listed(home, asked.listed)
-            packages.append("mlflow")
+            packages.append("mlflow-skinny")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 2**30 if sys.platform == "darwin" else 2**20
     numbers["peak_memory_gb"] = round(peak / unit, 2)
