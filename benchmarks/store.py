@@ -4,8 +4,8 @@ python -m benchmarks.store [--folders 400] [--listed 10000] [--output benchmarks
 
 The folders hold random answers to all test questions of the embedded dataset in every image
 mode; about 26,000 predictions each. The runs that are listed have 100 predictions and 20 metrics
-each. Beside them, where it is installed (`pip install mlflow-skinny alembic`) and --mlflow is given, MLflow's
-SQLite store lists as many runs with as many values.
+each. With --mlflow MLflow's SQLite store lists as many runs with as many values beside them
+(`pip install mlflow-skinny alembic`).
 """
 
 from __future__ import annotations
