@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
 class XmodalError(Exception):
     """The user can fix it: the message names the thing, the rule and the value got."""
+
+    def __init__(self, message: str = "") -> None:
+        """Keep the message in one line of characters that can be printed.
+
+        Names of files and cells of tables come into it, and may hold anything.
+        """
+        super().__init__(one_line(message))
 
 
 class ConfigError(XmodalError):
@@ -24,6 +32,14 @@ class ManifestError(XmodalError):
 
 class StoreError(XmodalError):
     """The experiment store cannot be opened, read or written as asked."""
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, and with escapes for what cannot be printed."""
+    if text.isprintable():
+        return text
+    joined = re.sub(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*", " ", text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in joined)
 
 
 def unknown(kind: str, got: str, valid: Iterable[str]) -> str:

@@ -7,21 +7,30 @@ None, and nothing else may be.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 from sqlmodel import SQLModel
 
+from taxonomy.errors import DataError
+from taxonomy.reading import parse_json
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return parse_json(text, "it")
+    except DataError as error:
+        raise ValueError(str(error)) from error
+
 
 def _parses(text: str) -> str:
-    if not isinstance(json.loads(text), dict):
+    if not isinstance(_parsed(text), dict):
         raise ValueError("not a JSON object")
     return text
 
 
 def _is_list(text: str) -> str:
-    if not isinstance(json.loads(text), list):
+    if not isinstance(_parsed(text), list):
         raise ValueError("not a JSON list")
     return text
 
