@@ -6,6 +6,9 @@ import difflib
 import re
 from collections.abc import Iterable
 
+LONGEST = 2000
+"""Characters of a message, about."""
+
 
 class XmodalError(Exception):
     """The user can fix it: the message names the thing, the rule and the value got."""
@@ -35,7 +38,9 @@ class StoreError(XmodalError):
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks, and with escapes for what cannot be printed."""
+    """A text without line breaks, with escapes for what cannot be printed, and not too long."""
+    if len(text) > LONGEST:  # a cell of a table may hold a book
+        text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
     if text.isprintable():
         return text
     joined = re.sub(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*", " ", text)

@@ -156,5 +156,7 @@ def _header(file: IO[bytes]) -> _Header:
 
 def _unusable(path: Path, error: BaseException, advice: str) -> DataError:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    more = f"; {advice}" if advice else ""
-    return DataError(f"{path} cannot be read ({reason or type(error).__name__}){more}")
+    reason = reason or type(error).__name__
+    if not advice:
+        return DataError(f"{path} cannot be read: {reason}")
+    return DataError(f"{path} cannot be read ({reason}); {advice}")

@@ -102,7 +102,7 @@ class TextFeatureSet:
         """
         path = self.path / ARRAY
         loaded: np.ndarray[Any, np.dtype[np.float32]] = map_npy(path, _ANEW)
-        if loaded.shape != (len(loaded), self.width) or loaded.dtype != np.float32:
+        if loaded.shape[1:] != (self.width,) or loaded.dtype != np.float32:
             raise DataError(
                 f"{path} must hold float32 [N, {self.width}], got {loaded.dtype} "
                 f"{list(loaded.shape)}; {_ANEW}"

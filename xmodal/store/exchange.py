@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxonomy.errors import DataError
-from taxonomy.reading import read_object, short, value_of
+from taxonomy.reading import read_json, short, value_of
 from xmodal.files import file_sha256, write_whole
 from xmodal.parquet import DAMAGE, first_line
 from xmodal.provenance import versions
@@ -163,18 +163,24 @@ def read_description(folder: Path) -> Description:
     path = folder / DESCRIPTION
     if not path.is_file():
         raise DataError(f"{folder} is no export of a store: {DESCRIPTION} cannot be read")
-    said = read_object(path)
-    if (of := said.get("format")) != FORMAT:
+    try:
+        said = read_json(path)
+    except DataError as error:
+        raise DataError(f"{path} is damaged: it is not JSON") from error
+    of = said.get("format", FORMAT) if isinstance(said, dict) else FORMAT
+    if of != FORMAT:
         raise DataError(
             f"{folder} has export format {short(of)}, this version reads {FORMAT}: upgrade xmodal"
         )
-    where = f"{path} is damaged"
-    steps = value_of(dict[str, str], said.get("schema"), where)
-    tables = value_of(dict[str, _Table], said.get("tables"), where)
-    return Description(
-        steps={name: digest for name, digest in steps.items() if name != schema.VIEWS},
-        tables={name: _parts(name, of, where) for name, of in tables.items()},
-    )
+    try:
+        plain = value_of(dict[str, Any], said, "it")
+        steps = value_of(dict[str, str], plain.get("schema"), "schema")
+        found = value_of(dict[str, _Table], plain.get("tables"), "tables")
+        tables = {name: _parts(name, of) for name, of in found.items()}
+    except DataError as error:
+        raise DataError(f"{path} is damaged: it does not describe an export ({error})") from error
+    steps.pop(schema.VIEWS, None)
+    return Description(steps=steps, tables=tables)
 
 
 @dataclass(frozen=True)
@@ -194,12 +200,12 @@ class _Table:
     files: list[_File]
 
 
-def _parts(table: str, said: _Table, where: str) -> list[dict[str, Any]]:
+def _parts(table: str, said: _Table) -> list[dict[str, Any]]:
     """The parts of a table; DataError where a name leads elsewhere or counts do not fit."""
     names = [_part(table, number) for number in range(len(said.files))]
     fits = sum(part.n_rows for part in said.files) == said.n_rows
     if not _OURS.fullmatch(table) or [part.name for part in said.files] != names or not fits:
-        raise DataError(f"{where}: the files of table {short(table)} do not fit one another")
+        raise DataError(f"the files of table {short(table)} do not fit one another")
     return [asdict(part) for part in said.files]
 
 

@@ -91,6 +91,13 @@ def read_encoder(folder: Path) -> EmbeddedEncoder:
     Raises:
         DataError: A file is missing, damaged, or not the one that the recipe names.
     """
+    try:
+        return _read_encoder(folder)
+    except DataError as error:
+        raise DataError(f"{folder} holds no whole encoder: {error}") from error
+
+
+def _read_encoder(folder: Path) -> EmbeddedEncoder:
     advice = "install xmodal again"
     recipe = read_object(folder / RECIPE)
     where = str(folder / RECIPE)

@@ -1,0 +1,23 @@
+"""All readers by name."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from tests.fuzz.case import Reader
+from tests.fuzz.text_readers import text_readers
+
+
+@functools.cache
+def readers(home: Path) -> dict[str, Reader]:
+    return {one.name: one for one in text_readers(home)}
+
+
+NAMES = (
+    "csv", "things", "leaves", "hypernyms", "synsets", "imagefolder", "pictures", "wordnet",
+    "relations", "chat", "exported", "caption-table", "caption-paths", "caption-shard",
+    "caption-json", "winoground-lines", "winoground-table", "class-names", "class-names-table",
+    "class-list", "pairs", "texts", "texts-table", "capabilities", "capabilities-table",
+    "released", "stages",
+)  # fmt: skip
