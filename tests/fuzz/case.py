@@ -124,27 +124,35 @@ def put(path: Path, what: str) -> None:
         path.symlink_to(os.path.relpath(path.parents[1] / "outside" / "secret", path.parent))
     elif what == "loop":
         path.symlink_to(path.name)
-    elif what == "pipe":
-        path.with_name(path.name + ".x").mkdir()
-        path.symlink_to(path.name + ".x/y")
+    elif what == "dangling":
+        path.symlink_to("nowhere")
 
 
 def damage(draw: st.DrawFn, reader: Reader, target: Path) -> str:
-    """Damage a file of a reader; which, for messages."""
+    """Damage a file of a reader; its name."""
     name = draw(st.sampled_from(sorted(reader.kinds)))
     if draw(st.integers(0, 19)) == 0:
         what = draw(st.sampled_from(PLACES))
         put(target / name, what)
-        return f"{name}: {what}"
+        return name
     content = draw(damaged(reader.kinds[name], reader.files[name]))
     (target / name).write_bytes(content)
     return name
 
 
+def mend(path: Path, good: bytes) -> None:
+    """Put the good file in its place again."""
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+    path.write_bytes(good)
+
+
 def check(draw: st.DrawFn, reader: Reader, folder: Path) -> None:
     """Damage a file and read: a value, or one line that names a file, and nothing changed."""
-    target = lay_out(folder, reader.files)
-    damage(draw, reader, target)
+    target = folder / "target"
+    name = damage(draw, reader, target)
     before = seen(folder)
     COUNTS[reader.name] += 1
     with limited(), nothing_written():
@@ -154,6 +162,7 @@ def check(draw: st.DrawFn, reader: Reader, folder: Path) -> None:
             REFUSED[reader.name] += 1
             check_message(str(error), (*reader.files, "target", *reader.says))
     assert seen(folder) == before
+    mend(target / name, reader.files[name])
 
 
 def check_message(message: str, names: tuple[str, ...]) -> None:

@@ -314,5 +314,5 @@ def damaged(kind: str, good: bytes) -> st.SearchStrategy[bytes]:
     return st.one_of(any_bytes(good), KINDS[kind](good)) if kind != "text" else any_bytes(good)
 
 
-PLACES = ("missing", "folder", "link", "loop", "pipe")
+PLACES = ("missing", "folder", "link", "loop", "dangling")
 """What may stand in the place of a file."""
