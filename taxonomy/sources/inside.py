@@ -37,9 +37,7 @@ def inside(root: Path, name: str, where: str, *, allow_outside: bool = False) ->
     try:
         check_name(path)
     except DataError as error:
-        raise DataError(
-            f"{where} names the picture {name!r}: no file can have that name"
-        ) from error
+        raise DataError(f"{where} names the picture {name!r}, which no file can have") from error
     if not allow_outside and (_is_windows(name) or not _is_below(path, root)):
         raise DataError(
             f"{where} names the picture {name!r}, which leads out of {root}: move it there, or "

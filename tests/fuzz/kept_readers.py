@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +24,13 @@ from xmodal.align import captions, text_features
 from xmodal.align.caption_index import PAIR, TEXT
 from xmodal.align.checkpoint import Checkpoint as AlignCheckpoint
 from xmodal.align.run_folder import AlignFolder
-from xmodal.binding.probe_folder import ProbeFacts, find_probe, probe_folder, read_table, write_probe
+from xmodal.binding.probe_folder import (
+    ProbeFacts,
+    find_probe,
+    probe_folder,
+    read_table,
+    write_probe,
+)
 from xmodal.binding.run_folder import BindingFolder, load_decoder, restore
 from xmodal.binding.scene_config import SceneSetConfig, draw_objects
 from xmodal.binding.scene_set import SceneRecord
@@ -210,9 +216,7 @@ PROBED = ProbeFacts(
 
 
 def probe_files(home: Path) -> dict[str, bytes]:
-    rows = pa.Table.from_pylist(
-        [{name: 1 for name in RETRIEVAL.names}], RETRIEVAL
-    )
+    rows = pa.Table.from_pylist([dict.fromkeys(RETRIEVAL.names, 1)], RETRIEVAL)
     write_probe(home / "probed", PROBED, rows, seconds=1.0, device="cpu")
     folder = probe_folder(home / "probed", PROBED.probe_id)
     return {f"probes/{PROBED.probe_id}/{path.name}": path.read_bytes() for path in folder.iterdir()}
@@ -230,8 +234,6 @@ def encoder_files() -> dict[str, bytes]:
     hashes = {name: sha256(content).hexdigest() for name, content in files.items()}
     recipe = {"sha256": hashes, "training": {"net": vars(config), "n_steps": 1}}
     return {RECIPE: in_json(recipe), **files}
-
-
 
 
 SHARD = cast(Shard, SimpleNamespace(name="000000000000"))

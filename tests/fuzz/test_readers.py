@@ -58,7 +58,8 @@ def test_many_bad_files(home: Path, tmp_path: Path, name: str) -> None:
     run(reader_of(home, name), tmp_path / "case", MANY, same=False)
     n, n_refused = COUNTS[name] - before[0], REFUSED[name] - before[1]
     print(f"{name}: {n} cases, {n_refused} refused")
-    assert n_refused > n / 20
+    # a note that cannot be read counts as none
+    assert n_refused > n / 20 or name == "note"
 
 
 def raiser(*args: object, **kwargs: object) -> None:

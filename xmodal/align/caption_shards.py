@@ -75,7 +75,8 @@ def _members(path: Path) -> Iterator[tuple[str, str, bytes]]:
                         yield key, kind, content.read()
                 end = tar.offset
             _check_end(path, file, end)
-    except (OSError, EOFError, tarfile.TarError) as error:
+    # tarfile reads a header of a header by calling itself
+    except (OSError, EOFError, RecursionError, tarfile.TarError) as error:
         raise DataError(
             f"shard {path} is cut or damaged ({error}): fetch it anew or leave it out"
         ) from error
