@@ -76,7 +76,9 @@ def _nearest(got: str, names: list[str]) -> list[str]:
         by_form: dict[str, list[str]] = {}
         for form, name in zip(forms, names, strict=True):
             by_form.setdefault(form, []).append(name)
-        alike = difflib.get_close_matches(typed, by_form, n=5, cutoff=0.5) if got else []
+        # of a text as long as a page nothing is alike, and the search would take minutes
+        fits = 0 < len(got) <= 100
+        alike = difflib.get_close_matches(typed, by_form, n=5, cutoff=0.5) if fits else []
         if alike:
             return [name for form in alike for name in by_form[form]][:5]
     return []

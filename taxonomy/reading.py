@@ -151,9 +151,16 @@ def value_of(kind: Any, said: Any, where: str) -> Any:
 
 def short(value: Any) -> str:
     """A value for a message, cut where it is long."""
-    # of a nest of lists only the kind is told: its text would be made one list in another
-    text = repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
+    text = repr(value) if _is_small(value, 3) else type(value).__name__
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _is_small(value: Any, depth: int) -> bool:
+    """Whether a value is no large or deep nest, whose text would be made one list in another."""
+    if not isinstance(value, list | dict):
+        return True
+    inside = value.values() if isinstance(value, dict) else value
+    return depth > 0 and len(value) <= 4 and all(_is_small(one, depth - 1) for one in inside)
 
 
 class _MisfitError(Exception):

@@ -261,13 +261,15 @@ class WordNet:
     def unknown_word(self, word: str, more: Iterable[str] = ()) -> str:
         """One line that offers the nearest nouns, or others, instead of an unknown one."""
         near = [lemma.replace("_", " ") for lemma in self._alike(word)]
-        near += difflib.get_close_matches(word, more, n=3)
+        near += difflib.get_close_matches(word, more, n=3) if len(word) <= 100 else []
         if not near:
             return f"unknown noun {word!r}; WordNet {self.version} has none like it"
         return unknown("noun", word, near)
 
     def _alike(self, word: str) -> list[str]:
         lemma = word.strip().lower().replace(" ", "_")
+        if len(lemma) > 100:
+            return []
         nouns = self._reader._lemma_pos_offset_map.items()
         alike = (known for known, by_pos in nouns if known[:2] == lemma[:2] and "n" in by_pos)
         return difflib.get_close_matches(lemma, alike, n=5)

@@ -70,12 +70,12 @@ def manifest_of(said: dict[str, Any], taxonomy: Taxonomy, folder: Path) -> Manif
         DataError: Rows, ids or a chat file are not what was exported.
     """
     where = folder / SIDECAR
-    config = record_of(ManifestConfig, said["config"], f"config of {where}")
-    layout = record_of(Layout, said["layout"], f"layout of {where}")
-    columns = value_of(dict[str, dict[str, Any]], said["tables"], f"tables of {where}")
+    config = record_of(ManifestConfig, said["config"], f"{where} cannot be read: config")
+    layout = record_of(Layout, said["layout"], f"{where} cannot be read: layout")
+    columns = value_of(dict[str, dict[str, Any]], said["tables"], f"{where} cannot be read: tables")
     tables = {name: _table(columns.get(name, {}), of, name, where) for name, of in TABLES.items()}
-    shuffle_id = value_of(str, said["shuffle_id"], f"shuffle_id of {where}")
-    summary = value_of(dict[str, Any], said["summary"], f"summary of {where}")
+    shuffle_id = value_of(str, said["shuffle_id"], f"{where} cannot be read: shuffle_id")
+    summary = value_of(dict[str, Any], said["summary"], f"{where} cannot be read: summary")
     found = rows_sha256(tables["cells"], tables["labels"], tables["examples"])
     if found != said["rows_sha256"]:
         raise DataError(

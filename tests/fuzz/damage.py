@@ -72,6 +72,10 @@ def _walk(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
+# copied: what is put into one case must not be changed by the next
+values = st.sampled_from(VALUES).map(copy.deepcopy)
+
+
 @st.composite
 def other_json(draw: Draw, good: Any) -> Any:
     """A JSON value with some value in it replaced, left out, or beside an unknown one."""
@@ -79,11 +83,11 @@ def other_json(draw: Draw, good: Any) -> Any:
     for _ in range(draw(st.integers(1, 2))):
         places = _walk(made) if isinstance(made, dict | list) else []
         if not places or draw(st.integers(0, 30)) == 0:
-            return draw(st.sampled_from(VALUES))
+            return draw(values)
         container, key = draw(st.sampled_from(places))
         how = draw(st.sampled_from(["replace", "replace", "replace", "drop", "add", "text"]))
         if how == "replace":
-            container[key] = draw(st.sampled_from(VALUES))
+            container[key] = draw(values)
         elif how == "drop":
             del container[key]
         elif how == "text":
@@ -91,7 +95,7 @@ def other_json(draw: Draw, good: Any) -> Any:
         elif isinstance(container, dict):
             container[draw(st.sampled_from(["odd", "", "\ud800", "a\nb", "path"]))] = 1
         else:
-            container.append(draw(st.sampled_from(VALUES)))
+            container.append(draw(values))
     return made
 
 

@@ -26,7 +26,7 @@ from xmodal.store import Store
 from xmodal.store.exchange import export_store
 from xmodal.store.importing import import_store
 
-FEW, MANY = 3, 120
+FEW, MANY = 3, 60
 ROWS = {
     "vlm": ("run", "metric", "prediction", "evaluation", "evaluation_prediction", "run_setup"),
     "align": ("align_run", "metric", "align_evaluation", "align_answer", "run_setup"),

@@ -238,6 +238,7 @@ def read_parts(folder: Path, parts: list[dict[str, Any]], want: pa.Schema) -> It
                         f"{path} must have {part['n_rows']} rows, got {file.metadata.num_rows}"
                     )
                 for batch in file.iter_batches(batch_size=ROWS_A_GROUP):
+                    batch.validate(full=True)  # text that is no UTF-8
                     yield pa.Table.from_batches([batch])
         except DAMAGE as error:
             raise DataError(f"{path} cannot be read: {first_line(error)}") from error
