@@ -6,6 +6,8 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -47,12 +49,14 @@ def check_whole(content: bytes) -> None:
     """
     image = _opened(content)
     try:
-        image.verify()  # ends the use of this opening
+        with _quiet():
+            image.verify()  # ends the use of this opening
     except _DAMAGE as error:
         raise PictureError(_reason(error)) from error
     image = _opened(content)
     try:
-        image.load()
+        with _quiet():
+            image.load()
     except _DAMAGE as error:
         raise PictureError(_reason(error)) from error
 
@@ -65,8 +69,9 @@ def upright(content: bytes) -> Image.Image:
     """
     image = _opened(content)
     try:
-        turned = ImageOps.exif_transpose(image)
-        turned.load()
+        with _quiet():
+            turned = ImageOps.exif_transpose(image)
+            turned.load()
     except _DAMAGE as error:
         raise PictureError(_reason(error)) from error
     return turned
@@ -87,11 +92,17 @@ def read_picture_bytes(path: Path) -> bytes:
         raise PictureError(error.strerror or str(error)) from error
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Pillow's warnings: of sizes, for which there is a limit here, and camera notes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _opened(content: bytes) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            # Pillow warns from its own limit on; ours is the same
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with _quiet():
             image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(f"it has more than {MOST_PIXELS} pixels") from error

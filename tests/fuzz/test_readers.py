@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from tests.fuzz.case import COUNTS, REFUSED, Reader, check, lay_out
 from tests.fuzz.readers import NAMES, readers
 
-FEW, MANY = 8, 250
-"""Cases of a reader, by default and in `make fuzz`."""
+FEW, MANY = 8, int(os.environ.get("XMODAL_FUZZ", "250"))
+"""Cases of a reader, by default and in `make fuzz`; XMODAL_FUZZ is for a long night."""
 
 
 @pytest.fixture(scope="module")
