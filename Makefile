@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test test-slow demo notebook format clean
+.PHONY: check test fuzz test-slow demo notebook format clean
 
 # The environment is made once, and again when the requirements change.
 $(VENV)/.ready: pyproject.toml
@@ -18,6 +18,10 @@ check: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 test: check
+
+# One process: the last test counts the cases of all.
+fuzz: $(VENV)/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m fuzz tests/fuzz
 
 test-slow: $(VENV)/.ready
 	OMP_NUM_THREADS=1 XMODAL_RESULTS=benchmarks/results $(BIN)/python -m pytest -m slow

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, StorePath
+from cli.options import DEFAULT_STORE, AllowOutside, StorePath
 
 
 @user_errors
@@ -60,12 +60,15 @@ def evaluate(
     allow_seen: Annotated[
         bool, typer.Option("--allow-seen", help="Test on pictures the encoder was trained on.")
     ] = False,
+    allow_outside: AllowOutside = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Ask a trained alignment about other pictures, classes or class names, and sync."""
     from taxonomy.errors import ConfigError
     from xmodal.alignments import evaluations as ask
 
+    if allow_outside and winoground is None:
+        raise ConfigError("allow-outside goes with winoground, whose file names pictures")
     if sum(one is not None for one in (captions, winoground, classes or dataset or features)) > 1:
         raise ConfigError("classes, captions and winoground are asked about one at a time")
     if captions is not None:
@@ -73,7 +76,9 @@ def evaluate(
             store, run_id, captions, text_features=text_features, device=device
         )
     elif winoground is not None:
-        lines = ask.evaluate_winoground(store, run_id, winoground, device=device)
+        lines = ask.evaluate_winoground(
+            store, run_id, winoground, allow_outside=allow_outside, device=device
+        )
     else:
         lines = ask.evaluate_alignment(
             store, run_id, dataset=dataset, features=features, text_features=text_features,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, StorePath, to_stderr
+from cli.options import DEFAULT_STORE, AllowOutside, StorePath, to_stderr
 
 
 @user_errors
@@ -64,6 +64,7 @@ def pairs(
             help="Leave out pairs without a caption or a picture that can be decoded.",
         ),
     ] = False,
+    allow_outside: AllowOutside = False,
 ) -> None:
     """Encode the pictures of captions, each once, for training; a second call makes nothing.
 
@@ -82,7 +83,8 @@ def pairs(
     with counter("pictures") as progress:
         made, new = ensure_caption_set(
             store, path, config, images=images, kind=kind, name=name, device=device,
-            batch_size=batch_size, skip_bad=skip_bad, progress=progress,
+            batch_size=batch_size, skip_bad=skip_bad, allow_outside=allow_outside,
+            progress=progress,
         )  # fmt: skip
     typer.echo(f"{made.caption_set_id} {'made' if new else 'is there'}: {made.path}")
     if made.n_skipped:

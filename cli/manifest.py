@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, Dataset, Format, StorePath, to_stderr
+from cli.options import DEFAULT_STORE, AllowOutside, Dataset, Format, StorePath, to_stderr
 
 app = typer.Typer(help="Designs: what training may see, and every question.", no_args_is_help=True)
 
@@ -275,6 +275,7 @@ def import_(
     relation: Annotated[
         str, typer.Option(help="What questions about no leaf ask, in files without a sidecar.")
     ] = "hypernym",
+    allow_outside: AllowOutside = False,
 ) -> None:
     """Store the manifest of chat files and print its id.
 
@@ -292,6 +293,7 @@ def import_(
         validation=validation or (),
         seed=seed,
         relation=relation,
+        allow_outside=allow_outside,
     )
     typer.echo(headline(manifest), err=True)
     typer.echo(manifest.manifest_id)

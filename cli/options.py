@@ -28,6 +28,14 @@ FormatOrSuffix = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
 ]
+AllowOutside = Annotated[
+    bool,
+    typer.Option(
+        "--allow-outside",
+        help="Take pictures that the file names outside its folder of pictures too: by .., a "
+        "whole path or a link. For files that you trust.",
+    ),
+]
 
 
 def to_stderr(line: str) -> None:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, Dataset, FormatOrSuffix, Output, StorePath, to_stderr
+from cli.options import (
+    DEFAULT_STORE,
+    AllowOutside,
+    Dataset,
+    FormatOrSuffix,
+    Output,
+    StorePath,
+    to_stderr,
+)
 
 if TYPE_CHECKING:
     from taxonomy.model import TaxonomyConfig
@@ -112,6 +120,7 @@ def build(
         typer.Option(help="Your WordNet folder, 3.0 or later; the bundled nouns if not given."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split, where the source ships none.")] = 0,
+    allow_outside: AllowOutside = False,
 ) -> None:
     """Build a taxonomy and write it to the store."""
     from xmodal.taxonomies import store_taxonomy
@@ -121,7 +130,8 @@ def build(
         "images": images, "leaves": leaves, "synsets": synsets, "hypernyms": hypernyms,
     }  # fmt: skip
     config = _config(source, pairs, min_leaves, seed, inner_leaves, depth, relation or (), files)
-    typer.echo(store_taxonomy(store, config, wordnet_dir=wordnet, relations=relations, **files))
+    more = {"wordnet_dir": wordnet, "relations": relations, "allow_outside": allow_outside}
+    typer.echo(store_taxonomy(store, config, **more, **files))
 
 
 def _config(

@@ -11,6 +11,7 @@ from pathlib import Path
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.graph import inner_by_synset
 from taxonomy.model import TaxonomyConfig
+from taxonomy.reading import read_text
 from taxonomy.wordnet import WordNet
 
 _DEPTH = re.compile(r"(\d+)(?:-(\d+))?")
@@ -183,15 +184,9 @@ def read_lines(path: Path, *, comments: bool = True) -> list[tuple[str, str]]:
     Raises:
         DataError: Not readable, not UTF-8, or nothing in it.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} must be UTF-8; save it as UTF-8") from error
     lines = [
         (f"{path} line {n_line}", (line.partition("#")[0] if comments else line).strip())
-        for n_line, line in enumerate(text.splitlines(), start=1)
+        for n_line, line in enumerate(read_text(path).splitlines(), start=1)
     ]
     found = [(where, line) for where, line in lines if line]
     if not found:

@@ -17,6 +17,7 @@ import nltk
 from nltk.corpus.reader.wordnet import WordNetCorpusReader, WordNetError
 
 from taxonomy.errors import DataError, unknown
+from taxonomy.reading import unreadable
 
 OLDEST = 3.0
 _NOUN = re.compile(r"(?P<lemma>.+)\.n\.(?P<sense>\d+)", re.IGNORECASE)
@@ -99,7 +100,11 @@ def find_folder(folder: Path) -> Path:
 
 def _version(folder: Path) -> str:
     """The version that data.noun states in its header; DataError if none or too old."""
-    head = (folder / "data.noun").open("rb").read(4096).decode("utf-8", "replace")
+    try:
+        with (folder / "data.noun").open("rb") as file:
+            head = file.read(4096).decode("utf-8", "replace")
+    except OSError as error:
+        raise unreadable(folder / "data.noun", error) from error
     notice = " ".join(line for line in head.splitlines() if line.startswith("  "))
     found = _VERSION.search(notice)
     if found is None:
@@ -120,7 +125,9 @@ class WordNet:
             self._reader = _NounReader(folder)
         except (*_DAMAGE, OSError) as error:
             raise DataError(f"{folder}/index.noun cannot be read as WordNet: {error}") from error
-        self._reader.synset("entity.n.01")
+        if not self._offsets("entity"):
+            raise DataError(f"{folder}/index.noun has no noun entity; it must be WordNet")
+        self._at(self._offsets("entity")[0])
         self._synsets: dict[str, Any] = {}
         self._parents: dict[str, tuple[str, ...]] = {}
 
@@ -198,7 +205,15 @@ class WordNet:
 
     def depth(self, name: str) -> int:
         """Edges of the shortest hypernym path to the root."""
-        return int(self.synset(name).min_depth())
+        level, depth = {self.name(name)}, 0
+        seen = set(level)
+        while level:
+            if any(not self.parents(one) for one in level):
+                return depth
+            level = {parent for one in level for parent in self.parents(one)} - seen
+            seen |= level
+            depth += 1
+        raise DataError(f"data.noun in {self.folder} has a ring of hypernyms above {name}")
 
     def parents(self, name: str) -> tuple[str, ...]:
         """Direct hypernyms, instance hypernyms included, sorted."""
@@ -236,22 +251,25 @@ class WordNet:
 
     def _find(self, name: str) -> Any | None:
         match = _NOUN.fullmatch(name)
-        if match is None:
+        if match is None or len(match["sense"]) > 4:  # no noun has so many senses
             return None
-        if not 1 <= int(match["sense"]) <= len(self._offsets(match["lemma"].lower())):
+        offsets, sense = self._offsets(match["lemma"].lower()), int(match["sense"])
+        if not 1 <= sense <= len(offsets):
             return None
-        return self._reader.synset(name)
+        return self._reader.synset_from_pos_and_offset("n", offsets[sense - 1])
 
     def unknown_word(self, word: str, more: Iterable[str] = ()) -> str:
         """One line that offers the nearest nouns, or others, instead of an unknown one."""
         near = [lemma.replace("_", " ") for lemma in self._alike(word)]
-        near += difflib.get_close_matches(word, more, n=3)
+        near += difflib.get_close_matches(word, more, n=3) if len(word) <= 100 else []
         if not near:
             return f"unknown noun {word!r}; WordNet {self.version} has none like it"
         return unknown("noun", word, near)
 
     def _alike(self, word: str) -> list[str]:
         lemma = word.strip().lower().replace(" ", "_")
+        if len(lemma) > 100:
+            return []
         nouns = self._reader._lemma_pos_offset_map.items()
         alike = (known for known, by_pos in nouns if known[:2] == lemma[:2] and "n" in by_pos)
         return difflib.get_close_matches(lemma, alike, n=5)

@@ -30,6 +30,7 @@ from taxonomy.interchange import (
 )
 from taxonomy.manifest.world import read_world
 from taxonomy.model import RELATION, Manifest, Taxonomy, one_of
+from taxonomy.reading import short
 from taxonomy.relations.relation import question_text
 from taxonomy.sources.things_lists import categories
 from xmodal.bundle.pictures import load_pictures
@@ -96,6 +97,7 @@ def import_manifest(
     test: Sequence[Path] = (),
     seed: int | None = None,
     relation: str = RELATION,
+    allow_outside: bool = False,
 ) -> Manifest:
     """Store the manifest that a folder of chat files, or one such file, shows.
 
@@ -110,6 +112,7 @@ def import_manifest(
         test: Further files of test questions.
         seed: The seed the files were drawn with, if it is known; 0 stands for unknown.
         relation: What the hypernym questions of files without a sidecar ask.
+        allow_outside: Look at pictures outside the chat files' folders too.
 
     Raises:
         DataError: A file cannot be read, or says what the dataset does not allow.
@@ -139,6 +142,7 @@ def import_manifest(
             seed=seed or 0,
             hypernym_question=_question_texts(taxonomy, relation)["hypernym_question"],
             relation=relation,
+            allow_outside=allow_outside,
         )
     with Store.open(store) as opened:
         opened.add_manifest(manifest)
@@ -152,7 +156,7 @@ def _exported(store: Path, folder: Path) -> Manifest:
         if said["dataset_id"] not in known:
             raise StoreError(
                 f"{folder / SIDECAR} belongs to a dataset that is not in {store}: "
-                f"{unknown('dataset', str(said['dataset_id']), known)}"
+                f"{unknown('dataset', short(said['dataset_id']), known)}"
             )
         taxonomy = opened.load_taxonomy(said["dataset_id"])
     return manifest_of(said, taxonomy, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxonomy.errors import DataError
+from taxonomy.reading import read_object, short
 from xmodal.files import write_whole
 from xmodal.seals import sealed, unsealed
+
+
+def metrics_of(said: Any, where: str) -> list[tuple[int, str, float]]:
+    """Metrics out of a saved state: step, name, value; a value may be any number.
+
+    Raises:
+        DataError: They are something else.
+    """
+    if not isinstance(said, list):
+        raise DataError(f"{where}: metrics must be a list, got {short(said)}")
+    for one in said:
+        kinds = [type(part) for part in one] if isinstance(one, list) else []
+        if kinds not in ([int, str, float], [int, str, int]):
+            raise DataError(f"{where}: a metric must be step, name and value, got {short(one)}")
+    return [(step, name, float(value)) for step, name, value in said]
 
 
 @dataclass(frozen=True)
@@ -30,17 +47,16 @@ class RecordFolder:
         Raises:
             DataError: It is damaged.
         """
-        try:
-            content = (self.path / "run.json").read_text()
-        except FileNotFoundError:
+        path = self.path / "run.json"
+        if not os.path.lexists(path):
             return None
         try:
-            said = json.loads(content)
-            if not isinstance(said, dict) or not {"status", "started_at"} <= said.keys():
-                raise ValueError("it is not the record of a run")
-        except ValueError as error:
+            said = read_object(path)
+            if not {"status", "started_at"} <= said.keys():
+                raise DataError("it is not the record of a run")
+        except DataError as error:
             raise DataError(
-                f"{self.path / 'run.json'} is damaged ({error}); delete the folder to train anew"
+                f"{path} is damaged ({error}); delete the folder to train anew"
             ) from error
         return said
 

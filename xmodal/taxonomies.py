@@ -48,13 +48,18 @@ def build_taxonomy(
 
 
 def build_source(
-    config: TaxonomyConfig, *, wordnet_dir: Path | None = None, **files: Path | None
+    config: TaxonomyConfig,
+    *,
+    wordnet_dir: Path | None = None,
+    allow_outside: bool = False,
+    **files: Path | None,
 ) -> Taxonomy:
     """Build a taxonomy, hypernyms alone, from the source that the config names.
 
     Args:
         config: Source, pairs, min_leaves, depths, what becomes of inner leaves, and seed.
         wordnet_dir: The user's own WordNet folder; the bundled nouns if None.
+        allow_outside: Take pictures that a table names outside its folder too.
         files: The user's files by name; taxonomy.sources.user_files says which source takes
             which.
 
@@ -65,7 +70,7 @@ def build_source(
         ConfigError: A file that the source needs is not named, or one that it cannot use.
         DataError: Something in the user's folder or tables cannot be used.
     """
-    named = UserFiles(**files)
+    named = UserFiles(**files, allow_outside=allow_outside)
     named.check(config)
     nouns = WordNet.open(wordnet_dir or wordnet_files.wordnet_dir())
     if config.source != "emoji":

@@ -45,6 +45,7 @@ def infer_manifest(
     seed: int = 0,
     hypernym_question: str = QUESTION,
     relation: str = "hypernym",
+    allow_outside: bool = False,
 ) -> Manifest:
     """The manifest that chat files show, of design imported.
 
@@ -62,13 +63,16 @@ def infer_manifest(
         seed: The seed that the files were drawn with, as far as it is known.
         hypernym_question: How targets of the relation are asked about.
         relation: What hypernym questions ask.
+        allow_outside: Look at pictures outside the chat files' folders too.
 
     Raises:
         DataError: A question or image is none of the dataset's, an image is in two splits,
             or the answers contradict each other.
     """
     fitted = set(world.image_ids[world.image_split == TRAIN].tolist())
-    shown, world = _shown(taxonomy, world, turns, Phrases(world, aliases, hypernym_question))
+    images = Images(taxonomy, allow_outside=allow_outside)
+    phrases = Phrases(world, aliases, hypernym_question)
+    shown, world = _shown(taxonomy, world, turns, phrases, images)
     label_of, n_homonyms = read_labels(world, shown.image, shown.answer, shown.asked, turns)
     questions, said = _questions(world, shown, label_of)
     world, counts = _with_told_cells(world, questions, label_of)
@@ -135,10 +139,9 @@ def _as_known(summary: dict[str, Any], world: World, held: Bools) -> dict[str, A
 
 
 def _shown(
-    taxonomy: Taxonomy, world: World, turns: Sequence[Turn], phrases: Phrases
+    taxonomy: Taxonomy, world: World, turns: Sequence[Turn], phrases: Phrases, images: Images
 ) -> tuple[Shown, World]:
     """The turns as arrays, and the world with the files' images and splits for its own."""
-    images = Images(taxonomy)
     ids = np.array([images.find(turn) for turn in turns], dtype=np.int64)
     split = np.array([SPLITS.index(turn.split) for turn in turns], dtype=np.int64)
     asked = [phrases.asked(turn) for turn in turns]

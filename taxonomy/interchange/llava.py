@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from taxonomy.errors import ConfigError
 from taxonomy.model import Manifest, Taxonomy, one_of
 
 QUESTION = "Is there {phrase} in the image?"
@@ -44,6 +45,10 @@ class Layout:
     def __post_init__(self) -> None:
         one_of("per", self.per, PER)
         one_of("images", self.images, IMAGES)
+        for name in ("question", "hypernym_question"):
+            text = getattr(self, name)
+            if text.count("{") != 1 or text.count("}") != 1 or "{phrase}" not in text:
+                raise ConfigError(f"{name} must hold {{phrase}} once, got {text!r}")
 
     def as_dict(self) -> dict[str, str]:
         """Every setting by name, for the sidecar."""
@@ -97,7 +102,7 @@ def _entries(
     entries: list[Entry] = []
     last_image: int | None = None
     for row in rows.select(["example_id", "image_id", "asked_id", "kind", "answer"]).to_pylist():
-        text = templates[row["kind"]].format(phrase=phrases[row["asked_id"]])
+        text = templates[row["kind"]].replace("{phrase}", phrases[row["asked_id"]])
         if layout.per == "question" or row["image_id"] != last_image:
             number = row["example_id" if layout.per == "question" else "image_id"]
             entry: Entry = {"id": str(number), "image": paths[row["image_id"]]}

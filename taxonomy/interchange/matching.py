@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from taxonomy.interchange.llava import QUESTION
 from taxonomy.interchange.reading import Turn
 from taxonomy.manifest.world import Concepts, World, surface
 from taxonomy.model import Taxonomy
+from taxonomy.reading import read_bytes
+from taxonomy.sources.inside import inside
 
 _ARTICLE = re.compile(r"^(?:an?|some) ")
 
@@ -99,7 +102,14 @@ def _by_text(concepts: Concepts) -> dict[str, set[int]]:
 class Images:
     """Images of a dataset by a path in a chat file."""
 
-    def __init__(self, taxonomy: Taxonomy) -> None:
+    def __init__(self, taxonomy: Taxonomy, *, allow_outside: bool = False) -> None:
+        """Index a dataset.
+
+        Args:
+            taxonomy: The dataset.
+            allow_outside: Look at files outside the chat file's folder too.
+        """
+        self._allow_outside = allow_outside
         columns = taxonomy.images.select(["image_id", "uri", "sha256"]).to_pydict()
         self._by_uri: dict[str, set[int]] = defaultdict(set)
         self._by_name: dict[str, list[tuple[tuple[str, ...], int]]] = defaultdict(list)
@@ -129,9 +139,8 @@ class Images:
             for whole, image in self._by_name.get(parts[-1] if parts else "", ())
             if whole[len(whole) - len(parts) :] == parts
         }
-        file = turn.folder / turn.image
-        if not found and file.is_file():
-            found = self._by_hash.get(sha256(file.read_bytes()).hexdigest(), set())
+        if not found:
+            found = self._by_hash.get(self._file_sha256(turn), set())
         if len(found) == 1:
             return next(iter(found))
         if found:
@@ -143,3 +152,12 @@ class Images:
             f"{turn.where}: image {turn.image!r} is none of the dataset's, neither by its path "
             "nor by the bytes of such a file"
         )
+
+    def _file_sha256(self, turn: Turn) -> str:
+        """The hash of the file that a turn names; empty if there is none.
+
+        Raises:
+            DataError: It leads out of the chat file's folder, or cannot be read.
+        """
+        file = inside(turn.folder, turn.image, turn.where, allow_outside=self._allow_outside)
+        return sha256(read_bytes(file)).hexdigest() if os.path.isfile(file) else ""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from taxonomy import reading
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.interchange.llava import IMAGE_TOKEN, TEST, TRAINING, VALIDATION
+from taxonomy.reading import short
 
 ANSWERS = {"yes": True, "no": False}
 
@@ -64,7 +66,7 @@ def find_files(path: Path, validation: Sequence[Path] = (), test: Sequence[Path]
         if not given and (beside / name).is_file() and beside / name != train[0]:
             given.append(beside / name)
     for file in (*train, *found[VALIDATION], *found[TEST]):
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise DataError(f"no chat file at {file}")
     if not found[TEST]:
         raise ConfigError(
@@ -80,12 +82,9 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: It is not there or no JSON.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"no chat file at {path}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON file ({error})") from error
+    if not os.path.lexists(path):
+        raise DataError(f"no chat file at {path}")
+    return reading.read_json(path)
 
 
 def read_turns(files: Files) -> list[Turn]:
@@ -107,14 +106,16 @@ def _turns(split: str, path: Path) -> Iterator[Turn]:
         said = entry if isinstance(entry, dict) else {}
         image, turns = said.get("image"), said.get("conversations")
         if not isinstance(image, str) or not image:
-            raise DataError(f"{where}: image must be a path, got {image!r}")
+            raise DataError(f"{where}: image must be a path, got {short(image)}")
         if not isinstance(turns, list) or not turns or len(turns) % 2:
-            raise DataError(f"{where}: conversations must be pairs of human and gpt, got {turns!r}")
+            raise DataError(
+                f"{where}: conversations must be pairs of human and gpt, got {short(turns)}"
+            )
         for asked, answered in zip(turns[::2], turns[1::2], strict=True):
             question = _value(where, asked, "human")
             answer = _value(where, answered, "gpt").strip().rstrip(".").lower()
             if answer not in ANSWERS:
-                raise DataError(f"{where}: an answer must be Yes or No, got {answer!r}")
+                raise DataError(f"{where}: an answer must be Yes or No, got {short(answer)}")
             text = " ".join(question.replace(IMAGE_TOKEN, " ").split())
             yield Turn(where, path.parent, split, image, text, ANSWERS[answer])
 
@@ -122,5 +123,7 @@ def _turns(split: str, path: Path) -> Iterator[Turn]:
 def _value(where: str, turn: Any, speaker: str) -> str:
     said = turn if isinstance(turn, dict) else {}
     if said.get("from") != speaker or not isinstance(said.get("value"), str):
-        raise DataError(f"{where}: a turn from {speaker} with a text must stand here, got {turn!r}")
+        raise DataError(
+            f"{where}: a turn from {speaker} with a text must stand here, got {short(turn)}"
+        )
     return str(said["value"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import networkx as nx
 
 from taxonomy.errors import DataError
+from taxonomy.reading import unreadable
 from taxonomy.wordnet import WordNet
 
 _ABOVE = ("@", "@i")
@@ -98,13 +100,13 @@ def _read(folder: Path, version: str) -> Nouns:
     for offset, words, parents in _synsets(folder / "data.noun"):
         first = words[0].lower()
         if offset not in senses.get(first, ()):
-            raise DataError(
-                f"data.noun and index.noun in {folder} do not fit each other at byte {offset} "
-                "(damaged, changed line ends or two versions); copy both anew from one release"
-            )
+            raise _unfit(folder, offset)
         name = f"{first}.n.{senses[first].index(offset) + 1:02d}"
         names[offset], above[name] = name, parents
         lemmas[name] = tuple(word.replace("_", " ") for word in words)
+    for up in above.values():
+        if gone := [offset for offset in up if offset not in names]:
+            raise _unfit(folder, gone[0])
     return Nouns(
         above={name: tuple(sorted(names[p] for p in set(up))) for name, up in above.items()},
         lemmas=lemmas,
@@ -113,28 +115,42 @@ def _read(folder: Path, version: str) -> Nouns:
     )
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Lines of a WordNet file without the licence at its top."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if not line.startswith("  "):
-                yield line
+def _unfit(folder: Path, offset: str) -> DataError:
+    return DataError(
+        f"data.noun and index.noun in {folder} do not fit each other at byte {offset} "
+        "(damaged, changed line ends or two versions); copy both anew from one release"
+    )
+
+
+def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """File and line, and the fields, of the lines of a WordNet file without the licence."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                if not line.startswith("  "):
+                    yield f"{path} line {number}", line.partition(" | ")[0].split()
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _senses(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Each lemma of index.noun and the offsets of its synsets, most frequent first."""
-    for line in _lines(path):
-        fields = line.split()
-        yield fields[0], fields[len(fields) - int(fields[2]) :]
+    for where, fields in _lines(path):
+        n = _number(fields, 2, 10, where)
+        if n > len(fields) - 3:
+            raise _no_line(where)
+        yield fields[0], fields[len(fields) - n :]
 
 
 def _synsets(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """Offset, words and offsets of the direct hypernyms of each line of data.noun."""
-    for line in _lines(path):
-        fields = line.partition(" | ")[0].split()
-        n_words = int(fields[3], 16)
+    for where, fields in _lines(path):
+        n_words = _number(fields, 3, 16, where)
         end = 4 + 2 * n_words
-        pointers = fields[end + 1 : end + 1 + 4 * int(fields[end])]
+        n_pointers = _number(fields, end, 10, where)
+        pointers = fields[end + 1 : end + 1 + 4 * n_pointers]
+        if not n_words or len(pointers) != 4 * n_pointers:
+            raise _no_line(where)
         parents = [
             target
             for kind, target, part in zip(
@@ -145,9 +161,25 @@ def _synsets(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
         yield fields[0], fields[4:end:2], parents
 
 
+def _number(fields: list[str], at: int, base: int, where: str) -> int:
+    """A count among the fields of a line.
+
+    Raises:
+        DataError: It is not there, or no number of some digits.
+    """
+    text = fields[at] if at < len(fields) else ""
+    if not re.fullmatch("[0-9]{1,5}" if base == 10 else "[0-9a-fA-F]{1,4}", text):
+        raise _no_line(where)
+    return int(text, base)
+
+
+def _no_line(where: str) -> DataError:
+    return DataError(f"{where} is none of WordNet's (damaged); copy the files anew")
+
+
 def _irregular(path: Path) -> dict[str, tuple[str, ...]]:
     """Singulars by plural of noun.exc; none if the folder has no such file."""
     if not path.is_file():
         return {}
-    rows = (line.replace("_", " ").split() for line in _lines(path) if "_" not in line)
+    rows = (fields for _, fields in _lines(path) if not any("_" in field for field in fields))
     return {fields[0]: tuple(fields[1:]) for fields in rows if len(fields) > 1}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from PIL import Image
-
 from taxonomy.errors import DataError
 from taxonomy.sources.csv_table import Row
+from taxonomy.sources.inside import inside
+from taxonomy.sources.picture_files import PictureError, check_whole, read_picture_bytes
 from taxonomy.sources.source import Picture
 from taxonomy.split import split_leaf
 
@@ -30,7 +30,12 @@ class _File:
 
 
 def read_pictures(
-    rows: Iterable[Row], root: Path, seed: int, inner: frozenset[str]
+    rows: Iterable[Row],
+    root: Path,
+    seed: int,
+    inner: frozenset[str],
+    *,
+    allow_outside: bool = False,
 ) -> list[Picture]:
     """Read every picture and give it a split.
 
@@ -39,16 +44,17 @@ def read_pictures(
         root: Where relative picture paths start.
         seed: Seed of the split, for leaves whose rows name none.
         inner: Concepts whose pictures are in no split.
+        allow_outside: Take pictures that do not lie below root too.
 
     Returns:
         The pictures by concept, sha256 and path.
 
     Raises:
-        DataError: A picture is missing, damaged or shows two leaves; a leaf cannot be
-            split, or is split in a way that leaks or leaves nothing to test.
+        DataError: A picture is missing, damaged, not below root or shows two leaves; a leaf
+            cannot be split, or is split in a way that leaks or leaves nothing to test.
     """
     by_leaf: dict[str, list[_File]] = defaultdict(list)
-    for file in _files(rows, root):
+    for file in _files(rows, root, allow_outside):
         by_leaf[file.row.leaf].append(file)
     pictures: list[Picture] = []
     for leaf, files in sorted(by_leaf.items()):
@@ -67,14 +73,15 @@ def read_pictures(
     return pictures
 
 
-def _files(rows: Iterable[Row], root: Path) -> list[_File]:
+def _files(rows: Iterable[Row], root: Path, allow_outside: bool) -> list[_File]:
     """One entry a picture file: rows that repeat a file for another hypernym are one."""
     found: dict[Path, _File] = {}
     shows: dict[str, _File] = {}
     for row in rows:
         if not row.image:
             continue
-        path = (root / row.image).resolve()
+        named = inside(root, row.image, row.where, allow_outside=allow_outside)
+        path = Path(os.path.realpath(named))
         known = found.get(path)
         if known is None:
             file = _File(row=row, path=path, sha256=_checked_hash(path, row))
@@ -103,21 +110,17 @@ def _one_leaf(file: _File, other: _File) -> None:
 
 def _checked_hash(path: Path, row: Row) -> str:
     """The sha256 of a file that decodes to the last pixel."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"{row.where}: image {path} of leaf {row.leaf!r} does not exist")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.verify()  # checksums; ends the use of this opening
-            with Image.open(path) as image:
-                image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning) as error:
+        content = read_picture_bytes(path)
+        check_whole(content)
+    except PictureError as error:
         raise DataError(
             f"{row.where}: image {path} of leaf {row.leaf!r} cannot be decoded ({error}); "
             "replace it or take the row out"
         ) from error
-    return sha256(path.read_bytes()).hexdigest()
+    return sha256(content).hexdigest()
 
 
 def _splits(leaf: str, files: list[_File], seed: int) -> Mapping[str, str]:

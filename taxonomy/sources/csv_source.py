@@ -23,6 +23,8 @@ def read_csv(
     csv_path: Path,
     image_root: Path | None = None,
     edges_path: Path | None = None,
+    *,
+    allow_outside: bool = False,
 ) -> Source:
     """Read a user's table as a source.
 
@@ -36,6 +38,7 @@ def read_csv(
         csv_path: See taxonomy.sources.csv_table for the columns.
         image_root: Where relative picture paths start; the table's folder if None.
         edges_path: Optional table of hyponym, hypernym rows between words.
+        allow_outside: Take pictures that do not lie below image_root too.
 
     Returns:
         The source, checked.
@@ -66,7 +69,11 @@ def read_csv(
         listed=listed,
         edges=sorted({(a, b) for a, b in edges if b in words and (a in words or a in concepts)}),
         pictures=read_pictures(
-            table.rows, image_root or csv_path.parent, config.seed, inner | by_synset
+            table.rows,
+            image_root or csv_path.parent,
+            config.seed,
+            inner | by_synset,
+            allow_outside=allow_outside,
         ),
         inner=inner,
         notes={"ignored_columns": list(table.ignored)},

@@ -17,6 +17,7 @@ from typing import Any
 
 from taxonomy.errors import DataError
 from taxonomy.model import SPLITS
+from taxonomy.reading import read_text
 
 REQUIRED = ("leaf", "image")
 OPTIONAL = ("synset", "hypernym", "split", "group")
@@ -120,7 +121,7 @@ def read_records(
     Raises:
         DataError: Not readable, not UTF-8, a column twice, or a row unlike the header.
     """
-    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
     try:
         header = [clean(name) for name in next(reader, [])]
     except csv.Error as error:
@@ -151,21 +152,6 @@ def _body(
                 f"got {len(cells)}; put quotes around a cell with a {mark} in it"
             )
         yield n_line, cells
-
-
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        n_line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path} must be UTF-8, but line {n_line} has the byte "
-            f"0x{content[error.start]:02x}; save it as UTF-8"
-        ) from error
 
 
 def _row(where: str, cells: dict[str, str]) -> Row:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from PIL import Image
-
 from taxonomy.errors import DataError
+from taxonomy.sources.picture_files import PictureError, check_header, read_picture_bytes
 from taxonomy.sources.source import Picture
 from taxonomy.split import split_leaf
 
@@ -42,7 +41,7 @@ def visible(folder: Path) -> list[Path]:
 
 def is_picture(path: Path) -> bool:
     """Whether a file has the suffix of a picture."""
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+    return path.suffix.lower() in SUFFIXES and os.path.isfile(path)
 
 
 def read_folders(
@@ -113,10 +112,10 @@ def _split(
 def _hash(path: Path) -> str:
     """The sha256 of a file with the header of a picture."""
     try:
-        content = path.read_bytes()
-        with Image.open(io.BytesIO(content)):
-            return sha256(content).hexdigest()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        content = read_picture_bytes(path)
+        check_header(content)
+        return sha256(content).hexdigest()
+    except PictureError as error:
         raise DataError(
             f"image {path} cannot be used ({error}); replace it or take it out"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from taxonomy.errors import ConfigError, DataError, unknown
 from taxonomy.graph import inner_by_synset
 from taxonomy.model import TaxonomyConfig
+from taxonomy.reading import parse_json
 from taxonomy.selection import Selection, find_hypernyms, read_hypernyms, read_lines
 from taxonomy.sources.csv_table import clean, read_records
 from taxonomy.sources.folder_pictures import is_picture, read_folders, visible
@@ -203,10 +203,7 @@ def _leaf_entries(path: Path) -> list[tuple[str, str]]:
 
 
 def _json_leaf(where: str, line: str) -> str:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where} is not JSON: {error}") from error
+    record = parse_json(line, where)
     fields = record if isinstance(record, dict) else {}
     entry = fields.get("hyponym", fields.get("leaf"))
     if not isinstance(entry, str):

@@ -51,16 +51,21 @@ class UserFiles:
     """The list of source wordnet."""
     hypernyms: Path | None = None
     """The hypernyms to ask about, for things, imagefolder and wordnet."""
+    allow_outside: bool = False
+    """Take pictures that the table names outside its folder too."""
 
     def check(self, config: TaxonomyConfig) -> None:
         """Raise ConfigError unless the source has what it needs and nothing else is named."""
         given = {f.name for f in fields(self) if getattr(self, f.name) is not None}
+        given.discard("allow_outside")
         source = config.source
         for name in NEEDS[source]:
             if name not in given:
                 raise ConfigError(
                     f"source {source} needs {' and '.join(NEEDS[source])}, got no {name}"
                 )
+        if self.allow_outside and source != "csv":
+            raise ConfigError(f"allow_outside goes with source csv, got {source!r}")
         for name in sorted(given - {*NEEDS[source], *MAY[source]}):
             takes = [s for s in NEEDS if name in (*NEEDS[s], *MAY[s])]
             raise ConfigError(f"{name} goes with source {' or '.join(takes)}, got {source!r}")
@@ -78,7 +83,13 @@ class UserFiles:
         """
         self.check(config)
         if self.csv is not None:
-            return read_csv(config, wordnet, self.csv, edges_path=self.edges)
+            return read_csv(
+                config,
+                wordnet,
+                self.csv,
+                edges_path=self.edges,
+                allow_outside=self.allow_outside,
+            )
         if self.concepts is not None and self.categories is not None:
             return read_things(
                 config,

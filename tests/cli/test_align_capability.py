@@ -101,8 +101,8 @@ def test_bad_input_is_one_line_and_changes_nothing(
     ("name", "message"),
     [
         ("a.xlsx", "{0} must be a .csv or .parquet file of capabilities"),
-        ("no.csv", "{0} cannot be read: [Errno 2] No such file or directory: '{0}'"),
-        ("bad.parquet", "{0} cannot be read: "),
+        ("no.csv", "{0} cannot be read: No such file or directory"),
+        ("bad.parquet", "{0} cannot be read as Parquet: "),
     ],
 )
 def test_a_file_that_cannot_be_used(path: Path, tmp_path: Path, name: str, message: str) -> None:

@@ -259,7 +259,7 @@ TURNS = '[{"from": "human", "value": "%s"}, {"from": "gpt", "value": "Yes"}]'
         (
             "chat.json",
             "[1",
-            "{folder}/chat.json is no JSON file (Expecting ',' delimiter: ",
+            "{folder}/chat.json is not JSON: Expecting ',' delimiter: ",
         ),
         ("chat.json", "[1]", "chat.json entry 0: image must be a path, got None"),
         (

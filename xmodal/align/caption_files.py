@@ -7,7 +7,7 @@ pretraining, whose pictures lie in a folder. Captions come without the white spa
 from __future__ import annotations
 
 import itertools
-import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxonomy.errors import ConfigError, DataError, unknown
-from xmodal.align.caption_record import Record, below, clean
+from taxonomy.reading import check_name, read_json
+from taxonomy.sources.inside import inside
+from xmodal.align.caption_record import Record, clean, valid
 from xmodal.align.caption_shards import read_shard
+from xmodal.parquet import DAMAGE, check_once, first_line
 
 KINDS = ("parquet", "webdataset", "llava-json")
 CAPTIONS = ("caption", "text")
@@ -45,6 +48,8 @@ class CaptionSource:
     files: tuple[Path, ...]
     images: Path | None = None
     """Folder of the pictures; None for that of the file."""
+    allow_outside: bool = False
+    """Take pictures that do not lie in that folder too."""
 
     def records(self) -> Iterator[Record]:
         """Every pair, in order; each call reads anew.
@@ -58,11 +63,26 @@ class CaptionSource:
         """
         read = {"parquet": _parquet, "webdataset": _shard, "llava-json": _llava}[self.kind]
         for file in self.files:
-            yield from read(file, self.images or file.parent)
+            yield from read(file, _Place(self.images or file.parent, self.allow_outside))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the pictures lie that a file names."""
+
+    folder: Path
+    allow_outside: bool
+
+    def picture(self, name: str, where: str) -> Path:
+        return inside(self.folder, name, where, allow_outside=self.allow_outside)
 
 
 def caption_source(
-    path: Path | str, *, kind: str | None = None, images: Path | None = None
+    path: Path | str,
+    *,
+    kind: str | None = None,
+    images: Path | None = None,
+    allow_outside: bool = False,
 ) -> CaptionSource:
     """What a path is: files of pairs, and their kind.
 
@@ -71,6 +91,7 @@ def caption_source(
             chat.json in it, or shards by a pattern such as "cc3m-{000..009}.tar".
         kind: parquet, webdataset or llava-json; None for what the path looks like.
         images: Folder that paths of pictures are below; None for that of the file.
+        allow_outside: Take pictures that do not lie below it too.
 
     Raises:
         ConfigError: No such kind.
@@ -84,13 +105,18 @@ def caption_source(
     if path.is_dir():
         found, files = _of_folder(path, kind)
     else:
-        files = [path] if path.exists() else [Path(one) for one in _expanded(str(path))]
+        files = [path] if os.path.exists(path) else [Path(one) for one in _expanded(str(path))]
         found = kind or _by_suffix(path)
-    if missing := next((file for file in files if not file.is_file()), None):
+    if missing := next((file for file in files if not os.path.isfile(file)), None):
         raise DataError(f"{missing} is not there: give a file or folder of captions and pictures")
     name = _BRACES.sub("", path.name if path.is_dir() else path.stem).strip("-_.")
     return CaptionSource(
-        kind=found, name=name or found, where=str(path), files=tuple(files), images=images
+        kind=found,
+        name=name or found,
+        where=str(path),
+        files=tuple(files),
+        images=images,
+        allow_outside=allow_outside,
     )
 
 
@@ -147,26 +173,26 @@ def _expanded(pattern: str) -> list[str]:
     return [before + part + end for part, end in itertools.product(parts, rest)]
 
 
-def _shard(file: Path, folder: Path) -> Iterator[Record]:
+def _shard(file: Path, place: _Place) -> Iterator[Record]:
     return read_shard(file, CAPTIONS)
 
 
-def _parquet(file: Path, folder: Path) -> Iterator[Record]:
+def _parquet(file: Path, place: _Place) -> Iterator[Record]:
+    check_name(file)
     try:
         opened = pq.ParquetFile(file)
         caption, picture = _columns(file, opened.schema_arrow)
-        place = 0
+        row = 0
         for group in range(opened.num_row_groups):
             batches = opened.iter_batches(_ROWS, row_groups=[group], columns=[caption, picture])
             for batch in batches:
                 rows = batch.to_pydict()
                 for text, image in zip(rows[caption], rows[picture], strict=True):
-                    image = _cell(image, folder, f"{file}, row {place}")
-                    yield Record(file, f"{file.name}:{place}", clean(text), image)
-                    place += 1
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{file} cannot be read as Parquet: {reason}") from error
+                    image = _cell(image, place, f"{file}, row {row}")
+                    yield Record(file, f"{file.name}:{row}", clean(text), image)
+                    row += 1
+    except DAMAGE as error:
+        raise DataError(f"{file} cannot be read as Parquet: {first_line(error)}") from error
 
 
 def _columns(file: Path, schema: pa.Schema) -> tuple[str, str]:
@@ -179,13 +205,13 @@ def _columns(file: Path, schema: pa.Schema) -> tuple[str, str]:
     picture = next((names[name] for name in ("image", *PATHS) if name in names), None)
     if picture is None:
         raise DataError(f"{file} has no column image or {', '.join(PATHS)}, only {have}")
+    check_once(file, schema.names, (caption, picture))
     kind = schema.field(caption).type
     if not _holds(kind, pa.types.is_string, pa.types.is_large_string):
         raise DataError(f"column {caption} of {file} must hold text, got {kind}")
     kind = schema.field(picture).type
     if picture.lower() == "image":
-        inside = [kind.field(i).name for i in range(kind.num_fields)] if _is_struct(kind) else []
-        if "bytes" not in inside and not _holds(kind, pa.types.is_binary, pa.types.is_large_binary):
+        if not _holds_bytes(kind):
             raise DataError(
                 f"column {picture} of {file} must hold bytes, or a struct with bytes, got {kind}; "
                 "paths go into a column image_path"
@@ -195,8 +221,19 @@ def _columns(file: Path, schema: pa.Schema) -> tuple[str, str]:
     return caption, picture
 
 
-def _is_struct(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_struct(kind))
+def _holds_bytes(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes, or structs of bytes and maybe a path."""
+    if not pa.types.is_struct(kind):
+        return _holds(kind, pa.types.is_binary, pa.types.is_large_binary)
+    parts = [kind.field(i) for i in range(kind.num_fields)]
+    named = [part.name for part in parts]
+    if named.count("bytes") != 1 or named.count("path") > 1:
+        return False
+    tests = {
+        "bytes": (pa.types.is_binary, pa.types.is_large_binary),
+        "path": (pa.types.is_string, pa.types.is_large_string),
+    }
+    return all(_holds(part.type, *tests[part.name]) for part in parts if part.name in tests)
 
 
 def _holds(kind: pa.DataType, *tests: Any) -> bool:
@@ -204,35 +241,34 @@ def _holds(kind: pa.DataType, *tests: Any) -> bool:
     return any(test(value) for test in tests)
 
 
-def _cell(image: Any, folder: Path, where: str) -> bytes | Path | None:
+def _cell(image: Any, place: _Place, where: str) -> bytes | Path | None:
     """A picture as a column has it: bytes, {bytes, path}, or a path."""
     if isinstance(image, dict):
         image = image["bytes"] if image["bytes"] is not None else image.get("path")
     if not image:
         return None
-    return below(folder, image, where) if isinstance(image, str) else bytes(image)
+    return place.picture(image, where) if isinstance(image, str) else bytes(image)
 
 
-def _llava(file: Path, folder: Path) -> Iterator[Record]:
-    try:
-        entries = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read as JSON: {error}") from error
+def _llava(file: Path, place: _Place) -> Iterator[Record]:
+    entries = read_json(file)
     if not isinstance(entries, list):
         raise DataError(f"{file} must be a list of entries with image and conversations")
-    for place, entry in enumerate(entries):
-        where = f"{file}, entry {place}"
+    for number, entry in enumerate(entries):
+        where = f"{file}, entry {number}"
         if not isinstance(entry, dict):
             raise DataError(f"{where} must be an object, got {type(entry).__name__}")
         image = entry.get("image")
-        picture = below(folder, image, where) if isinstance(image, str) and image else None
-        yield Record(file, str(entry.get("id", place)), _said(entry), picture)
+        picture = place.picture(image, where) if isinstance(image, str) and image else None
+        key = entry.get("id")
+        key = valid(str(key)) if isinstance(key, str | int | float) else str(number)
+        yield Record(file, key, _said(entry), picture)
 
 
 def _said(entry: dict[str, Any]) -> str:
     """The first turn of the model; of an entry without turns, its caption."""
     turns = entry.get("conversations")
-    if not turns:
+    if not isinstance(turns, list) or not turns:
         return clean(next((entry[name] for name in _NO_TURN if entry.get(name)), None))
     said = (t.get("value") for t in turns if isinstance(t, dict) and t.get("from") == "gpt")
     return clean(next(said, None))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taxonomy.errors import DataError
+from taxonomy.sources.picture_files import PictureError, read_picture_bytes
 from xmodal.features.pictures import BadPictureError
 
 
@@ -39,11 +39,10 @@ class Record:
         if isinstance(self.picture, bytes):
             return self.picture
         try:
-            return self.picture.read_bytes()
-        except OSError as error:
-            reason = error.strerror or str(error)
+            return read_picture_bytes(self.picture)
+        except PictureError as error:
             raise BadPictureError(
-                f"picture {self.picture} of {self.name} cannot be read: {reason}", reason
+                f"picture {self.picture} of {self.name} cannot be read: {error}", str(error)
             ) from error
 
 
@@ -55,23 +54,3 @@ def clean(caption: Any) -> str:
 def valid(text: str) -> str:
     """A text with ? for what is no character, such as half a pair of surrogates."""
     return text.encode("utf-8", "replace").decode()
-
-
-def below(folder: Path, name: str, where: str) -> Path:
-    """A file that a file names, below a folder.
-
-    Args:
-        folder: Which names are relative to.
-        name: As given.
-        where: Who names it, for messages.
-
-    Raises:
-        DataError: The name leads out of the folder.
-    """
-    path = Path(name)
-    if path.anchor or ".." in path.parts or "\0" in name:
-        raise DataError(
-            f"{where} names the picture {name!r}, which leads out of {folder}: paths must be "
-            "relative and without .."
-        )
-    return folder / path

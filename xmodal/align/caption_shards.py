@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from taxonomy.errors import DataError
-from xmodal.align.caption_record import Record, clean
+from taxonomy.reading import check_name, parse_json
+from xmodal.align.caption_record import Record, clean, valid
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
 _TEXT, _JSON = "txt", "json"
@@ -49,10 +49,7 @@ def _caption(parts: dict[str, bytes], fields: Sequence[str], where: str) -> str:
         return clean(parts[_TEXT].decode("utf-8", "replace"))
     if _JSON not in parts:
         return ""
-    try:
-        said = json.loads(parts[_JSON])
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON: {error}") from error
+    said = parse_json(parts[_JSON], where)
     if not isinstance(said, dict):
         return ""
     by_name = {name.lower(): value for name, value in reversed(said.items())}
@@ -61,6 +58,7 @@ def _caption(parts: dict[str, bytes], fields: Sequence[str], where: str) -> str:
 
 def _members(path: Path) -> Iterator[tuple[str, str, bytes]]:
     """(key, suffix, content) of each file of a tar that may be part of a pair."""
+    check_name(path)
     try:
         with path.open("rb") as file:
             with tarfile.open(fileobj=file, mode="r|") as tar:
@@ -68,14 +66,17 @@ def _members(path: Path) -> Iterator[tuple[str, str, bytes]]:
                 while (member := tar.next()) is not None:
                     # a stream needs no list of what has gone by
                     seen.clear()
-                    key, kind = _split(member.name)
+                    key, kind = _split(valid(member.name))
                     if member.isfile() and key and kind in _WANTED:
+                        if member.issparse():  # some bytes can stand for any number
+                            raise tarfile.ReadError(f"{member.name} is sparse")
                         content = tar.extractfile(member)
                         assert content is not None
                         yield key, kind, content.read()
                 end = tar.offset
             _check_end(path, file, end)
-    except (OSError, EOFError, tarfile.TarError) as error:
+    # tarfile reads a header of a header by calling itself
+    except (OSError, EOFError, RecursionError, tarfile.TarError) as error:
         raise DataError(
             f"shard {path} is cut or damaged ({error}): fetch it anew or leave it out"
         ) from error

@@ -7,7 +7,6 @@ and one that encodes the pictures of chunks that are not there yet.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxonomy.errors import DataError
+from taxonomy.reading import read_json, record_of
 from xmodal.align.caption_files import CaptionSource
 from xmodal.align.caption_index import (
     PAIR,
@@ -39,9 +39,11 @@ from xmodal.align.parts import (
     write_chunk,
 )
 from xmodal.align.picture_vectors import PictureEncoder
+from xmodal.arrays import map_npy
 from xmodal.features.config import FeatureConfig
 from xmodal.features.pictures import BadPictureError
 from xmodal.files import file_sha256
+from xmodal.parquet import read_exactly
 
 ARRAY, DESCRIPTION = "features.npy", "caption_set.json"
 PAIRS, TEXTS = "pairs.parquet", "texts.parquet"
@@ -89,21 +91,21 @@ class CaptionSet:
             DataError: The file is missing or damaged.
         """
         path = self.path / ARRAY
-        try:
-            loaded: Rows = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
+        loaded: Rows = map_npy(path, "delete its folder to encode the pictures anew")
+        if loaded.shape != (self.n_images, self.width) or loaded.dtype != np.float32:
             raise DataError(
-                f"{path} cannot be read ({error}); delete its folder to encode the pictures anew"
-            ) from error
+                f"{path} must hold float32 {[self.n_images, self.width]}, got {loaded.dtype} "
+                f"{list(loaded.shape)}; delete its folder to encode the pictures anew"
+            )
         return loaded
 
     def pairs(self) -> pa.Table:
         """Which text goes with which picture; columns of PAIR, in the order of the files."""
-        return pq.read_table(self.path / PAIRS, schema=PAIR)
+        return read_exactly(self.path / PAIRS, PAIR)
 
     def texts(self) -> list[str]:
         """The distinct captions, by their row."""
-        found: list[str] = pq.read_table(self.path / TEXTS, schema=TEXT)["caption"].to_pylist()
+        found: list[str] = read_exactly(self.path / TEXTS, TEXT)["caption"].to_pylist()
         return found
 
 
@@ -169,9 +171,8 @@ def load_caption_set(path: Path) -> CaptionSet:
         DataError: There is none, or its description is damaged.
     """
     try:
-        said = json.loads((path / DESCRIPTION).read_text())
-        return CaptionSet(**(said | {"path": path}))
-    except (OSError, ValueError, TypeError) as error:
+        return record_of(CaptionSet, read_json(path / DESCRIPTION), DESCRIPTION, path=path)
+    except DataError as error:
         raise DataError(
             f"{path} holds no whole caption set ({error}); delete it to make it anew"
         ) from error
@@ -193,6 +194,9 @@ def _named(found: CaptionSet, name: str | None) -> CaptionSet:
     return renamed
 
 
+_ANEW = "delete its folder to encode the pictures anew"
+
+
 @dataclass(frozen=True)
 class _Work:
     """One set in the making."""
@@ -212,7 +216,7 @@ class _Work:
         """
         chunks = chunk_paths(self.part, self.index.n_images, CHUNK)
         self._fill(chunks)
-        good = np.concatenate([_is_good(np.load(chunk)) for chunk in chunks.values()])
+        good = np.concatenate([_is_good(map_npy(chunk, _ANEW)) for chunk in chunks.values()])
         kept = self.index.pairs_with(good)
         if not kept.pairs.num_rows:
             for chunk in chunks.values():
@@ -220,8 +224,8 @@ class _Work:
             raise DataError(
                 f"{self.source.where} holds no pair of caption and picture ({kept.first_skipped})"
             )
-        shape = (int(good.sum()), int(np.load(chunks[0], mmap_mode="r").shape[1]))
-        loaded = (np.load(chunk) for chunk in chunks.values())
+        shape = (int(good.sum()), int(map_npy(chunks[0], _ANEW).shape[1]))
+        loaded = (map_npy(chunk, _ANEW) for chunk in chunks.values())
         join_chunks(self.part / ARRAY, shape, (rows[_is_good(rows)] for rows in loaded))
         pq.write_table(kept.pairs, self.part / PAIRS)
         pq.write_table(kept.texts, self.part / TEXTS)
@@ -276,7 +280,7 @@ class _Work:
         """Rows that each chunk lacks: all or none; with pictures left out, unless that is asked."""
         sizes = {}
         for start, chunk in chunks.items():
-            whole = chunk.is_file() and (self.skip_bad or _is_good(np.load(chunk)).all())
+            whole = chunk.is_file() and (self.skip_bad or _is_good(map_npy(chunk, _ANEW)).all())
             sizes[start] = 0 if whole else min(CHUNK, self.index.n_images - start)
         return sizes
 

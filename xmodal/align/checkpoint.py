@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from taxonomy.errors import DataError
+from taxonomy.reading import record_of
 from xmodal.align.trainer import TrainState
 from xmodal.align.validation import Looks
 from xmodal.files import write_whole
+from xmodal.run_record import metrics_of
+from xmodal.tensors import (
+    check_moments,
+    check_shapes,
+    damaged,
+    moment_of,
+    read_said,
+    read_tensors,
+    split_name,
+)
+
+_ANEW = "delete it to train anew"
 
 
 @dataclass(frozen=True)
@@ -63,18 +74,12 @@ class Checkpoint:
         """
         if not self.path.is_file():
             return False
-        try:
-            tensors = load_file(self.path)
-            with safe_open(self.path, "pt") as file:
-                said = json.loads((file.metadata() or {})["state"])
-            if said["run_id"] != run_id:
-                raise ValueError(f"it is of run {said['run_id']}, not {run_id}")
-            _restore(fresh, tensors, said)
-        except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise DataError(
-                f"{self.path} cannot be resumed from ({reason}); delete it to train anew"
-            ) from error
+        tensors = read_tensors(self.path, _ANEW)
+        where = f"the state in {self.path}"
+        said = record_of(_Said, read_said(self.path, "state", _ANEW), where)
+        if said.run_id != run_id:
+            raise damaged(self.path, f"it is of run {said.run_id}, not {run_id}", _ANEW)
+        _restore(fresh, tensors, said, self.path)
         return True
 
     def drop(self) -> None:
@@ -82,24 +87,51 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def _restore(state: TrainState, tensors: Mapping[str, Tensor], said: Mapping[str, Any]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """What the header says."""
+
+    run_id: str
+    step: int
+    rows: int | None
+    seconds: float
+    metrics: list[Any]
+    looks: list[Any] | None = None
+
+
+def _restore(state: TrainState, tensors: Mapping[str, Tensor], said: _Said, path: Path) -> None:
     parts: dict[str, dict[str, Tensor]] = {"aligner": {}, "best": {}, "optimiser": {}}
     for key, value in tensors.items():
-        what, name = key.split("/", 1)
+        what, name = split_name(path, key, 2, _ANEW)
+        if what not in parts:
+            raise damaged(path, f"it has an unknown tensor {key}", _ANEW)
         parts[what][name] = value
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in parts["optimiser"].items():
-        index, name = key.split("/")
-        moments.setdefault(int(index), {})[name] = value
+        moment_of(path, key, moments, value, _ANEW)
+    check_shapes(path, state.aligner.state_dict(), parts["aligner"], _ANEW)
+    check_moments(path, state.optimiser, moments, _ANEW)
+    metrics = metrics_of(said.metrics, f"the state in {path}")
+    looks = _looks(state, said, parts["best"], path)
     state.aligner.load_state_dict(parts["aligner"])
     packed = state.optimiser.state_dict()
     packed["state"] = moments
     state.optimiser.load_state_dict(packed)
-    state.step, state.seconds = int(said["step"]), float(said["seconds"])
-    state.rows = said["rows"]
-    state.metrics = [(int(s), str(n), float(v)) for s, n, v in said["metrics"]]
-    if "looks" in said:
-        best, step, bar, n_since = said["looks"]
-        device = state.aligner.like.device
-        weights = {name: value.to(device) for name, value in parts["best"].items()}
-        state.looks = Looks(float(best), int(step), weights, float(bar), int(n_since))
+    state.step, state.seconds, state.rows, state.metrics = (
+        *(said.step, said.seconds, said.rows),
+        metrics,
+    )
+    state.looks = looks if looks is not None else state.looks
+
+
+def _looks(state: TrainState, said: _Said, best: Mapping[str, Tensor], path: Path) -> Looks | None:
+    if said.looks is None:
+        return None
+    if [type(one) for one in said.looks] != [float, int, float, int]:
+        raise damaged(path, "its looks are not value, step, bar and looks since", _ANEW)
+    if best:  # none before the first look that was better than nothing
+        check_shapes(path, state.aligner.state_dict(), best, _ANEW)
+    device = state.aligner.like.device
+    weights = {name: value.to(device) for name, value in best.items()}
+    value, step, bar, n_since = said.looks
+    return Looks(value, step, weights, bar, n_since)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from taxonomy.errors import DataError, unknown
 from taxonomy.model import Taxonomy
+from taxonomy.reading import read_text, short
+from xmodal.parquet import check_once, read_whole
 
 CLASS = "class"
 """The column of a table that says which class."""
@@ -94,11 +95,7 @@ def read_class_list(path: Path, of: Taxonomy, role: str = "leaf") -> set[int]:
     if path.suffix in TABLES:
         entries = [(line.number, str(line.cells[CLASS])) for line in read_lines(path, [CLASS])]
     else:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path} cannot be read: {error}") from error
-        stripped = (_COMMENT.sub("", line).strip() for line in text.splitlines())
+        stripped = (_COMMENT.sub("", line).strip() for line in read_text(path).splitlines())
         entries = [(number, entry) for number, entry in enumerate(stripped, 1) if entry]
     if not entries:
         raise DataError(f"{path} lists no class: give one a line")
@@ -133,10 +130,8 @@ def read_lines(path: Path, required: Sequence[str], optional: Iterable[str] = ()
     Raises:
         DataError: The file cannot be read, a column or a value is missing, or one is no text.
     """
-    try:
-        names, rows = _csv(path) if path.suffix == ".csv" else _parquet(path)
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    names, rows = _csv(path) if path.suffix == ".csv" else _parquet(path)
+    check_once(path, names, (*required, *optional))
     if lacking := [name for name in required if name not in names]:
         have = ", ".join(names) or "no column at all"
         raise DataError(f"{path} has no column {lacking[0]}, only {have}")
@@ -147,7 +142,7 @@ def read_lines(path: Path, required: Sequence[str], optional: Iterable[str] = ()
         for name in wanted:
             cell = row[name]
             if cell is not None and not isinstance(cell, str):
-                raise DataError(f"{path}: column {name} must be text, got {cell!r}")
+                raise DataError(f"{path}: column {name} must be text, got {short(cell)}")
             cells[name] = (cell or "").strip() or None
             if cells[name] is None and name in required:
                 raise DataError(f"{path} has no {name} in line {number}: fill it in")
@@ -156,23 +151,25 @@ def read_lines(path: Path, required: Sequence[str], optional: Iterable[str] = ()
 
 
 def _csv(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    rows: list[tuple[int, Mapping[str, Any]]] = []
+    try:
         names = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = names
-        rows: list[tuple[int, Mapping[str, Any]]] = []
         for row in reader:
             if None in row:
-                raise ValueError(
-                    f"line {reader.line_num} has more cells than columns; put quotes around a "
-                    "cell with a comma"
+                raise DataError(
+                    f"{path} cannot be read: line {reader.line_num} has more cells than columns; "
+                    "put quotes around a cell with a comma"
                 )
             rows.append((reader.line_num, row))
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
     return names, rows
 
 
 def _parquet(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
-    table = pq.ParquetFile(path).read()
+    table = read_whole(path)
     return table.column_names, list(enumerate(table.to_pylist(), 1))
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from taxonomy.errors import DataError
 from taxonomy.hashing import canonical_json
+from taxonomy.reading import record_of
 from xmodal.align.checkpoint import Checkpoint
-from xmodal.align.projection import Aligner, AlignerConfig, ProjectionConfig
+from xmodal.align.projection import Aligner, AlignerConfig
 from xmodal.files import write_whole
 from xmodal.run_record import RecordFolder
 from xmodal.tables import WEIGHTS
+from xmodal.tensors import filled, read_said, read_tensors
+
+_ANEW = "delete the folder to train anew"
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,22 @@ class AlignFolder(RecordFolder):
         path = self.path / WEIGHTS
         if not path.is_file():
             raise DataError(f"{path} is missing: the run is not finished, or its folder lost it")
-        try:
-            with safe_open(path, "pt") as file:
-                said = json.loads((file.metadata() or {})["xmodal"])
-            aligner = Aligner(_config(said["config"]), said["text_width"], said["image_width"])
-            aligner.load_state_dict(load_file(path))
-            trained = frozenset(said["trained"])
-        except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise DataError(
-                f"{path} cannot be read ({reason}); delete the folder to train anew"
-            ) from error
-        return aligner.eval(), trained
+        said = record_of(_Said, read_said(path, "xmodal", _ANEW), f"the header of {path}")
+        made = filled(
+            path,
+            lambda: Aligner(said.config, said.text_width, said.image_width),
+            read_tensors(path, _ANEW),
+            _ANEW,
+        )
+        return made.eval(), said.trained
 
 
-def _config(said: dict[str, Any]) -> AlignerConfig:
-    sides = {name: ProjectionConfig(**said[name]) for name in ("text", "image")}
-    return AlignerConfig(**(said | sides))
+@dataclass(frozen=True)
+class _Said:
+    """The header of the weights' file."""
+
+    run_id: str
+    trained: frozenset[int]
+    config: AlignerConfig
+    text_width: int
+    image_width: int

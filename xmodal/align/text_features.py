@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +14,12 @@ import torch
 
 from taxonomy.errors import DataError
 from taxonomy.hashing import content_id
+from taxonomy.reading import read_json, record_of
 from xmodal.align.parts import chunk_paths, join_chunks, part_folder, put, write_chunk
+from xmodal.arrays import map_npy
 from xmodal.files import file_sha256
 from xmodal.lms.reader import LONGEST, Pooling, TextReader, Tokenised
+from xmodal.parquet import read_exactly
 
 ARRAY, TEXTS, DESCRIPTION = "features.npy", "texts.parquet", "text_feature_set.json"
 CHUNK = 4096
@@ -60,6 +62,9 @@ class TextSource:
         return content_id({"texts": self.texts, "concepts": self.concept_id})
 
 
+_ANEW = "delete its folder to read the texts anew"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TextFeatureSet:
     """A finished set."""
@@ -96,17 +101,17 @@ class TextFeatureSet:
             DataError: The file is missing or damaged.
         """
         path = self.path / ARRAY
-        try:
-            loaded: np.ndarray[Any, np.dtype[np.float32]] = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
+        loaded: np.ndarray[Any, np.dtype[np.float32]] = map_npy(path, _ANEW)
+        if loaded.shape[1:] != (self.width,) or loaded.dtype != np.float32:
             raise DataError(
-                f"{path} cannot be read ({error}); delete its folder to read the texts anew"
-            ) from error
+                f"{path} must hold float32 [N, {self.width}], got {loaded.dtype} "
+                f"{list(loaded.shape)}; {_ANEW}"
+            )
         return loaded
 
     def table(self) -> pa.Table:
         """What each row was read from; columns of SCHEMA."""
-        return pq.read_table(self.path / TEXTS, schema=SCHEMA)
+        return read_exactly(self.path / TEXTS, SCHEMA)
 
 
 def text_feature_set_id(source: TextSource, lm: TextReader, pooling: Pooling, longest: int) -> str:
@@ -240,7 +245,7 @@ def _fill(
                 [one.mean(0) for one in torch.split(vectors, [len(texts) for texts in chunk])]
             ).numpy()
             write_chunk(note, means)
-    chunks = [np.load(note, mmap_mode="r") for note in notes.values()]
+    chunks = [map_npy(note, _ANEW) for note in notes.values()]
     width = int(chunks[0].shape[1])
     join_chunks(part / ARRAY, (n_rows, width), chunks)
     return width
@@ -253,9 +258,8 @@ def load_text_features(path: Path) -> TextFeatureSet:
         DataError: There is none, or its description is damaged.
     """
     try:
-        said = json.loads((path / DESCRIPTION).read_text())
-        return TextFeatureSet(**(said | {"path": path, "templates": tuple(said["templates"])}))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return record_of(TextFeatureSet, read_json(path / DESCRIPTION), DESCRIPTION, path=path)
+    except DataError as error:
         raise DataError(
             f"{path} holds no whole text features ({error}); delete it to read the texts anew"
         ) from error

@@ -5,7 +5,7 @@ https://huggingface.co/datasets/facebook/winoground
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxonomy.errors import DataError
-from xmodal.align.caption_record import below, clean
+from taxonomy.reading import check_name, parse_json, read_bytes, read_text, short
+from taxonomy.sources.inside import inside
+from xmodal.align.caption_record import clean, valid
+from xmodal.parquet import DAMAGE, check_once, first_line
 from xmodal.tables import COMPOSITION
 
 LINES, PICTURES = "examples.jsonl", "images"
@@ -38,13 +41,14 @@ class Example:
     """What changes places between the captions, such as Object."""
 
 
-def read_winoground(path: Path) -> list[Example]:
+def read_winoground(path: Path, *, allow_outside: bool = False) -> list[Example]:
     """The examples of a Parquet file, or of a folder with examples.jsonl and images.
 
     Args:
         path: A .parquet file with the columns id, image_0, image_1, caption_0, caption_1 and
             tag; or a folder that has it, or examples.jsonl with these fields, where image_0 is
             the name of a picture in images, with or without .png.
+        allow_outside: Take pictures that do not lie in images too.
 
     Raises:
         DataError: Nothing of the kind is there, or an example lacks something; names it.
@@ -53,7 +57,7 @@ def read_winoground(path: Path) -> list[Example]:
     rows = _parquet(file) if file.suffix == ".parquet" else _lines(file)
     found: dict[int, Example] = {}
     for where, row in rows:
-        example = _example(row, where, file.parent)
+        example = _example(row, where, file.parent / PICTURES, allow_outside)
         if example.example_id in found:
             raise DataError(f"{where} has the id {example.example_id} of an earlier example")
         found[example.example_id] = example
@@ -123,77 +127,72 @@ def _file(path: Path) -> Path:
         if len(found) != 1:
             raise DataError(f"{path} must hold {LINES} or one .parquet file of examples")
         return found[0]
-    if not path.is_file() or path.suffix not in (".parquet", ".jsonl"):
+    if not os.path.isfile(path) or path.suffix not in (".parquet", ".jsonl"):
         raise DataError(f"{path} must be a .parquet file of examples, or a folder with {LINES}")
     return path
 
 
 def _parquet(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    check_name(file)
     try:
         opened = pq.ParquetFile(file)
         names = opened.schema_arrow.names
         if lacking := [name for name in _NEEDED if name not in names]:
             raise DataError(f"{file} has no column {lacking[0]}, only {', '.join(names)}")
+        check_once(file, names, (*_NEEDED, "tag"))
         wanted = [*_NEEDED, *(["tag"] if "tag" in names else [])]
         place = 0
         for batch in opened.iter_batches(16, columns=wanted):
             for row in batch.to_pylist():
                 yield f"{file}, row {place}", row
                 place += 1
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{file} cannot be read as Parquet: {reason}") from error
+    except DAMAGE as error:
+        raise DataError(f"{file} cannot be read as Parquet: {first_line(error)}") from error
 
 
 def _lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(file).split("\n"), 1):
         if not line.strip():
             continue
         where = f"{file}, line {number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{where} is not JSON: {error}") from error
+        row = parse_json(line, where)
         if not isinstance(row, dict):
             raise DataError(f"{where} must be an object, got {type(row).__name__}")
         yield where, row
 
 
-def _example(row: dict[str, Any], where: str, folder: Path) -> Example:
+def _example(row: dict[str, Any], where: str, folder: Path, allow_outside: bool) -> Example:
     example_id = row.get("id")
     if not isinstance(example_id, int) or isinstance(example_id, bool):
-        raise DataError(f"{where} must have a whole number as id, got {example_id!r}")
+        raise DataError(f"{where} must have a whole number as id, got {short(example_id)}")
+    if not -(2**63) <= example_id < 2**63:
+        raise DataError(f"{where} must have an id of 64 bits, got {short(example_id)}")
     captions = clean(row.get("caption_0")), clean(row.get("caption_1"))
     if not all(captions):
         raise DataError(f"{where} must have caption_0 and caption_1, got {captions}")
-    images = [_image(row.get(name), f"{name} of {where}", folder) for name in _NEEDED[1:3]]
+    images = [
+        _image(row.get(name), f"{name} of {where}", folder, allow_outside) for name in _NEEDED[1:3]
+    ]
     tag = row.get("tag")
     return Example(
         example_id=example_id,
         captions=captions,
         images=(images[0], images[1]),
-        tag=None if tag is None else str(tag),
+        tag=valid(tag) if isinstance(tag, str) else None if tag is None else short(tag),
     )
 
 
-def _image(given: Any, where: str, folder: Path) -> bytes:
+def _image(given: Any, where: str, folder: Path, allow_outside: bool) -> bytes:
     """A picture as a row has it: bytes, {bytes, path}, or its name."""
     if isinstance(given, dict):
         given = given["bytes"] if given.get("bytes") is not None else given.get("path")
     if isinstance(given, bytes) and given:
         return given
     if not isinstance(given, str) or not given:
-        raise DataError(f"{where} must be a picture or the name of one, got {given!r}")
-    named = below(folder / PICTURES, given, where)
-    files = (named.with_name(named.name + suffix) for suffix in _SUFFIXES)
-    file = next((file for file in files if file.is_file()), None)
-    if file is None:
-        raise DataError(f"{where}: no picture {named} or {named}.png")
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{where}: {file} cannot be read: {error.strerror}") from error
+        raise DataError(f"{where} must be a picture or the name of one, got {short(given)}")
+    for suffix in _SUFFIXES:
+        # each name on its own: one of them may be a link
+        file = inside(folder, given + suffix, where, allow_outside=allow_outside)
+        if os.path.isfile(file):
+            return read_bytes(file, f"{where}: ")
+    raise DataError(f"{where}: no picture {folder / given} or {folder / given}.png")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from taxonomy.errors import DataError
+from taxonomy.reading import read_text, short
+from xmodal.parquet import read_whole
 from xmodal.store import Store
 from xmodal.store.rows import CapabilityRow
 
@@ -61,10 +62,7 @@ def read_capabilities(path: Path) -> list[CapabilityRow]:
     """
     if path.suffix not in (".csv", ".parquet"):
         raise DataError(f"{path} must be a .csv or .parquet file of capabilities")
-    try:
-        names, records = _csv(path) if path.suffix == ".csv" else _parquet(path)
-    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    names, records = _csv(path) if path.suffix == ".csv" else _parquet(path)
     have = ", ".join(names) or "none"
     for name in REQUIRED:
         if name not in names:
@@ -82,24 +80,26 @@ def read_capabilities(path: Path) -> list[CapabilityRow]:
 
 def _csv(path: Path) -> tuple[list[str], list[tuple[str, dict[str, Any]]]]:
     """Names of the columns, and each row with where it stands."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, strict=True)
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    found = []
+    try:
         names = [name.strip() for name in next(reader, [])]
-        found = []
         for cells in reader:
             if not cells:
                 continue
             if len(cells) != len(names):
-                raise ValueError(
-                    f"line {reader.line_num} has {len(cells)} fields, its header {len(names)}"
+                raise DataError(
+                    f"{path} cannot be read: line {reader.line_num} has {len(cells)} fields, its "
+                    f"header {len(names)}"
                 )
             found.append((f"line {reader.line_num}", dict(zip(names, cells, strict=True))))
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
     return names, found
 
 
 def _parquet(path: Path) -> tuple[list[str], list[tuple[str, dict[str, Any]]]]:
-    # the file alone: else a folder's name in the path, such as a=b, would be read as a column
-    table = pq.ParquetFile(path).read()
+    table = read_whole(path)
     names = list(table.column_names)
     if len(set(names)) < len(names):
         return names, []
@@ -110,16 +110,23 @@ def _row(path: Path, where: str, record: dict[str, Any]) -> CapabilityRow:
     texts = {name: _text(record[name]) for name in ("lm", "capability")}
     for name, text in texts.items():
         if not text:
-            raise DataError(f"{path} has no {name} in {where}: got {record[name]!r}")
-    try:
-        value = float(record["value"])
-    except (TypeError, ValueError):
-        value = math.nan
-    if not math.isfinite(value) or isinstance(record["value"], bool):
+            raise DataError(f"{path} has no {name} in {where}: got {short(record[name])}")
+    value = _number(record["value"])
+    if not math.isfinite(value):
         raise DataError(
-            f"{path}: value must be a finite number in {where}, got {record['value']!r}"
+            f"{path}: value must be a finite number in {where}, got {short(record['value'])}"
         )
     return CapabilityRow(**texts, value=value, source=_text(record.get("source")) or None)
+
+
+def _number(given: Any) -> float:
+    """A number, or the text of one; NaN for anything else."""
+    if isinstance(given, bool) or not isinstance(given, str | int | float | Decimal):
+        return math.nan
+    try:
+        return float(given)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _text(given: Any) -> str:

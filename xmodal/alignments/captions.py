@@ -39,6 +39,7 @@ def ensure_caption_set(
     device: str = "cpu",
     batch_size: int | None = None,
     skip_bad: bool = False,
+    allow_outside: bool = False,
     progress: Progress | None = None,
 ) -> tuple[CaptionSet, bool]:
     """Encode the pictures of captions, unless that was done, and note the set in the store.
@@ -53,12 +54,13 @@ def ensure_caption_set(
         device: Where a transformers model computes.
         batch_size: Pictures at once.
         skip_bad: Leave out pairs that have no caption, or no picture that can be decoded.
+        allow_outside: Take pictures that a file names outside the folder too.
         progress: Called after each batch of pictures.
 
     Returns:
         The set, and whether it had to be made.
     """
-    source = caption_source(path, kind=kind, images=images)
+    source = caption_source(path, kind=kind, images=images, allow_outside=allow_outside)
     made, new = make_caption_set(
         source,
         config,

@@ -160,7 +160,7 @@ def evaluate_captions(
 
 
 def evaluate_winoground(
-    store: Path, run_id: str, path: Path, *, device: str = "auto"
+    store: Path, run_id: str, path: Path, *, allow_outside: bool = False, device: str = "auto"
 ) -> Iterator[str]:
     """Ask a trained alignment which of two captions is of which of two pictures.
 
@@ -168,6 +168,7 @@ def evaluate_winoground(
         store: The DuckDB file.
         run_id: Of an alignment, or its beginning; its encoder's pooling must be mean or cls.
         path: In the layout of Winoground; see xmodal.align.winoground.read_winoground.
+        allow_outside: Take pictures that it names outside its folder too.
         device: Where to compute.
 
     Yields:
@@ -178,7 +179,7 @@ def evaluate_winoground(
         DataError: The examples cannot be read, or LM or encoder have other weights now.
         StoreError: No such run.
     """
-    examples = read_winoground(path)
+    examples = read_winoground(path, allow_outside=allow_outside)
     with Store.open(store, read_only=True) as opened:
         run = load_alignment(opened, run_id)
         trained = _trained(opened, run)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from taxonomy.errors import ConfigError, DataError, StoreError
 from taxonomy.model import Taxonomy
+from taxonomy.reading import read_text
 from taxonomy.separation import (
     Separation,
     SeparationConfig,
@@ -33,6 +32,7 @@ from xmodal.alignments.captions import bundled_nouns, stored_captions
 from xmodal.lms.reader import LONGEST, Pooling
 from xmodal.lms.words import BAG_OF_WORDS, load_reader
 from xmodal.machine import device_meant
+from xmodal.parquet import column_names, read_whole
 from xmodal.pipeline import check_seeds
 from xmodal.store import Store
 from xmodal.store.rows import TextFeatureSetRow
@@ -241,13 +241,7 @@ def read_texts(path: Path) -> list[str]:
     """
     if path.suffix not in (".txt", ".parquet"):
         raise DataError(f"{path} must be a .txt or .parquet file of texts")
-    try:
-        if path.suffix == ".txt":
-            texts = path.read_text(encoding="utf-8").splitlines()
-        else:
-            texts = _column(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    texts = read_text(path).splitlines() if path.suffix == ".txt" else _column(path)
     if not texts:
         raise DataError(f"{path} holds no text")
     empty = next((n for n, text in enumerate(texts, 1) if not (text or "").strip()), None)
@@ -257,12 +251,11 @@ def read_texts(path: Path) -> list[str]:
 
 
 def _column(path: Path) -> list[str]:
-    file = pq.ParquetFile(path)
-    name = next((name for name in CAPTIONS if name in file.schema_arrow.names), None)
+    names = column_names(path)
+    name = next((name for name in CAPTIONS if name in names), None)
     if name is None:
-        have = ", ".join(file.schema_arrow.names)
-        raise DataError(f"{path} has no column caption or text, only {have}")
-    texts: list[Any] = file.read([name])[name].to_pylist()
+        raise DataError(f"{path} has no column caption or text, only {', '.join(names)}")
+    texts: list[Any] = read_whole(path, [name])[name].to_pylist()
     odd = next((one for one in texts if one is not None and not isinstance(one, str)), None)
     if odd is not None:
         raise DataError(f"{path}: column {name} must hold texts, got {str(odd)[:40]!r}")

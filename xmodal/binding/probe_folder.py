@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.hashing import canonical_json, content_id
 from taxonomy.model import one_of
+from taxonomy.reading import read_object, short
 from xmodal.binding_tables import PROBE, PROBES, TABLES
 from xmodal.files import write_whole
+from xmodal.parquet import read_exactly
 from xmodal.provenance import command, now, versions
 from xmodal.seals import sealed
 
@@ -100,10 +102,10 @@ def find_probe(store_dir: Path, facts: ProbeFacts) -> Path | None:
     if not (folder / PROBE).is_file() or not (folder / f"{facts.kind}.parquet").is_file():
         return None
     try:
-        said = json.loads((folder / PROBE).read_text())
-        if said["probe_id"] != facts.probe_id:
-            raise ValueError(f"it is of probe {said['probe_id']!r}")
-    except (ValueError, KeyError, TypeError) as error:
+        said = read_object(folder / PROBE).get("probe_id")
+        if said != facts.probe_id:
+            raise DataError(f"it is of probe {short(said)}")
+    except DataError as error:
         raise DataError(
             f"{folder / PROBE} is damaged ({error}); delete the folder to probe anew"
         ) from error
@@ -142,8 +144,12 @@ def write_probe(
 
 
 def read_table(folder: Path, kind: str) -> pa.Table:
-    """The table of a probe's folder."""
-    return pq.read_table(folder / f"{kind}.parquet")
+    """The table of a probe's folder.
+
+    Raises:
+        DataError: It is missing or damaged, or of another kind.
+    """
+    return read_exactly(folder / f"{kind}.parquet", TABLES[kind][1])
 
 
 def _record(facts: ProbeFacts) -> dict[str, Any]:

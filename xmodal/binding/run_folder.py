@@ -11,21 +11,46 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from taxonomy.errors import DataError
 from taxonomy.hashing import canonical_json
+from taxonomy.reading import record_of, value_of
 from xmodal.binding.decoder import Decoder, DecoderConfig
 from xmodal.binding.trainer import GroupState, RunState
 from xmodal.binding_tables import ACCURACY, ACCURACY_FILE, RUN_WEIGHTS
 from xmodal.files import file_sha256, write_whole
-from xmodal.run_record import RecordFolder
+from xmodal.run_record import RecordFolder, metrics_of
+from xmodal.tensors import (
+    check_moments,
+    check_shapes,
+    damaged,
+    moment_of,
+    read_said,
+    read_tensors,
+    split_name,
+)
 
 STATE = "state.safetensors"
 STEPS = "steps"
 """Folder of kept weights, STEP.safetensors each."""
+
+
+_ANEW = "delete it to train anew"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedState:
+    """What the header of a saved state says."""
+
+    run_id: str
+    step: int
+    seconds: float
+    drawing_seconds: float
+    run: RunState
+    path: Path
+    """Of the file."""
 
 
 @dataclass(frozen=True)
@@ -91,30 +116,28 @@ class BindingFolder(RecordFolder):
         """
         if not (self.path / STATE).is_file():
             return 0
-        return int(self._said(run_id)["step"])
+        return self._said(run_id).step
 
-    def _said(self, run_id: str) -> dict[str, Any]:
+    def _said(self, run_id: str) -> SavedState:
         path = self.path / STATE
-        try:
-            with safe_open(path, "pt") as file:
-                said: dict[str, Any] = json.loads((file.metadata() or {})["state"])
-            if said["run_id"] != run_id:
-                raise ValueError(f"it is of run {said['run_id']}, not {run_id}")
-        except (OSError, KeyError, ValueError, SafetensorError) as error:
-            raise DataError(_no_state(path, error)) from error
+        content = read_said(path, "state", _ANEW)
+        where = f"the state in {path}"
+        run = value_of(dict[str, Any], content.get("run"), f"run of {where}")
+        metrics = metrics_of(run.get("metrics"), where)
+        told = record_of(RunState, {**run, "metrics": []}, f"run of {where}")
+        told.metrics = metrics
+        said = record_of(SavedState, content, where, run=told, path=path)
+        if said.run_id != run_id:
+            raise damaged(path, f"it is of run {said.run_id}, not {run_id}", _ANEW)
         return said
 
-    def load_state(self, run_id: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    def load_state(self, run_id: str) -> tuple[SavedState, dict[str, Tensor]]:
         """What was saved: what is said, and the tensors.
 
         Raises:
             DataError: It is damaged or of another run.
         """
-        said = self._said(run_id)
-        try:
-            return said, load_file(self.path / STATE)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise DataError(_no_state(self.path / STATE, error)) from error
+        return self._said(run_id), read_tensors(self.path / STATE, _ANEW)
 
     def drop_state(self) -> None:
         """Remove the saved state."""
@@ -122,7 +145,8 @@ class BindingFolder(RecordFolder):
 
 
 def restore(
-    state: GroupState, saved: Sequence[tuple[Mapping[str, Any], Mapping[str, Tensor]]]
+    state: GroupState,
+    saved: Sequence[tuple[SavedState, Mapping[str, Tensor]]],
 ) -> None:
     """Put saved runs in the place of a fresh group.
 
@@ -133,34 +157,44 @@ def restore(
     Raises:
         DataError: They are of another shape.
     """
-    try:
-        with torch.no_grad():
-            for name, value in state.decoder.named_parameters():
-                value.copy_(torch.stack([tensors[f"decoder/{name}"] for _, tensors in saved]))
-        for i, optimiser in enumerate(state.optimisers):
-            packed = optimiser.state_dict()
-            moments: dict[int, dict[str, Tensor]] = {}
-            for key, first in saved[0][1].items():
-                kind, *rest = key.split("/")
-                if kind != "optimiser" or int(rest[0]) != i:
-                    continue
-                whole = (
-                    torch.stack([tensors[key] for _, tensors in saved]) if first.dim() else first
-                )
-                moments.setdefault(int(rest[1]), {})[rest[2]] = whole
-            packed["state"] = moments
-            optimiser.load_state_dict(packed)
-        said = saved[0][0]
-        state.step, state.seconds = int(said["step"]), float(said["seconds"])
-        state.drawing_seconds = float(said["drawing_seconds"])
-        state.runs = [RunState(**{**one["run"]}) for one, _ in saved]
-        for run in state.runs:
-            run.metrics = [(int(s), str(n), float(v)) for s, n, v in run.metrics]
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"a saved state cannot be resumed from ({reason}); delete the run's folder"
-        ) from error
+    weights = dict(state.decoder.named_parameters())
+    want = {f"decoder/{name}": value[0] for name, value in weights.items()}
+    for one, tensors in saved:
+        got = {name: value for name, value in tensors.items() if name.startswith("decoder/")}
+        check_shapes(one.path, want, got, _ANEW)
+        check_shapes(one.path, saved[0][1], tensors, _ANEW)
+    path = saved[0][0].path
+    moments = [_moments(i, saved, path) for i in range(len(state.optimisers))]
+    for optimiser, of in zip(state.optimisers, moments, strict=True):
+        check_moments(path, optimiser, of, _ANEW)
+    with torch.no_grad():
+        for name, value in weights.items():
+            value.copy_(torch.stack([tensors[f"decoder/{name}"] for _, tensors in saved]))
+    for optimiser, of in zip(state.optimisers, moments, strict=True):
+        packed = optimiser.state_dict()
+        packed["state"] = of
+        optimiser.load_state_dict(packed)
+    said = saved[0][0]
+    state.step, state.seconds = said.step, said.seconds
+    state.drawing_seconds = said.drawing_seconds
+    state.runs = [one.run for one, _ in saved]
+
+
+def _moments(
+    number: int, saved: Sequence[tuple[SavedState, Mapping[str, Tensor]]], path: Path
+) -> dict[int, dict[str, Tensor]]:
+    """What an optimiser of the group kept, the runs' shares behind one another."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, first in saved[0][1].items():
+        kind, rest = split_name(path, key, 2, _ANEW)
+        if kind == "decoder":
+            continue
+        which, name = split_name(path, rest, 2, _ANEW)
+        if kind != "optimiser" or which != str(number):
+            continue
+        whole = torch.stack([tensors[key] for _, tensors in saved]) if first.dim() else first
+        moment_of(path, name, moments, whole, _ANEW)
+    return moments
 
 
 def save_decoder(path: Path, decoder: Decoder, said: Mapping[str, Any]) -> None:
@@ -181,17 +215,15 @@ def load_decoder(path: Path) -> tuple[Decoder, dict[str, Any]]:
     """
     if not path.is_file():
         raise DataError(f"{path} is missing: the run is not finished, or its folder lost it")
-    try:
-        with safe_open(path, "pt") as file:
-            said: dict[str, Any] = json.loads((file.metadata() or {})["xmodal"])
-        decoder = Decoder(DecoderConfig(**said["config"]), [0])
-        decoder.load_state_dict({n: t[None].float() for n, t in load_file(path).items()})
-    except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read ({reason}); delete it to make it anew") from error
+    advice = "delete it to make it anew"
+    said = read_said(path, "xmodal", advice)
+    config = record_of(DecoderConfig, said.get("config"), f"config in the header of {path}")
+    tensors = read_tensors(path, advice)
+    n_found = sum(value.numel() for value in tensors.values())
+    if n_found != config.n_params():  # before weights of any size are drawn
+        raise damaged(path, f"it must hold {config.n_params()} numbers, got {n_found}", advice)
+    decoder = Decoder(config, [0])
+    given = {name: value[None].float() for name, value in tensors.items()}
+    check_shapes(path, decoder.state_dict(), given, advice)
+    decoder.load_state_dict(given)
     return decoder.eval(), said
-
-
-def _no_state(path: Path, error: Exception) -> str:
-    reason = " ".join(str(error).split())
-    return f"{path} cannot be resumed from ({reason}); delete it to train anew"

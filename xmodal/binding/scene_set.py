@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from taxonomy.errors import DataError
+from taxonomy.reading import read_json, read_object, record_of
+from xmodal.arrays import map_npy
 from xmodal.binding.render import render
 from xmodal.binding.scene_config import Objects, SceneSetConfig, draw_objects, places_of
-from xmodal.binding.scenes import SceneLayout
-from xmodal.features.config import FeatureConfig
 from xmodal.features.encoders.encoder import Encoder
 from xmodal.features.encoders.load import load_encoder
 from xmodal.features.shards import ArrayFile
@@ -110,18 +110,8 @@ def read_record(path: Path) -> SceneRecord:
         DataError: The folder holds no whole scene set.
     """
     try:
-        said = json.loads((path / RECORD).read_text())
-        given = said["config"]
-        config = SceneSetConfig(
-            **given
-            | {
-                "features": FeatureConfig(**given["features"]),
-                "layout": SceneLayout(**given["layout"]),
-            }
-        )
-        lists = {name: tuple(said[name]) for name in ("mean", "std")}
-        return SceneRecord(**said | lists | {"config": config, "path": path})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return record_of(SceneRecord, read_json(path / RECORD), RECORD, path=path)
+    except DataError as error:
         raise DataError(
             f"{path} holds no whole scene set ({error}); delete it to make it anew"
         ) from error
@@ -208,7 +198,7 @@ class _Build:
             for first in range(start, start + count, CHUNK):
                 last = min(first + CHUNK, start + count)
                 note = self.part / f"{first:012d}.json"
-                digest = json.loads(note.read_text())["sha256"] if note.is_file() else None
+                digest = _noted(note) if note.is_file() else None
                 if digest is None or file.digest(first, last - first) != digest:
                     digest = file.write(first, self._tokens(objects, slice(first, last), n))
                     _note(note, digest)
@@ -239,13 +229,22 @@ class _Build:
         return tokens
 
 
+def _noted(path: Path) -> str | None:
+    """The hash that is noted of a piece; None for a note that cannot be read."""
+    try:
+        found = read_object(path).get("sha256")
+    except DataError:
+        return None
+    return found if isinstance(found, str) else None
+
+
 def _note(path: Path, digest: str) -> None:
     write_whole(path, lambda made: made.write_text(json.dumps({"sha256": digest})))
 
 
 def _moments(path: Path, rows: list[int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation by channel of the tokens of some rows."""
-    tokens: Any = np.load(path, mmap_mode="r")
+    tokens: Any = map_npy(path, "delete its folder to make the set anew")
     total = np.zeros(tokens.shape[-1])
     squares = np.zeros(tokens.shape[-1])
     n = len(rows) * tokens.shape[1]

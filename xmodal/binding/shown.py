@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.model import one_of
+from xmodal.arrays import map_npy, read_npz
 from xmodal.binding.scene_config import Objects
 from xmodal.binding.scene_set import SCENES, TOKENS, SceneRecord, read_record, rows_of
 from xmodal.binding.scenes import Places, grid_of, patch_objects
@@ -160,16 +161,18 @@ def load_scene_set(path: Path, device: str | torch.device = "cpu") -> SceneSet:
         DataError: The folder holds no whole scene set.
     """
     record, device = read_record(path), torch.device(device)
-    try:
-        with np.load(path / SCENES) as stored:
-            objects = Objects(**stored)
-        tokens: Any = np.load(path / TOKENS, mmap_mode="r")
-    except (OSError, ValueError, EOFError, TypeError) as error:
+    names = [one.name for one in fields(Objects)]
+    advice = "delete its folder to make the set anew"
+    found, arrays = read_npz(path / SCENES, names, advice)
+    if lacking := [name for name in names if name not in arrays]:
         raise DataError(
-            f"{path} holds no whole scene set ({error}); delete it to make it anew"
-        ) from error
+            f"{path / SCENES} has no array {lacking[0]}, but {', '.join(found)}; {advice}"
+        )
+    objects = Objects(**arrays)
+    _check_objects(path / SCENES, objects, record)
+    tokens: Any = map_npy(path / TOKENS, advice)
     want = (len(objects), record.n_image_tokens, record.width)
-    if tokens.shape != want or len(objects) != record.config.n_scenes:
+    if tokens.shape != want or tokens.dtype != np.float16 or len(objects) != record.config.n_scenes:
         raise DataError(
             f"{path / TOKENS} must hold {want}, got {tokens.shape}; delete its folder to make "
             "the set anew"
@@ -177,6 +180,21 @@ def load_scene_set(path: Path, device: str | torch.device = "cpu") -> SceneSet:
     if device.type == "cuda" and 2 * tokens.nbytes < torch.cuda.mem_get_info(device)[0]:
         tokens = torch.from_numpy(np.array(tokens)).to(device)
     return SceneSet(record, objects, tokens, device)
+
+
+def _check_objects(path: Path, objects: Objects, record: SceneRecord) -> None:
+    """Refuse scenes of other shapes and kinds of numbers than a set of that record has."""
+    n, most = record.config.n_scenes, record.config.n_to
+    want = {"n_objects": (n,), "colours": (n, most), "shapes": (n, most), "sizes": (n, most)}
+    want["centres"] = (n, most, 2)
+    for name, shape in want.items():
+        array = getattr(objects, name)
+        kind = np.dtype(np.float32 if name in ("centres", "sizes") else np.int64)
+        if array.shape != shape or array.dtype != kind:
+            raise DataError(
+                f"{name} of {path} must be {kind} {list(shape)}, got {array.dtype} "
+                f"{list(array.shape)}; delete its folder to make the set anew"
+            )
 
 
 def with_items(shown: Shown, of: Sequence[torch.Generator], n_items: int) -> Scenes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.model import one_of
+from taxonomy.reading import read_json, record_of
 
 LESSONS = ("pairs", "hops", "text", "noise", "image", "grounding")
 """Kinds of batches. pairs: one-hop questions about associations alone; hops: a text context with
@@ -95,20 +95,9 @@ def read_stages(path: Path) -> tuple[Stage, ...]:
         DataError: The file cannot be read, or holds something else.
         ConfigError: A stage that does not fit.
     """
-    try:
-        said = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error})") from error
+    said = read_json(path)
     if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
         raise DataError(f"{path} must hold a list of stages, objects with name, n_steps, lessons")
-    made = []
-    for one in said:
-        try:
-            stage = Stage(**one)
-        except (TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path}: a stage has name, n_steps, lessons (shares by kind of batch) and maybe "
-                f"expanded and guided, got {one}"
-            ) from error
-        made.append(stage)
-    return tuple(made)
+    return tuple(
+        record_of(Stage, one, f"{path}: stage {number}") for number, one in enumerate(said, 1)
+    )

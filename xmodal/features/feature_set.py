@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from taxonomy.errors import DataError
+from taxonomy.reading import read_object, record_of, value_of
+from xmodal.arrays import map_npy
 from xmodal.features import classical
 from xmodal.features.config import FeatureConfig
 
@@ -125,12 +127,13 @@ class FeatureSet:
             DataError: The file is missing or damaged.
         """
         path = self.path / ARRAY
-        try:
-            loaded: np.ndarray[Any, Any] = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
+        loaded: np.ndarray[Any, Any] = map_npy(path, "delete its folder to extract anew")
+        want = "uint16" if self.config.dtype == "bfloat16" else self.config.dtype
+        if loaded.ndim != 3 or loaded.dtype != np.dtype(want) or len(loaded) < self.n_images:
             raise DataError(
-                f"{path} cannot be read ({error}); delete its folder to extract anew"
-            ) from error
+                f"{path} must hold {want} [{self.n_images} or more, P, Dv], got {loaded.dtype} "
+                f"{list(loaded.shape)}; delete its folder to extract anew"
+            )
         return Bfloat16Rows(loaded) if self.config.dtype == "bfloat16" else loaded
 
     @functools.cached_property
@@ -188,22 +191,10 @@ def load_features(folder: Path) -> FeatureSet:
         DataError: The folder holds no whole feature set.
     """
     try:
-        said = json.loads((folder / DESCRIPTION).read_text())
-        return FeatureSet(
-            feature_set_id=said["feature_set_id"],
-            dataset_id=said["dataset_id"],
-            config=FeatureConfig(**said["config"]),
-            n_images=said["n_images"],
-            augmented=np.array(said["augmented"], dtype=np.int64),
-            sha256=said["sha256"],
-            path=folder,
-            # what came later; sets made before are of the classical encoder
-            encoder_version=said.get("encoder_version", classical.VERSION),
-            revision=said.get("revision", classical.VERSION),
-            weights_sha256=said.get("weights_sha256"),
-            side=said.get("side"),
-            training_pictures=frozenset(said.get("training_pictures", ())),
-            skipped=tuple((int(image), str(why)) for image, why in said.get("skipped", ())),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = read_object(folder / DESCRIPTION)
+        ids = value_of(list[int], said.get("augmented"), f"augmented of {DESCRIPTION}")
+        known = {"path": folder, "augmented": np.array(ids, dtype=np.int64)}
+        # what is left out came later; sets made before are of the classical encoder
+        return record_of(FeatureSet, said, DESCRIPTION, **known)
+    except DataError as error:
         raise DataError(f"{folder} holds no whole feature set: {error}") from error

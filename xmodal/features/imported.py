@@ -6,10 +6,8 @@ file, its uri as the dataset has it, or its file name. Every picture has exactly
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,8 @@ from torch import Tensor
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.hashing import content_id
 from taxonomy.model import Taxonomy, one_of
+from taxonomy.reading import check_name, parse_json, read_text, value_of
+from xmodal.arrays import read_npz
 from xmodal.features.config import FeatureConfig
 from xmodal.features.extract import put
 from xmodal.features.feature_set import ARRAY, DESCRIPTION, FeatureSet, load_features
@@ -182,11 +182,7 @@ def _hashes(path: Path) -> frozenset[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def _read(path: Path, ids: Path | None) -> Given:
@@ -195,15 +191,11 @@ def _read(path: Path, ids: Path | None) -> Given:
     Raises:
         DataError: It cannot be read, or shapes do not go together.
     """
-    from safetensors import SafetensorError
-
     reader = {".npz": _read_npz, ".safetensors": _read_safetensors}.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path} must end in .npz or .safetensors")
-    try:
-        shape, read, own = reader(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, SafetensorError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    check_name(path)
+    shape, read, own = reader(path)
     named = _lines(ids) if ids is not None else own
     if named is None:
         raise DataError(f"{path} names no pictures: give --ids, a text file with one id a line")
@@ -225,38 +217,46 @@ _Read = tuple[tuple[int, ...], Callable[[Any], Tensor], list[str] | None]
 
 def _read_npz(path: Path) -> _Read:
     """All of it at once: a compressed array has no rows to pick."""
-    with np.load(path, allow_pickle=False) as file:
-        if FEATURES not in file:
-            raise KeyError(f"it has no array {FEATURES!r}, but {', '.join(file.files) or 'none'}")
-        array = file[FEATURES]
-        ids = file.get(IDS)
+    names, arrays = read_npz(path, (FEATURES, IDS))
+    if FEATURES not in names:
+        raise DataError(f"{path} has no array {FEATURES!r}, but {', '.join(names) or 'none'}")
+    array, ids = arrays[FEATURES], arrays.get(IDS)
     if array.dtype.kind != "f":
-        raise ValueError(f"features must be floating-point numbers, got {array.dtype}")
+        raise DataError(f"features of {path} must be floating-point numbers, got {array.dtype}")
     named = None
     if ids is not None:
         if ids.ndim != 1 or ids.dtype.kind not in "US":
-            raise ValueError(f"ids must be one row of texts, got {ids.dtype} {list(ids.shape)}")
-        named = [i.decode() if isinstance(i, bytes) else str(i) for i in ids.tolist()]
+            raise DataError(
+                f"ids of {path} must be one row of texts, got {ids.dtype} {list(ids.shape)}"
+            )
+        try:
+            named = [i.decode() if isinstance(i, bytes) else str(i) for i in ids.tolist()]
+        except ValueError as error:  # bytes or code points that are no text
+            raise DataError(f"ids of {path} must be texts in UTF-8: {error}") from error
     return array.shape, lambda rows: torch.from_numpy(array[rows].astype(np.float32)), named
 
 
 def _read_safetensors(path: Path) -> _Read:
     """Some rows at a time, from the mapped file."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    file: Any = safe_open(path, "pt")
-    names = list(file.keys())
-    if FEATURES not in names:
-        raise KeyError(f"it has no tensor {FEATURES!r}, but {', '.join(names) or 'none'}")
-    part = file.get_slice(FEATURES)
+    try:
+        file: Any = safe_open(path, "pt")
+        names = list(file.keys())
+        part = file.get_slice(FEATURES) if FEATURES in names else None
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if part is None:
+        raise DataError(f"{path} has no tensor {FEATURES!r}, but {', '.join(names) or 'none'}")
     if part.get_dtype() not in ("F64", "F32", "F16", "BF16"):
-        raise ValueError(f"features must be floating-point numbers, got {part.get_dtype()}")
+        raise DataError(
+            f"features of {path} must be floating-point numbers, got {part.get_dtype()}"
+        )
     said = (file.metadata() or {}).get(IDS)
     named = None
     if said is not None:
-        named = json.loads(said)
-        if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
-            raise ValueError("ids in its metadata must be a JSON list of texts")
+        where = f"ids in the metadata of {path}"
+        named = value_of(list[str], parse_json(said, where), where)
 
     def read(rows: Any) -> Tensor:
         first, last = int(rows.min()), int(rows.max())

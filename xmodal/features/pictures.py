@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -13,19 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from taxonomy.errors import DataError
+from taxonomy.sources.picture_files import PictureError, read_picture_bytes, upright
 from xmodal.bundle.pictures import decode, load_pictures
 from xmodal.features.encoders.preparation import Pixels, Preparation
 
 BUNDLE = "bundle:"
-_DAMAGED = (
-    *(ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
-)
-"""What Pillow raises on pictures and camera notes that are cut or changed."""
 
 
 class BadPictureError(DataError):
@@ -96,7 +89,7 @@ def picture_of(content: bytes, name: str) -> Image.Image:
     """A picture out of a file's bytes, decoded whole and turned as its camera says.
 
     Args:
-        content: Of any kind that Pillow reads.
+        content: Of one of the kinds of taxonomy.sources.picture_files.
         name: What to call it in messages.
 
     Raises:
@@ -108,8 +101,8 @@ def picture_of(content: bytes, name: str) -> Image.Image:
 def _open(uri: str, expected: str) -> Image.Image:
     """A picture file that the dataset was built with."""
     try:
-        content = Path(uri).read_bytes()
-    except OSError as error:
+        content = read_picture_bytes(Path(uri))
+    except PictureError as error:
         raise _undecodable(uri, error) from error
     image = _decoded(content, uri)
     if sha256(content).hexdigest() != expected:
@@ -122,8 +115,8 @@ def _open(uri: str, expected: str) -> Image.Image:
 
 def _decoded(content: bytes, name: str) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-    except _DAMAGED as error:
+        return upright(content)
+    except PictureError as error:
         raise _undecodable(name, error) from error
 
 

@@ -18,6 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from taxonomy.errors import DataError
+from taxonomy.reading import read_json, record_of
+from xmodal.arrays import map_npy
 from xmodal.features import classical
 from xmodal.features.encoders.encoder import Encoder
 from xmodal.features.encoders.preparation import Preparation
@@ -79,8 +82,8 @@ class ArrayFile:
     def is_there(self) -> bool:
         """Whether a file of this shape and type lies there, filled or not."""
         try:
-            found = np.load(self.path, mmap_mode="r")
-        except (OSError, ValueError, EOFError):
+            found = map_npy(self.path)
+        except DataError:
             return False
         return bool(found.shape == self.shape and found.dtype == self._stored)
 
@@ -137,11 +140,10 @@ class Notes:
 
     def read(self, shard: Shard) -> Note | None:
         """What is noted of a shard; None if nothing, or nothing that can be read."""
+        path = self.folder / f"{shard.name}.json"
         try:
-            said = json.loads((self.folder / f"{shard.name}.json").read_text())
-            skipped = tuple((int(image), str(why)) for image, why in said["skipped"])
-            return Note(sha256=said["sha256"], fit=said["fit"], skipped=skipped)
-        except (OSError, ValueError, KeyError, TypeError):
+            return record_of(Note, read_json(path), str(path))
+        except DataError:
             return None
 
     def whole(self, shard: Shard, file: ArrayFile, fit: str, skip_bad: bool) -> Note | None:

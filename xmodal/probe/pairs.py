@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from taxonomy.errors import DataError, ManifestError, unknown
 from taxonomy.hashing import content_id, keyed_order
 from taxonomy.manifest.world import Concepts, World, surface
+from taxonomy.reading import parse_json, read_text
 
 KEYS = ("hyponym", "hypernym_pos", "hypernym_neg", "phrasing_id", "sentence_pos", "sentence_neg")
 """What each line of a file of minimal pairs holds."""
@@ -155,19 +155,11 @@ def read_pairs(world: World, path: Path) -> ProbePairs:
 
 def _lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Number and content of each line that is not blank."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise DataError(f"pairs {path} cannot be read: {reason}") from error
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(read_text(path, "pairs ").splitlines(), 1):
         if not line.strip():
             continue
-        try:
-            said = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path} line {number} is not JSON: {error}") from error
+        said = parse_json(line, f"{path} line {number}")
         kinds = {key: int if key == "phrasing_id" else str for key in KEYS}
         wrong = [
             key for key, kind in kinds.items()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taxonomy.errors import DataError
+from taxonomy.reading import read_text
 
 KEY = "run_name"
 _EMPTY = {"", "na", "nan", "null", "none"}
@@ -40,12 +41,7 @@ def read_lines(path: Path) -> tuple[list[str], list[list[str]]]:
         DataError: Unreadable, not UTF-8, empty, a row of another width, a column twice, or a
             last line without its end, which is how a file looks that was cut short.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} must be UTF-8 text, got byte {error.start} that is not") from error
+    text = read_text(path)
     if not text.endswith("\n"):
         raise DataError(f"{path} ends in the middle of a line: it was cut short; fetch it again")
     try:

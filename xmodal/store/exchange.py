@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxonomy.errors import DataError
+from taxonomy.reading import read_json, short, value_of
 from xmodal.files import file_sha256, write_whole
+from xmodal.parquet import DAMAGE, first_line
 from xmodal.provenance import versions
 from xmodal.store import schema
 from xmodal.store.copies import sync_folder
@@ -159,37 +161,52 @@ def read_description(folder: Path) -> Description:
         DataError: It is no whole export, or one of a later format.
     """
     path = folder / DESCRIPTION
+    if not path.is_file():
+        raise DataError(f"{folder} is no export of a store: {DESCRIPTION} cannot be read")
     try:
-        said = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(
-            f"{folder} is no export of a store: {DESCRIPTION} cannot be read: {error.strerror}"
-        ) from error
-    except (ValueError, RecursionError) as error:
+        said = read_json(path)
+    except DataError as error:
         raise DataError(f"{path} is damaged: it is not JSON") from error
+    of = said.get("format", FORMAT) if isinstance(said, dict) else FORMAT
+    if of != FORMAT:
+        raise DataError(
+            f"{folder} has export format {short(of)}, this version reads {FORMAT}: upgrade xmodal"
+        )
     try:
-        if said["format"] != FORMAT:
-            raise DataError(
-                f"{folder} has export format {said['format']!r}, this version reads {FORMAT}: "
-                "upgrade xmodal"
-            )
-        steps = {str(k): str(v) for k, v in said["schema"].items() if k != schema.VIEWS}
-        tables = {name: _parts(name, of) for name, of in said["tables"].items()}
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"{path} is damaged: it does not describe an export") from error
+        plain = value_of(dict[str, Any], said, "it")
+        steps = value_of(dict[str, str], plain.get("schema"), "schema")
+        found = value_of(dict[str, _Table], plain.get("tables"), "tables")
+        tables = {name: _parts(name, of) for name, of in found.items()}
+    except DataError as error:
+        raise DataError(f"{path} is damaged: it does not describe an export ({error})") from error
+    steps.pop(schema.VIEWS, None)
     return Description(steps=steps, tables=tables)
 
 
-def _parts(table: str, said: dict[str, Any]) -> list[dict[str, Any]]:
-    """The parts of a table; ValueError where a name leads elsewhere or counts do not fit."""
-    parts = [dict(part) for part in said["files"]]
-    names = [_part(table, number) for number in range(len(parts))]
-    fits = sum(part["n_rows"] for part in parts) == said["n_rows"]
-    if not _OURS.fullmatch(table) or [part["name"] for part in parts] != names or not fits:
-        raise ValueError(table)
-    if any(not isinstance(part["sha256"], str) for part in parts):
-        raise ValueError(table)
-    return parts
+@dataclass(frozen=True)
+class _File:
+    """A part file of a table, as described."""
+
+    name: str
+    n_rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table, as described."""
+
+    n_rows: int
+    files: list[_File]
+
+
+def _parts(table: str, said: _Table) -> list[dict[str, Any]]:
+    """The parts of a table; DataError where a name leads elsewhere or counts do not fit."""
+    names = [_part(table, number) for number in range(len(said.files))]
+    fits = sum(part.n_rows for part in said.files) == said.n_rows
+    if not _OURS.fullmatch(table) or [part.name for part in said.files] != names or not fits:
+        raise DataError(f"the files of table {short(table)} do not fit one another")
+    return [asdict(part) for part in said.files]
 
 
 def read_parts(folder: Path, parts: list[dict[str, Any]], want: pa.Schema) -> Iterator[pa.Table]:
@@ -221,10 +238,10 @@ def read_parts(folder: Path, parts: list[dict[str, Any]], want: pa.Schema) -> It
                         f"{path} must have {part['n_rows']} rows, got {file.metadata.num_rows}"
                     )
                 for batch in file.iter_batches(batch_size=ROWS_A_GROUP):
+                    batch.validate(full=True)  # text that is no UTF-8
                     yield pa.Table.from_batches([batch])
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"{path} cannot be read: {reason}") from error
+        except DAMAGE as error:
+            raise DataError(f"{path} cannot be read: {first_line(error)}") from error
 
 
 def _columns(of: pa.Schema) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -14,8 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from taxonomy.errors import DataError, one_line
+from taxonomy.reading import parse_json, short
 from xmodal.files import LOCK
 from xmodal.files import file_sha256 as whole_sha256
+from xmodal.parquet import DAMAGE, first_line
 from xmodal.provenance import SETUP
 from xmodal.seals import OWN, SEAL, fields_sha256, unsealed
 from xmodal.store.rows import Row
@@ -38,7 +40,10 @@ METRIC = pa.schema(
 
 
 class FolderError(Exception):
-    """This folder cannot be used; the message says why."""
+    """This folder cannot be used; the message says why, in one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class DamageError(FolderError):
@@ -53,13 +58,11 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     check_own(path)
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes(), path.name)
     except OSError as error:
         raise DamageError(f"{path.name} cannot be read: {error.strerror}") from error
-    except RecursionError as error:
-        raise DamageError(f"{path.name} is not JSON of a record: it is nested too deep") from error
-    except ValueError as error:
-        raise DamageError(f"{path.name} is not JSON: {error}") from error
+    except DataError as error:
+        raise DamageError(str(error)) from error
     if not isinstance(content, dict):
         raise DamageError(f"{path.name} must hold one object")
     return content
@@ -149,7 +152,7 @@ def _field_problem(problem: Any, table: str) -> str:
         return f"{name} is missing"
     if problem["type"] == "extra_forbidden":
         return f"{name} is not a column of {table}"
-    return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+    return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {short(problem['input'])}"
 
 
 def each_evaluation(
@@ -222,12 +225,11 @@ def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         table = pq.ParquetFile(path).read()
         table.validate(full=True)  # text that is no UTF-8 would only fail in the store
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise DamageError(f"{path.name} is not readable Parquet: {reason}") from error
+    except DAMAGE as error:
+        raise DamageError(f"{path.name} is not readable Parquet: {first_line(error)}") from error
     want = {field.name: str(field.type) for field in schema}
     got = {field.name: str(field.type) for field in table.schema}
-    if got != want:
+    if got != want or len(table.schema) != len(got):
         raise DamageError(f"{path.name} must have columns {want}, got {got}")
     for field in schema:
         if not field.nullable and table[field.name].null_count:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+
 import sql
 from taxonomy.errors import DataError, StoreError
 from xmodal.store import schema
@@ -57,11 +59,16 @@ def _fill(folder: Path, said: Description, path: Path) -> int:
         if odd := sorted(there ^ set(said.tables)):
             what = "lacks" if odd[0] in there else "has an unknown"
             raise DataError(f"{folder} {what} table {odd[0]}: export the store anew")
-        with store.transaction():
-            for name, parts in said.tables.items():
-                want = store.batches(name, 1).schema
-                for rows in read_parts(folder, parts, want):
-                    store.insert_table(name, rows)
+        try:
+            with store.transaction():
+                for name, parts in said.tables.items():
+                    want = store.batches(name, 1).schema
+                    for rows in read_parts(folder, parts, want):
+                        store.insert_table(name, rows)
+        except duckdb.ConstraintException as error:
+            raise DataError(
+                f"{folder} holds rows that the store cannot ({error}): export the store anew"
+            ) from error
         counts = _counts(store)
         store.upgrade()
     wanted = {name: sum(part["n_rows"] for part in parts) for name, parts in said.tables.items()}

@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxonomy.errors import DataError
+from taxonomy.reading import read_object
 from xmodal.binding_tables import ACCURACY_FILE, PROBE, PROBES, RUN_WEIGHTS
 from xmodal.files import file_sha256
 from xmodal.store.broken import runs_name
@@ -90,7 +92,7 @@ def _check_sets(rows: Any, home: Path, name: str, quick: bool) -> Found:
                     f"{row['id']}: {row['path']} is not what was made, by its sha256: delete the "
                     "folder and make it anew"
                 )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, DataError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             found.problems.append(f"{row['id']}: {row['path']} cannot be read: {reason}")
     return found
@@ -106,20 +108,17 @@ def _files(folder: Path, name: str) -> None:
 def _set_sha256(folder: Path, name: str) -> str:
     """The hash of a set as it was made: see who writes its description."""
     if name == "scene sets":
-        import numpy as np
+        # numpy and torch take a second to load: only where there is such a set
+        from xmodal.arrays import read_npz
 
-        with np.load(folder / "scenes.npz", allow_pickle=False) as scenes:
-            content = "".join(
-                sha256(scenes[key].tobytes()).hexdigest()
-                for key in scenes.files
-                if key != "allow_pickle"
-            )
+        names, scenes = read_npz(folder / "scenes.npz")
+        content = "".join(
+            sha256(scenes[key].tobytes()).hexdigest() for key in names if key != "allow_pickle"
+        )
         return sha256((content + file_sha256(folder / "tokens.npy")).encode()).hexdigest()
     if name == "caption sets":
-        import json
-
         (folder / _ARRAY).stat()
-        return str(json.loads((folder / "caption_set.json").read_text())["sha256"])
+        return str(read_object(folder / "caption_set.json").get("sha256"))
     return file_sha256(folder / _ARRAY)
 
 

@@ -7,21 +7,30 @@ None, and nothing else may be.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, field_validator
 from sqlmodel import SQLModel
+
+from taxonomy.errors import DataError
+from taxonomy.reading import parse_json
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return parse_json(text, "it")
+    except DataError as error:
+        raise ValueError(str(error)) from error
 
 
 def _parses(text: str) -> str:
-    if not isinstance(json.loads(text), dict):
+    if not isinstance(_parsed(text), dict):
         raise ValueError("not a JSON object")
     return text
 
 
 def _is_list(text: str) -> str:
-    if not isinstance(json.loads(text), list):
+    if not isinstance(_parsed(text), list):
         raise ValueError("not a JSON list")
     return text
 
@@ -36,6 +45,16 @@ class Row(SQLModel):
     """A strict row: no unknown field, no silent conversion, no NaN."""
 
     model_config = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        """Refuse what no column of the store holds."""
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("must be a whole number of 64 bits")
+        if isinstance(value, str):
+            value.encode()  # half a pair of surrogates: a ValueError too
+        return value
 
     @classmethod
     def columns(cls) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxonomy.errors import DataError
+from taxonomy.reading import parse_json, short
 from xmodal.provenance import SETUP
 from xmodal.store.folders import FolderError, checked, read_json
 from xmodal.store.rows import Row
@@ -40,7 +41,7 @@ def read_setup(folder: Path) -> RunSetupRow | None:
     if said is None:
         return None
     if not isinstance(said, dict):
-        raise FolderError(f"{path.name}: {SETUP} must be an object, got {said!r}")
+        raise FolderError(f"{path.name}: {SETUP} must be an object, got {short(said)}")
     row = checked({**said, "run_id": folder.name}, RunSetupRow, path, "run_setup")
     if row.together_json is not None and folder.name not in _ids(row.together_json):
         raise FolderError(
@@ -53,8 +54,8 @@ def read_setup(folder: Path) -> RunSetupRow | None:
 def _ids(text: str) -> list[str]:
     """The texts of a JSON list; none if it is something else."""
     try:
-        said = json.loads(text)
-    except ValueError:
+        said = parse_json(text, "together_json")
+    except DataError:
         return []
     return said if isinstance(said, list) and all(isinstance(one, str) for one in said) else []
 

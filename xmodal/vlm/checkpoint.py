@@ -11,16 +11,29 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from taxonomy.errors import DataError
+from taxonomy.reading import record_of
 from xmodal.files import write_whole
+from xmodal.run_record import metrics_of
+from xmodal.tensors import (
+    check_moments,
+    check_shapes,
+    moment_of,
+    read_header,
+    read_said,
+    read_tensors,
+    split_name,
+)
 from xmodal.vlm.early_stop import Looks
 from xmodal.vlm.trainer import TrainState
+
+_ANEW = "delete it to train anew"
 
 
 @dataclass(frozen=True)
@@ -51,9 +64,8 @@ class Checkpoint:
     def run_ids(self) -> frozenset[str]:
         """The runs whose states are saved; none if the file is missing or damaged."""
         try:
-            with safe_open(self.path, "pt") as file:
-                return frozenset(file.metadata() or {})
-        except (OSError, SafetensorError):
+            return frozenset(read_header(self.path, _ANEW))
+        except DataError:
             return frozenset()
 
     def load(self, fresh: Mapping[str, TrainState]) -> None:
@@ -67,16 +79,9 @@ class Checkpoint:
         """
         if not self.path.is_file():
             return
-        try:
-            tensors = load_file(self.path)
-            with safe_open(self.path, "pt") as file:
-                header = file.metadata() or {}
-            for run_id, state in fresh.items():
-                _restore(state, run_id, tensors, header)
-        except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
-            raise DataError(
-                f"{self.path} cannot be resumed from ({error}); delete it to train anew"
-            ) from error
+        tensors = read_tensors(self.path, _ANEW)
+        for run_id, state in fresh.items():
+            _restore(state, run_id, tensors, self.path)
 
     def drop(self) -> None:
         """Remove the file; of a group its folder too, with what a kill left in it."""
@@ -94,28 +99,44 @@ def group_checkpoint(runs_dir: Path, group_id: str) -> Checkpoint:
     return Checkpoint(runs_dir / GROUPS / group_id / "state.safetensors")
 
 
-def _restore(
-    state: TrainState, run_id: str, tensors: Mapping[str, Tensor], header: Mapping[str, str]
-) -> None:
-    said = json.loads(header[run_id])
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """What the header says of a run."""
+
+    step: int
+    seconds: float
+    metrics: list[Any]
+    looks: list[Any] | None = None
+
+
+def _restore(state: TrainState, run_id: str, tensors: Mapping[str, Tensor], path: Path) -> None:
+    where = f"the state of {run_id} in {path}"
+    said = record_of(_Said, read_said(path, run_id, _ANEW), where)
     weights: dict[str, Tensor] = {}
     best: dict[str, Tensor] = {}
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        owner, what, name = key.split("/", 2)
+        owner, what, name = split_name(path, key, 3, _ANEW)
         if owner == run_id and what == "projector":
             weights[name] = value
         elif owner == run_id and what == "best":
             best[name] = value.to(next(state.projector.parameters()).device)
         elif owner == run_id:
-            index, moment = name.split("/")
-            moments.setdefault(int(index), {})[moment] = value
+            moment_of(path, name, moments, value, _ANEW)
+    check_shapes(path, state.projector.state_dict(), weights, _ANEW)
+    check_moments(path, state.optimiser, moments, _ANEW)
+    metrics = metrics_of(said.metrics, where)
+    looks = None
+    if said.looks is not None:
+        if [type(one) for one in said.looks] != [float, int, int]:
+            raise DataError(f"{where}: looks must be loss, step and looks since; {_ANEW}")
+        if best:  # none before the first look that was better than nothing
+            check_shapes(path, weights, best, _ANEW)
+        loss, step, n_since = said.looks
+        looks = Looks(loss, step, best, n_since)
     state.projector.load_state_dict(weights)
     packed = state.optimiser.state_dict()
     packed["state"] = moments
     state.optimiser.load_state_dict(packed)
-    state.step, state.seconds = int(said["step"]), float(said["seconds"])
-    state.metrics = [(int(s), str(n), float(v)) for s, n, v in said["metrics"]]
-    if "looks" in said:
-        loss, step, n_since = said["looks"]
-        state.looks = Looks(float(loss), int(step), best, int(n_since))
+    state.step, state.seconds, state.metrics = said.step, said.seconds, metrics
+    state.looks = looks if looks is not None else state.looks

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from taxonomy.errors import DataError
 from taxonomy.hashing import canonical_json
+from taxonomy.reading import record_of
 from xmodal.files import write_whole
 from xmodal.run_record import RecordFolder
+from xmodal.tensors import filled, read_said, read_tensors
 from xmodal.vlm.checkpoint import Checkpoint
 from xmodal.vlm.projector import Projector, ProjectorConfig
 from xmodal.vlm.trainer import TrainState
+
+_ANEW = "delete the folder to train anew"
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What the header of the weights' file says of their shape."""
+
+    config: ProjectorConfig
+    width_in: int
+    width_out: int
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -58,18 +70,17 @@ class RunFolder(RecordFolder):
         path = self.path / "projector.safetensors"
         if not path.is_file():
             raise DataError(f"{path} is missing: the run is not finished, or its folder lost it")
-        try:
-            with safe_open(path, "pt") as file:
-                said = json.loads((file.metadata() or {})["xmodal"])
-            projector = Projector(
-                ProjectorConfig(**said["config"]), said["width_in"], said["width_out"]
-            )
-            projector.scale = float(said["scale"])
-            projector.load_state_dict(load_file(path))
-        except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
-            raise DataError(
-                f"{path} cannot be read ({error}); delete the folder to train anew"
-            ) from (error)
+        header = read_said(path, "xmodal", _ANEW)
+        # beside the shape it tells of the run, in fields that are not needed here
+        shape = {one.name: header[one.name] for one in fields(_Shape) if one.name in header}
+        said = record_of(_Shape, shape, f"the header of {path}")
+        projector = filled(
+            path,
+            lambda: Projector(said.config, said.width_in, said.width_out),
+            read_tensors(path, _ANEW),
+            _ANEW,
+        )
+        projector.scale = said.scale
         return projector.eval()
 
     def write_predictions(self, predictions: pa.Table) -> None:

@@ -22,6 +22,7 @@ from taxonomy.relations.relation import question_text
 from xmodal.features.extract import FeatureSet
 from xmodal.files import write_whole
 from xmodal.lms.causal import LanguageModel
+from xmodal.parquet import read_whole
 from xmodal.provenance import command, now, versions
 from xmodal.seals import sealed
 from xmodal.vlm.evaluate import Scores, one_by_one, sample, score, verify
@@ -33,6 +34,7 @@ from xmodal.vlm.selfcheck import packing
 from xmodal.vlm.trainset import Examples, read_examples
 
 FOLDER, RECORD, ANSWERS = "evals", "evaluation.json", "predictions.parquet"
+_ANSWER = ("example_id", "logit_yes", "logit_no")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +199,7 @@ class Evaluator:
         """The answers that lie there already: the run's own, or of an earlier evaluation."""
         own = self.folder.path / ANSWERS
         if self.manifest.manifest_id == self.record["manifest_id"] and own.is_file():
-            table = pq.read_table(own)
+            table = read_whole(own, ["image_mode", *_ANSWER])
             scores = _scores(table.filter(pc.field("image_mode") == image_mode), asked)
             if scores is not None:
                 evaluated = Evaluated(
@@ -209,12 +211,9 @@ class Evaluator:
         if not ((folder / RECORD).is_file() and (folder / ANSWERS).is_file()):
             return None
         try:
-            scores = _scores(pq.read_table(folder / ANSWERS), asked)
-        except (pa.ArrowException, OSError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(
-                f"{folder / ANSWERS} cannot be read ({reason}); delete its folder"
-            ) from error
+            scores = _scores(read_whole(folder / ANSWERS, _ANSWER), asked)
+        except DataError as error:
+            raise DataError(f"{error}; delete its folder") from error
         if scores is None:
             return None
         evaluated = Evaluated(evaluation_id=name, path=folder, made=False, n_questions=len(asked))

@@ -191,7 +191,7 @@ class TestLlava:
         [
             ("{}", "must be a list of entries with image and conversations$"),
             ("[1]", "entry 0 must be an object, got int$"),
-            ("[", "cannot be read as JSON: "),
+            ("[", "is not JSON: "),
             ('[{"image": "a/../../b"}]', "entry 0 names the picture 'a/../../b', which leads out"),
         ],
     )

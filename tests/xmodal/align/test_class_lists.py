@@ -120,8 +120,8 @@ def test_what_cannot_be_told_is_one_line(
         ("r.csv", b"class\ngoldfish, Carassius auratus\n", "line 2 has more cells than columns"),
         ("r.csv", b"class,note\n,x\n", "has no class in line 2: fill it in"),
         ("r.csv", b"class\n", "lists no class"),
-        ("r.txt", b"\xff\xfe\x00", "cannot be read: "),
-        ("r.parquet", b"PAR1", "cannot be read: "),
+        ("r.txt", b"\xff\xfe\x00", "must be UTF-8, but line 1 has the byte 0xff"),
+        ("r.parquet", b"PAR1", "cannot be read as Parquet: "),
         ("no.txt", None, "cannot be read: "),
     ],
 )

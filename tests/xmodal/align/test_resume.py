@@ -118,13 +118,13 @@ def test_damaged_and_other_states_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         saved.load(other.run_id, other.start())
     assert str(error.value) == (
-        f"{saved.path} cannot be resumed from (it is of run {run.run_id}, not {other.run_id}); "
+        f"{saved.path} cannot be read (it is of run {run.run_id}, not {other.run_id}); "
         "delete it to train anew"
     )
     wider = run_of(ALIGNERS[1])
-    with pytest.raises(DataError, match=r"cannot be resumed from .*; delete it") as error:
+    with pytest.raises(DataError, match=r"cannot be read .*; delete it") as error:
         saved.load(run.run_id, wider.start())
     assert "\n" not in str(error.value)
     saved.path.write_bytes(saved.path.read_bytes()[:500])
-    with pytest.raises(DataError, match=r"cannot be resumed from .*; delete it"):
+    with pytest.raises(DataError, match=r"cannot be read .*; delete it"):
         saved.load(run.run_id, run.start())

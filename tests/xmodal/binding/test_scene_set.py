@@ -250,7 +250,7 @@ def test_what_is_no_whole_set_is_said(made: SceneSet, tmp_path: Path) -> None:
     said = json.loads((tmp_path / "scene_set.json").read_text())
     said["config"]["n_to"] = 40
     (tmp_path / "scene_set.json").write_text(json.dumps(said))
-    with pytest.raises(ConfigError, match="objects must be from 1 to 16"):
+    with pytest.raises(DataError, match="config: objects must be from 1 to 16"):
         load_scene_set(tmp_path)
 
 

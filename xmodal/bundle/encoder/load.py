@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from taxonomy.errors import DataError
+from taxonomy.reading import read_bytes, read_object, record_of, value_of
 from xmodal.bundle.encoder.net import Net, NetConfig, channels_last
 from xmodal.bundle.encoder.train import apply_net
 from xmodal.bundle.files import data_file
 from xmodal.features import classical
 from xmodal.features.encoders.preparation import Preparation
 from xmodal.features.pca import one_thread
+from xmodal.tensors import filled, parse_tensors
 
 NAME = "embedded-ssl"
 WEIGHTS, RECIPE, PICTURES = "encoder.safetensors", "recipe.json", "training_pictures.txt"
@@ -92,21 +92,29 @@ def read_encoder(folder: Path) -> EmbeddedEncoder:
         DataError: A file is missing, damaged, or not the one that the recipe names.
     """
     try:
-        recipe = json.loads((folder / RECIPE).read_text())
-        content = (folder / WEIGHTS).read_bytes()
-        listed = (folder / PICTURES).read_bytes()
-        for name, got in ((WEIGHTS, content), (PICTURES, listed)):
-            if (digest := sha256(got).hexdigest()) != recipe["sha256"][name]:
-                raise DataError(
-                    f"{folder / name} is not the one of its recipe: its sha256 must be "
-                    f"{recipe['sha256'][name]}, got {digest}; install xmodal again"
-                )
-        tensors = load_tensors(content)
-        scale = tensors.pop(SCALE)
-        net = Net(NetConfig(**recipe["training"]["net"]))
-        net.load_state_dict(tensors)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        return _read_encoder(folder)
+    except DataError as error:
         raise DataError(f"{folder} holds no whole encoder: {error}") from error
+
+
+def _read_encoder(folder: Path) -> EmbeddedEncoder:
+    advice = "install xmodal again"
+    recipe = read_object(folder / RECIPE)
+    where = str(folder / RECIPE)
+    hashes = value_of(dict[str, str], recipe.get("sha256"), f"sha256 of {where}")
+    training = value_of(dict[str, Any], recipe.get("training"), f"training of {where}")
+    config = record_of(NetConfig, training.get("net"), f"net of {where}")
+    content, listed = (read_bytes(folder / name) for name in (WEIGHTS, PICTURES))
+    for name, got in ((WEIGHTS, content), (PICTURES, listed)):
+        if (digest := sha256(got).hexdigest()) != hashes.get(name):
+            raise DataError(
+                f"{folder / name} is not the one of its recipe: its sha256 must be "
+                f"{hashes.get(name)}, got {digest}; {advice}"
+            )
+    tensors = parse_tensors(content, folder / WEIGHTS, advice)
+    if (scale := tensors.pop(SCALE, None)) is None:
+        raise DataError(f"{folder / WEIGHTS} has no tensor {SCALE}; {advice}")
+    net = filled(folder / WEIGHTS, lambda: Net(config), tensors, advice)
     channels_last(net.eval())
     return EmbeddedEncoder(
         version=sha256(content).hexdigest()[:16],
