@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,23 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from taxonomy.errors import StoreError, unknown
-from taxonomy.hashing import canonical_json
-from taxonomy.model import Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
-from taxonomy.tables import CELL, CONCEPT, EDGE, EXAMPLE, IMAGE, LABEL, LEAF_HYPERNYM
+from taxonomy.errors import StoreError
+from taxonomy.model import Manifest, Taxonomy
 from xmodal.room import room_in
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
 from xmodal.store.connection import connect_file, connect_memory, copy_database, transaction
+from xmodal.store.designs import add_manifest, add_taxonomy, load_manifest, load_taxonomy
 from xmodal.store.feature_sets import replace_feature_set
-from xmodal.store.ids import dataset_meant
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
 from xmodal.store.rows import (
     CapabilityRow,
     CaptionSetRow,
-    DatasetRow,
     FeatureSetRow,
-    ManifestRow,
     Row,
     RunRow,
     SkippedImageRow,
@@ -52,24 +46,6 @@ LM_PAIR = pa.schema(
     ]
 )
 
-# One statement a table: identifiers cannot be parameters. rowid keeps the order of arrival.
-_DATASET_TABLES = {
-    "concept": (CONCEPT, "SELECT * FROM concept WHERE dataset_id = $id ORDER BY rowid"),
-    "edge": (EDGE, "SELECT * FROM edge WHERE dataset_id = $id ORDER BY rowid"),
-    "leaf_hypernym": (
-        LEAF_HYPERNYM,
-        "SELECT * FROM leaf_hypernym WHERE dataset_id = $id ORDER BY rowid",
-    ),
-    "image": (IMAGE, "SELECT * FROM image WHERE dataset_id = $id ORDER BY rowid"),
-}
-_MANIFEST_TABLES = {
-    "manifest_cell": (CELL, "SELECT * FROM manifest_cell WHERE manifest_id = $id ORDER BY rowid"),
-    "manifest_label": (
-        LABEL,
-        "SELECT * FROM manifest_label WHERE manifest_id = $id ORDER BY rowid",
-    ),
-    "example": (EXAMPLE, "SELECT * FROM example WHERE manifest_id = $id ORDER BY rowid"),
-}
 _REMOVE_RUNS = (
     "DELETE FROM run WHERE run_id IN (SELECT unnest($ids))",
     "DELETE FROM metric WHERE run_id IN (SELECT unnest($ids))",
@@ -170,27 +146,7 @@ class Store:
 
     def add_taxonomy(self, taxonomy: Taxonomy) -> None:
         """Store a dataset; nothing happens when it is there already."""
-        if taxonomy.dataset_id in self._ids("SELECT dataset_id FROM dataset"):
-            return
-        row = DatasetRow(
-            dataset_id=taxonomy.dataset_id,
-            source=taxonomy.config.source,
-            version=str(taxonomy.notes.get("version", "")),
-            pairs=taxonomy.config.pairs,
-            min_leaves=taxonomy.config.min_leaves,
-            seed=taxonomy.config.seed,
-            config_json=canonical_json(taxonomy.config.as_dict()),
-            notes_json=canonical_json(dict(taxonomy.notes)),
-            created_at=_now(),
-            relations=", ".join(taxonomy.config.relations),
-        )
-        owner = {"dataset_id": taxonomy.dataset_id}
-        with self.transaction():
-            self.insert_rows("dataset", [row])
-            self.insert("concept", taxonomy.concepts, CONCEPT, owner)
-            self.insert("edge", taxonomy.edges, EDGE, owner)
-            self.insert("leaf_hypernym", taxonomy.leaf_hypernym, LEAF_HYPERNYM, owner)
-            self.insert("image", taxonomy.images, IMAGE, owner)
+        add_taxonomy(self, taxonomy, _now())
 
     def load_taxonomy(self, dataset_id: str | None = None) -> Taxonomy:
         """A stored dataset by id or unique prefix; the latest one when None.
@@ -198,19 +154,7 @@ class Store:
         Raises:
             StoreError: No dataset yet, or an id that is unknown or ambiguous.
         """
-        ids = self._ids("SELECT dataset_id FROM dataset ORDER BY created_at")
-        found = dataset_meant(dataset_id, ids, self.path)
-        row = self._row("SELECT * FROM dataset WHERE dataset_id = $id", found)
-        tables = self._tables(_DATASET_TABLES, found)
-        return Taxonomy(
-            dataset_id=found,
-            config=_taxonomy_config(row["config_json"]),
-            concepts=tables["concept"],
-            edges=tables["edge"],
-            leaf_hypernym=tables["leaf_hypernym"],
-            images=tables["image"],
-            notes=json.loads(row["notes_json"]),
-        )
+        return load_taxonomy(self, dataset_id)
 
     def datasets(self) -> pa.Table:
         """One row per dataset, oldest first."""
@@ -225,40 +169,7 @@ class Store:
             StoreError: Its dataset is not stored, its example ids collide, or the id is
                 stored with other rows.
         """
-        known = self._ids("SELECT dataset_id FROM dataset")
-        if manifest.dataset_id not in known:
-            raise StoreError(unknown("dataset", manifest.dataset_id, known))
-        stored = dict(self._con.execute("SELECT manifest_id, rows_sha256 FROM manifest").fetchall())
-        if manifest.manifest_id in stored:
-            if stored[manifest.manifest_id] != manifest.rows_sha256:
-                raise StoreError(
-                    f"manifest {manifest.manifest_id} is stored with other rows than this "
-                    "version of xmodal draws: give another --store"
-                )
-            return
-        n_ids = manifest.examples["example_id"].unique()
-        if len(n_ids) != manifest.examples.num_rows:
-            raise StoreError(
-                f"manifest {manifest.manifest_id} has {manifest.examples.num_rows} examples "
-                f"but {len(n_ids)} example ids: they must be unique"
-            )
-        row = ManifestRow(
-            manifest_id=manifest.manifest_id,
-            dataset_id=manifest.dataset_id,
-            shuffle_id=manifest.shuffle_id,
-            **manifest.config.as_dict(),
-            ratio_realised_cells=manifest.summary.get("ratio_realised_cells"),
-            ratio_realised_questions=manifest.summary.get("ratio_realised_questions"),
-            summary_json=canonical_json(dict(manifest.summary)),
-            rows_sha256=manifest.rows_sha256,
-            created_at=_now(),
-        )
-        owner = {"manifest_id": manifest.manifest_id}
-        with self.transaction():
-            self.insert_rows("manifest", [row])
-            self.insert("manifest_cell", manifest.cells, CELL, owner)
-            self.insert("manifest_label", manifest.labels, LABEL, owner)
-            self.insert("example", manifest.examples, EXAMPLE, owner)
+        add_manifest(self, manifest, _now())
 
     def load_manifest(self, manifest_id: str) -> Manifest:
         """A stored manifest by id or unique prefix.
@@ -266,20 +177,7 @@ class Store:
         Raises:
             StoreError: An id that is unknown or ambiguous.
         """
-        found = resolve_id("manifest", manifest_id, self._ids("SELECT manifest_id FROM manifest"))
-        row = self._row("SELECT * FROM manifest WHERE manifest_id = $id", found)
-        tables = self._tables(_MANIFEST_TABLES, found)
-        return Manifest(
-            manifest_id=found,
-            dataset_id=row["dataset_id"],
-            config=ManifestConfig(**{f.name: row[f.name] for f in fields(ManifestConfig)}),
-            shuffle_id=row["shuffle_id"],
-            cells=tables["manifest_cell"],
-            labels=tables["manifest_label"],
-            examples=tables["example"],
-            rows_sha256=row["rows_sha256"],
-            summary=json.loads(row["summary_json"]),
-        )
+        return load_manifest(self, manifest_id)
 
     def manifests(self) -> pa.Table:
         """One row per manifest, oldest first."""
@@ -416,12 +314,6 @@ class Store:
         (row,) = self.query(text, {"id": key}).to_pylist()
         return dict(row)
 
-    def _tables(self, wanted: Mapping[str, tuple[pa.Schema, str]], key: str) -> dict[str, pa.Table]:
-        return {
-            name: self.query(text, {"id": key}).select(rows.names).cast(rows)
-            for name, (rows, text) in wanted.items()
-        }
-
     def execute(self, text: str, params: Mapping[str, Any]) -> None:
         """Run one trusted statement. Call in a transaction."""
         self._con.execute(text, dict(params))
@@ -490,14 +382,6 @@ class Store:
             owned.append(rows.select(names))
         if owned:
             self._con.from_arrow(pa.concat_tables(owned)).insert_into(table)
-
-
-def _taxonomy_config(text: str) -> TaxonomyConfig:
-    """The config as stored; settings that came later are at their defaults."""
-    said = json.loads(text)
-    if "relations" in said:
-        said["relations"] = tuple(said["relations"])
-    return TaxonomyConfig(**said)
 
 
 def _now() -> str:

@@ -1,0 +1,171 @@
+"""Datasets and manifests in the store: written once, read back as they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from taxonomy.errors import StoreError, unknown
+from taxonomy.hashing import canonical_json
+from taxonomy.model import Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
+from taxonomy.tables import CELL, CONCEPT, EDGE, EXAMPLE, IMAGE, LABEL, LEAF_HYPERNYM
+from xmodal.store.ids import dataset_meant, resolve_id
+from xmodal.store.rows import DatasetRow, ManifestRow
+
+if TYPE_CHECKING:
+    from xmodal.store.store import Store
+
+# One statement a table: identifiers cannot be parameters. rowid keeps the order of arrival.
+_DATASET_TABLES = {
+    "concept": (CONCEPT, "SELECT * FROM concept WHERE dataset_id = $id ORDER BY rowid"),
+    "edge": (EDGE, "SELECT * FROM edge WHERE dataset_id = $id ORDER BY rowid"),
+    "leaf_hypernym": (
+        LEAF_HYPERNYM,
+        "SELECT * FROM leaf_hypernym WHERE dataset_id = $id ORDER BY rowid",
+    ),
+    "image": (IMAGE, "SELECT * FROM image WHERE dataset_id = $id ORDER BY rowid"),
+}
+_MANIFEST_TABLES = {
+    "manifest_cell": (CELL, "SELECT * FROM manifest_cell WHERE manifest_id = $id ORDER BY rowid"),
+    "manifest_label": (
+        LABEL,
+        "SELECT * FROM manifest_label WHERE manifest_id = $id ORDER BY rowid",
+    ),
+    "example": (EXAMPLE, "SELECT * FROM example WHERE manifest_id = $id ORDER BY rowid"),
+}
+
+
+def add_taxonomy(store: Store, taxonomy: Taxonomy, created_at: str) -> None:
+    """Store a dataset; nothing happens when it is there already."""
+    if taxonomy.dataset_id in store.datasets()["dataset_id"].to_pylist():
+        return
+    row = DatasetRow(
+        dataset_id=taxonomy.dataset_id,
+        source=taxonomy.config.source,
+        version=str(taxonomy.notes.get("version", "")),
+        pairs=taxonomy.config.pairs,
+        min_leaves=taxonomy.config.min_leaves,
+        seed=taxonomy.config.seed,
+        config_json=canonical_json(taxonomy.config.as_dict()),
+        notes_json=canonical_json(dict(taxonomy.notes)),
+        created_at=created_at,
+        relations=", ".join(taxonomy.config.relations),
+    )
+    owner = {"dataset_id": taxonomy.dataset_id}
+    with store.transaction():
+        store.insert_rows("dataset", [row])
+        store.insert("concept", taxonomy.concepts, CONCEPT, owner)
+        store.insert("edge", taxonomy.edges, EDGE, owner)
+        store.insert("leaf_hypernym", taxonomy.leaf_hypernym, LEAF_HYPERNYM, owner)
+        store.insert("image", taxonomy.images, IMAGE, owner)
+
+
+def load_taxonomy(store: Store, dataset_id: str | None = None) -> Taxonomy:
+    """A stored dataset by id or unique prefix; the latest one when None.
+
+    Raises:
+        StoreError: No dataset yet, or an id that is unknown or ambiguous.
+    """
+    ids = store.datasets()["dataset_id"].to_pylist()
+    found = dataset_meant(dataset_id, ids, store.path)
+    row = dict(
+        store.query("SELECT * FROM dataset WHERE dataset_id = $id", {"id": found}).to_pylist()[0]
+    )
+    tables = _tables(store, _DATASET_TABLES, found)
+    return Taxonomy(
+        dataset_id=found,
+        config=_taxonomy_config(row["config_json"]),
+        concepts=tables["concept"],
+        edges=tables["edge"],
+        leaf_hypernym=tables["leaf_hypernym"],
+        images=tables["image"],
+        notes=json.loads(row["notes_json"]),
+    )
+
+
+def add_manifest(store: Store, manifest: Manifest, created_at: str) -> None:
+    """Store a manifest; nothing happens when the same rows are there already.
+
+    Raises:
+        StoreError: Its dataset is not stored, its example ids collide, or the id is
+            stored with other rows.
+    """
+    known = store.datasets()["dataset_id"].to_pylist()
+    if manifest.dataset_id not in known:
+        raise StoreError(unknown("dataset", manifest.dataset_id, known))
+    stored = {m["manifest_id"]: m["rows_sha256"] for m in store.manifests().to_pylist()}
+    if manifest.manifest_id in stored:
+        if stored[manifest.manifest_id] != manifest.rows_sha256:
+            raise StoreError(
+                f"manifest {manifest.manifest_id} is stored with other rows than this "
+                "version of xmodal draws: give another --store"
+            )
+        return
+    n_ids = manifest.examples["example_id"].unique()
+    if len(n_ids) != manifest.examples.num_rows:
+        raise StoreError(
+            f"manifest {manifest.manifest_id} has {manifest.examples.num_rows} examples "
+            f"but {len(n_ids)} example ids: they must be unique"
+        )
+    row = ManifestRow(
+        manifest_id=manifest.manifest_id,
+        dataset_id=manifest.dataset_id,
+        shuffle_id=manifest.shuffle_id,
+        **manifest.config.as_dict(),
+        ratio_realised_cells=manifest.summary.get("ratio_realised_cells"),
+        ratio_realised_questions=manifest.summary.get("ratio_realised_questions"),
+        summary_json=canonical_json(dict(manifest.summary)),
+        rows_sha256=manifest.rows_sha256,
+        created_at=created_at,
+    )
+    owner = {"manifest_id": manifest.manifest_id}
+    with store.transaction():
+        store.insert_rows("manifest", [row])
+        store.insert("manifest_cell", manifest.cells, CELL, owner)
+        store.insert("manifest_label", manifest.labels, LABEL, owner)
+        store.insert("example", manifest.examples, EXAMPLE, owner)
+
+
+def load_manifest(store: Store, manifest_id: str) -> Manifest:
+    """A stored manifest by id or unique prefix.
+
+    Raises:
+        StoreError: An id that is unknown or ambiguous.
+    """
+    found = resolve_id("manifest", manifest_id, store.manifests()["manifest_id"].to_pylist())
+    row = dict(
+        store.query("SELECT * FROM manifest WHERE manifest_id = $id", {"id": found}).to_pylist()[0]
+    )
+    tables = _tables(store, _MANIFEST_TABLES, found)
+    return Manifest(
+        manifest_id=found,
+        dataset_id=row["dataset_id"],
+        config=ManifestConfig(**{f.name: row[f.name] for f in fields(ManifestConfig)}),
+        shuffle_id=row["shuffle_id"],
+        cells=tables["manifest_cell"],
+        labels=tables["manifest_label"],
+        examples=tables["example"],
+        rows_sha256=row["rows_sha256"],
+        summary=json.loads(row["summary_json"]),
+    )
+
+
+def _tables(
+    store: Store, wanted: Mapping[str, tuple[pa.Schema, str]], key: str
+) -> dict[str, pa.Table]:
+    return {
+        name: store.query(text, {"id": key}).select(rows.names).cast(rows)
+        for name, (rows, text) in wanted.items()
+    }
+
+
+def _taxonomy_config(text: str) -> TaxonomyConfig:
+    """The config as stored; settings that came later are at their defaults."""
+    said = json.loads(text)
+    if "relations" in said:
+        said["relations"] = tuple(said["relations"])
+    return TaxonomyConfig(**said)
