@@ -18,8 +18,9 @@ from xmodal.store import Store
     ("n_writers", "n_readers"), [(6, 3), pytest.param(16, 8, marks=pytest.mark.slow)]
 )
 def test_all_rows_arrive_once_and_nobody_fails(
-    tmp_path: Path, n_writers: int, n_readers: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_writers: int, n_readers: int
 ) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     path = tmp_path / "s.duckdb"
     make_store(path)
     start = time.monotonic()
@@ -31,7 +32,9 @@ def test_all_rows_arrive_once_and_nobody_fails(
     with Store.open(path) as store:
         report = store.sync(tmp_path / "runs")
         assert (report.n_ingested, report.n_unchanged) == (0, n_writers)
-        counts = store.query("SELECT run_id, count(*) AS n FROM prediction GROUP BY ALL").to_pylist()
+        counts = store.query(
+            "SELECT run_id, count(*) AS n FROM prediction GROUP BY ALL"
+        ).to_pylist()
         assert store.runs().num_rows == n_writers
     assert [row["n"] for row in counts] == [N_ANSWERS] * n_writers
     assert {one.name for one in tmp_path.iterdir()} == {"s.duckdb", "runs"}
