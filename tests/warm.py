@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,37 +16,54 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 SERVE = "from tests.warm import serve; serve()"
 
 
 def serve() -> None:
     """Start the commands that stdin names, one after the other, and say how each ended."""
-    import torch
+    import pandas  # noqa: F401 -- pyarrow looks for it
+    from PIL import PngImagePlugin  # noqa: F401
+    from typer.main import get_command
 
     from cli.main import app
-    from xmodal import manifests, pipeline, taxonomies, workers  # noqa: F401 -- to have them
-    from xmodal.lms.causal import load_lm
-    from xmodal.vlm import group_run
+    from taxonomy.wordnet import WordNet
+    from xmodal import manifests, taxonomies  # noqa: F401 -- to have them
+    from xmodal.bundle import wordnet_files
+    from xmodal.store import Store  # noqa: F401
 
-    # these import as much again when first used
-    load_lm(sys.argv[1])
-    torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
-
-    group_run.SAVE_EVERY_S = 0.0
+    command = get_command(app)
+    WordNet.open(wordnet_files.wordnet_dir())
+    if lm := sys.argv[1]:
+        _warm_training(lm)
     for line in sys.stdin:
         said = json.loads(line)
         pid = os.fork()
         if not pid:
             os.setpgid(0, 0)
-            os._exit(_run(app, said["arguments"], said["log"], said["file_bytes"]))
+            os._exit(_run(command, said["arguments"], said["log"], said["file_bytes"]))
         os.setpgid(pid, pid)
         print(pid, flush=True)
         print(os.waitpid(pid, 0)[1], flush=True)
 
 
-def _run(app: Callable[..., Any], arguments: list[str], log: str, file_bytes: int | None) -> int:
+def _warm_training(lm: str) -> None:
+    import torch
+
+    from xmodal import pipeline, workers  # noqa: F401
+    from xmodal.lms.causal import load_lm
+    from xmodal.vlm import group_run
+
+    # these import as much again when first used
+    load_lm(lm)
+    torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+    group_run.SAVE_EVERY_S = 0.0
+
+
+def _run(
+    command: Callable[..., Any], arguments: list[str], log: str, file_bytes: int | None
+) -> int:
     """In the forked process: run a command with its output in a file."""
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for number, handle in enumerate((os.open(os.devnull, os.O_RDONLY), out, out)):
@@ -58,7 +76,7 @@ def _run(app: Callable[..., Any], arguments: list[str], log: str, file_bytes: in
     sys.argv = ["xmodal", *arguments]
     status = 0
     try:
-        app(arguments)
+        command(arguments)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     except BaseException:
@@ -72,13 +90,13 @@ def _run(app: Callable[..., Any], arguments: list[str], log: str, file_bytes: in
 class Warm:
     """The server and the command that it runs."""
 
-    def __init__(self, environment: dict[str, str], lm: Path, log: Path) -> None:
+    def __init__(self, environment: dict[str, str], lm: Path | None, log: Path) -> None:
+        """Start it; with an LM it can train, and saves after every step."""
         self._log = log
         self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(lm)],
+            [sys.executable, "-c", SERVE, str(lm or "")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
             env=environment,
         )
         self._pid = 0
@@ -97,7 +115,7 @@ class Warm:
         }
         stdin = self._process.stdin
         assert stdin is not None
-        stdin.write(json.dumps(said) + "\n")
+        stdin.write(json.dumps(said).encode() + b"\n")
         stdin.flush()
         self._pid = int(self._line())
 
@@ -135,7 +153,16 @@ class Warm:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def _line(self) -> str:
-        stdout: IO[str] | None = self._process.stdout
-        assert stdout is not None
-        return stdout.readline()
+    def is_running(self) -> bool:
+        """Whether the command has not ended yet."""
+        return not select.select([self._process.stdout], [], [], 0)[0]
+
+    def _line(self) -> bytes:
+        """Byte by byte: what is read ahead would be hidden from is_running()."""
+        assert self._process.stdout is not None
+        found = b""
+        while not found.endswith(b"\n"):
+            one = os.read(self._process.stdout.fileno(), 1)
+            assert one, "the server has ended"
+            found += one
+        return found

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from tests.cli.tiny_store import Tiny
 from tests.warm import Warm
+from tests.xmodal.store import world
 from tests.xmodal.store.full import contents
-from xmodal.seals import sealed
+from tests.xmodal.store.test_broken import seal
 from xmodal.store import Store
 from xmodal.store.inventory import inventory
 from xmodal.store.scan import scan
 from xmodal.store.verify import verify
 
 N_SYNCED = 12
-_TIMES = ("created_at", "started_at", "seconds", "command", "content_hash", "feature_set_id")
+_TIMES = ("created_at", "started_at", "seconds", "command", "content_hash")
 _RUN_FILES = {
     *("run.json", "metrics.parquet", "predictions.parquet", "projector.safetensors"),
     *("state.safetensors", "lock"),
@@ -60,48 +63,56 @@ def left(home: Path) -> dict[str, Any]:
     return found
 
 
-def jobs(made: Tiny, warm: Warm, home: Path) -> list[Job]:
-    """The four, each run once to its end."""
-    train = ("train", "--manifest", made.manifests[0], "--lm", str(made.lm), "--recipe", "embedded")
+def jobs(made: Tiny, warm: Warm, home: Path, names: Sequence[str]) -> list[Job]:
+    """Some of the four, each run once to its end.
+
+    Args:
+        made: A store with a dataset and manifests.
+        warm: Runs them.
+        home: A folder that is not there, for their worlds.
+        names: Of the jobs: train, sync, manifest, taxonomy.
+    """
     table = made.store.parents[1] / "pictures" / "table.csv"
     (home / "store").mkdir(parents=True)
     made.copy(home / "store")
     (home / "nothing").mkdir()
-    long = ("--epochs", "8", "--batch-size", "6")
-    trained = _job("train", (*train, *long), home / "store", warm)
-    _lay_runs(home, home / "train-straight")
-    return [
-        trained,
-        _job("sync", ("store", "sync"), home / "runs-to-sync", warm),
-        _job("manifest", ("manifest", "grid", "--ratios", "0.25,0.75"), home / "store", warm),
-        _job(
-            "taxonomy",
-            ("taxonomy", "build", "--csv", str(table), "--min-leaves", "2"),
+    lay_runs(made, home / "with-runs")
+    train = ("train", "--manifest", made.manifests[0], "--lm", str(made.lm), "--recipe", "embedded")
+    commands = {
+        "train": (home / "store", *train, "--epochs", "8", "--batch-size", "6"),
+        "sync": (home / "with-runs", "store", "sync"),
+        "manifest": (home / "store", "manifest", "grid", "--ratios", "0.25,0.75"),
+        "taxonomy": (
             home / "nothing",
-            warm,
+            "taxonomy",
+            "build",
+            "--csv",
+            str(table),
+            "--min-leaves",
+            "2",
         ),
-    ]
+    }
+    found = []
+    for name in names:
+        start, *arguments = commands[name]
+        straight = home / f"{name}-straight"
+        shutil.copytree(start, straight)
+        seconds = warm.run(*arguments, "--store", straight / "x.duckdb")
+        found.append(Job(name, tuple(arguments), Path(start), left(straight), seconds))
+    return found
 
 
-def _job(name: str, arguments: tuple[str, ...], start: Path, warm: Warm) -> Job:
-    straight = start.with_name(f"{name}-straight")
-    shutil.copytree(start, straight)
-    seconds = warm.run(*arguments, "--store", straight / "x.duckdb")
-    assert_sound(straight)
-    return Job(name, arguments, start, left(straight), seconds)
-
-
-def _lay_runs(home: Path, trained: Path) -> None:
-    """A store with one run, and more that are finished beside it."""
-    world = home / "runs-to-sync"
-    shutil.copytree(trained, world)
-    (one,) = (trained / "runs").glob("[!.]*")
+def lay_runs(made: Tiny, home: Path) -> None:
+    """A store, and finished runs beside it that are not in it."""
+    home.mkdir()
+    with Store.open(made.copy(home).store) as store:
+        of = store.load_manifest(made.manifests[0])
+        store.add_feature_set(world.feature_set(dataset_id=of.dataset_id))
+    asked = of.examples.filter(pc.equal(of.examples["split"], "test"))["example_id"].to_pylist()
+    setup = world.SETUP | {"together_json": None}
     for number in range(N_SYNCED):
-        folder = world / "runs" / f"{one.name[:-2]}{number:02d}"
-        shutil.copytree(one, folder)
-        record = json.loads((folder / "run.json").read_text()) | {"run_id": folder.name}
-        names = [path.name for path in folder.iterdir() if path.name != "run.json"]
-        (folder / "run.json").write_text(json.dumps(sealed(record, folder, names)))
+        answers = [(example, (example + number) % 2 == 0) for example in asked]
+        seal(world.run_folder(home / "runs", f"run-{number:02d}", of, answers, setup=setup))
 
 
 def assert_sound(home: Path) -> None:
@@ -114,11 +125,18 @@ def assert_sound(home: Path) -> None:
     if not path.exists():
         assert visible == set()
         return
+    assert_store_is_sound(path)
+
+
+def assert_store_is_sound(path: Path) -> None:
+    """It opens and is clean, with every answer of every run once."""
     with Store.open(path, read_only=True) as store:
-        problems = [line for check in verify(store, home / "runs") for line in check.problems]
+        problems = [
+            line for check in verify(store, path.parent / "runs") for line in check.problems
+        ]
         runs = store.runs()["run_id"].to_pylist()
         counts = store.query(_COUNTS).to_pylist()
-        found = inventory(store, home / "runs")
+        found = inventory(store, path.parent / "runs")
     assert problems == []
     assert sorted(runs) == sorted(row["run_id"] for row in counts)
     assert len(set(runs)) == len(runs)
@@ -145,7 +163,7 @@ def _status(folder: Path) -> str | None:
 
 
 def kill_some(
-    job: Job, n_kills: int, rng: random.Random, warm: Warm, world: Path
+    job: Job, n_kills: int, rng: random.Random, warm: Warm, home: Path
 ) -> list[dict[str, Any]]:
     """Kill a command so many times, at random moments, in one world; then let it end.
 
@@ -154,32 +172,34 @@ def kill_some(
         n_kills: How often; a world in which it ended before is made anew.
         rng: Says when.
         warm: Runs it.
-        world: A folder that is not there.
+        home: A folder that is not there.
 
     Returns:
         Of each kill the job and the moment.
     """
     kills: list[dict[str, Any]] = []
-    command = (*job.arguments, "--store", world / "x.duckdb")
+    longest = job.seconds
+    command = (*job.arguments, "--store", home / "x.duckdb")
     while len(kills) < n_kills:
-        if not world.exists():
-            shutil.copytree(job.start, world)
-        delay = rng.uniform(0.0, job.seconds)
+        if not home.exists():
+            shutil.copytree(job.start, home)
+        delay = rng.uniform(0.0, longest)
         warm.start(*command)
         time.sleep(delay)
         if not warm.kill():
-            _finish(job, warm, world, command)  # it was faster this time
+            shutil.rmtree(home)  # it was faster this time
+            longest *= 0.7
             continue
         kills.append({"job": job.name, "delay_s": round(delay, 3)})
-        assert_sound(world)
+        assert_sound(home)
         if job.name == "train":
-            assert_finished_runs_come_in(world)
-    _finish(job, warm, world, command)
+            assert_finished_runs_come_in(home)
+    _finish(job, warm, home, command)
     return kills
 
 
-def _finish(job: Job, warm: Warm, world: Path, command: Sequence[str | Path]) -> None:
+def _finish(job: Job, warm: Warm, home: Path, command: Sequence[str | Path]) -> None:
     warm.run(*command)
-    assert_sound(world)
-    assert left(world) == job.want
-    shutil.rmtree(world)
+    assert_sound(home)
+    assert left(home) == job.want
+    shutil.rmtree(home)
