@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,6 +15,10 @@ from xmodal.room import no_room, room_in, why_no_room
 
 LOCK = "lock"
 """An empty file of a folder that one process has for itself."""
+
+
+# what mkstemp makes of a name in write_whole, such as .run.json.a1b2c3d4.json
+_BEGUN = re.compile(r"\..+(?P<suffix>\.\w+)\.\w{8}(?P=suffix)")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -120,7 +125,15 @@ def own_runs(folders: Iterable[Path]) -> Iterator[None]:
             held.callback(_drop_if_empty, folder)
             held.enter_context(own(folder, "trains"))
             held.callback(_drop_lock, folder)
+            _sweep(folder)
         yield
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what write_whole had begun in a folder when its process was killed."""
+    for left in folder.iterdir():
+        if _BEGUN.fullmatch(left.name) and left.is_file():
+            left.unlink(missing_ok=True)
 
 
 def _drop_lock(folder: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli import tiny_store
+from tests.warm import Warm
+from tests.xmodal import tiny
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +21,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tiny_store.Tiny:
 def world(made: tiny_store.Tiny, tmp_path: Path) -> tiny_store.Tiny:
     """A store of the test's own."""
     return made.copy(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def warm(made: tiny_store.Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """Starts commands that train in no time, and saves after every step."""
+    server = Warm(tiny.environment(), made.lm, tmp_path_factory.mktemp("warm") / "log")
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -5,25 +5,20 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.cli.killing import assert_store_is_sound
 from tests.cli.tiny_store import Tiny
+from tests.warm import Warm
 from tests.xmodal import tiny
 from xmodal.store import Store
 from xmodal.vlm.run_folder import RunFolder
 
 LONG = ("--epochs", "60", "--batch-size", "6")
 N_STEPS = 240
-KILLABLE = (
-    "import sys; from xmodal.vlm import group_run; group_run.SAVE_EVERY_S = 0.0\n"
-    "from cli.main import app; app(sys.argv[1:])"
-)
 ALONE = ("--seed", "42")
 TOGETHER = ("--seeds", "42,7", "--co-train", "4")
 
@@ -66,24 +61,15 @@ def saved_step(world: Tiny) -> int:
     return 0
 
 
-def kill(world: Tiny, how: tuple[str, ...], step: int, delay: float = 0.0) -> None:
+def kill(warm: Warm, world: Tiny, how: tuple[str, ...], step: int, delay: float = 0.0) -> None:
     """Start training in a process and kill it a while after that step is saved."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLABLE, *command(world, how), "--store", str(world.store)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=tiny.environment(),
-    )
-    try:
-        deadline = time.monotonic() + 300
-        while saved_step(world) < step and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        time.sleep(delay)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == -signal.SIGKILL or delay > 0
+    warm.start(*command(world, how), "--store", world.store)
+    deadline = time.monotonic() + 300
+    while saved_step(world) < step and warm.is_running():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    time.sleep(delay)
+    assert warm.kill() or delay > 0, warm.said()
 
 
 def predictions(world: Tiny) -> list[tuple[object, ...]]:
@@ -95,16 +81,22 @@ def predictions(world: Tiny) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize(("how", "steps"), [(ALONE, (3, 141)), (TOGETHER, (1, 58, 197))])
 def test_killed_runs_go_on_to_the_same_bits(
-    world: Tiny, made: Tiny, tmp_path: Path, how: tuple[str, ...], steps: tuple[int, ...]
+    warm: Warm,
+    world: Tiny,
+    made: Tiny,
+    tmp_path: Path,
+    how: tuple[str, ...],
+    steps: tuple[int, ...],
 ) -> None:
     (tmp_path / "straight").mkdir()
     straight = made.copy(tmp_path / "straight")
     want = finished(straight, how)
     assert len(want) == (4 if how == TOGETHER else 1)
     for step in steps:
-        kill(world, how, step)
+        kill(warm, world, how, step)
         assert saved_step(world) >= step
         assert predictions(world) == []
+        assert_store_is_sound(world.store)
     assert finished(world, how) == want
     assert predictions(world) == predictions(straight)
     records = [json.loads((runs_of(world) / name / "run.json").read_text()) for name in want]
@@ -114,7 +106,7 @@ def test_killed_runs_go_on_to_the_same_bits(
 
 
 @pytest.mark.slow
-def test_twenty_random_kills(made: Tiny, tmp_path: Path) -> None:
+def test_twenty_random_kills(warm: Warm, made: Tiny, tmp_path: Path) -> None:
     """At random steps and a random while after them; also while runs are scored and stored."""
     (tmp_path / "straight").mkdir()
     straight = made.copy(tmp_path / "straight")
@@ -128,7 +120,7 @@ def test_twenty_random_kills(made: Tiny, tmp_path: Path) -> None:
         world = made.copy(folder)
         for step in sorted(rng.randrange(1, N_STEPS) for _ in range(4)):
             delay = rng.choice((0.0, rng.uniform(0.0, 1.0)))
-            kill(world, TOGETHER, step, delay)
+            kill(warm, world, TOGETHER, step, delay)
             kills.append({"step": step, "delay_s": round(delay, 3), "saved": saved_step(world)})
         assert finished(world, TOGETHER) == want
         assert predictions(world) == predictions(straight)

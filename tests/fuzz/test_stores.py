@@ -154,7 +154,10 @@ def test_a_mistake_in_a_sync_comes_out(
         raise TypeError("planted")
 
     places = {
-        "vlm": ("xmodal.store.sync._check_predictions", "xmodal.store.evaluations._check_record"),
+        "vlm": (
+            "xmodal.store.projector_runs._check_predictions",
+            "xmodal.store.evaluations._check_record",
+        ),
         "align": ("xmodal.store.align_runs.read_setup",),
         "binding": ("xmodal.store.binding_runs.check_accuracy",),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,8 +17,10 @@ import duckdb
 
 from taxonomy.errors import StoreError
 from xmodal.room import no_room, room_in, why_no_room
+from xmodal.store import leftovers
 from xmodal.store.turns import Turn
 
+Fill = Callable[[duckdb.DuckDBPyConnection], None]
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # else `from rows` in SQL would read a Python variable of that name
     "python_enable_replacements": False,
@@ -60,7 +62,12 @@ def need_store(path: Path, maker: str) -> None:
 
 
 def connect_file(
-    path: Path, *, read_only: bool, wait_s: float, asker: int | None = None
+    path: Path,
+    *,
+    read_only: bool,
+    wait_s: float,
+    asker: int | None = None,
+    fill: Fill | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file, waiting for another process's lock.
 
@@ -69,6 +76,7 @@ def connect_file(
         read_only: Many processes may read at once; none while one writes.
         wait_s: Seconds to wait while another process holds the file.
         asker: Id of the process on whose behalf this one opens the file: not waited for.
+        fill: What a new file is given before anybody sees it.
 
     Raises:
         StoreError: The file is missing, foreign, damaged or in use.
@@ -83,7 +91,7 @@ def connect_file(
     with room_in(path.absolute().parent):
         _make_place(path)
         if not read_only and not path.exists():
-            _make_blank(path)
+            _put_new(path, fill)
     with Turn(path, read_only=read_only, wait_s=wait_s) as turn:
         while True:
             turn.come()
@@ -131,25 +139,31 @@ def _make_place(path: Path) -> None:
         raise StoreError(f"{path} cannot be made: {error.strerror}") from error
 
 
-def _make_blank(path: Path) -> None:
-    """Put a database without tables in place, whole: one that was cut off looks damaged.
+def _put_new(path: Path, fill: Fill | None) -> None:
+    """Put a new database in place, whole: one that was cut off looks damaged or foreign.
 
     Where another process is faster, or files have no second name, nothing happens.
     """
     if path.with_name(f"{path.name}.wal").exists():  # of a file that is gone: DuckDB removes it
         return
-    made = path.with_name(f".{path.name}.{os.getpid()}.new")
-    made.unlink(missing_ok=True)
+    leftovers.remove_left(path)
+    made = leftovers.own_name(path)
     try:
-        duckdb.connect(str(made.absolute()), config=CONFIG).close()
+        con = duckdb.connect(str(made.absolute()), config=CONFIG)
+        try:
+            if fill is not None:
+                fill(con)
+                con.execute("CHECKPOINT")
+        finally:
+            con.close()
         with suppress(OSError):
             os.link(made, path)
-    except duckdb.Error as error:
+    except duckdb.IOException as error:
         if why_no_room(error):
             raise
         # else opening the file itself says what is wrong
     finally:
-        made.unlink(missing_ok=True)
+        leftovers.remove(made)
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:

@@ -77,7 +77,12 @@ class Store:
             NoRoomError: The disk is full.
         """
         schema.steps()  # read now: others wait for as long as the file is open
-        con = connect_file(Path(path), read_only=read_only, wait_s=wait_s)
+        con = connect_file(
+            Path(path),
+            read_only=read_only,
+            wait_s=wait_s,
+            fill=lambda new: schema.migrate(new, str(path)),
+        )
         try:
             with room_in(Path(path).absolute().parent):
                 (schema.check if read_only else schema.migrate)(con, str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from taxonomy.model import Manifest
-from tests import forks
 from tests.xmodal.store import world
 from tests.xmodal.store.world import BIRD, PARROT
 from xmodal.files import own_runs, write_whole
 from xmodal.run_record import RecordFolder
 from xmodal.store import Store
+from xmodal.store.scan import scan
 
 N_ANSWERS = 2000
 _LOOK = """
@@ -70,16 +71,16 @@ def write(path: Path, run_id: str, barrier: Any, results: Any) -> None:
     train(path.parent / "runs", run_id)
     start = time.monotonic()
     try:
+        scanned = scan(path.parent / "runs")
         with Store.open(path) as store:
             waited = time.monotonic() - start
-            report = store.sync(path.parent / "runs")
+            report = store.sync(path.parent / "runs", scanned)
             n = store.runs().num_rows
         errors = tuple(f"{name} was rejected: {why}" for name, why in report.rejected)
     except Exception as error:  # for the test to show
         waited, n, errors = time.monotonic() - start, 0, (f"{run_id}: {error}",)
-    results.put(
-        asdict(Seen(writes=True, longest_wait_s=waited, n_times=1, n_runs=n, errors=errors))
-    )
+    seen = Seen(writes=True, longest_wait_s=waited, n_times=1, n_runs=n, errors=errors)
+    results.put(asdict(seen))
 
 
 def read(path: Path, n_runs: int, barrier: Any, results: Any) -> None:
@@ -111,7 +112,8 @@ def read(path: Path, n_runs: int, barrier: Any, results: Any) -> None:
 
 def crowd(path: Path, n_writers: int, n_readers: int) -> list[Seen]:
     """Start them all, let them go at once, and wait for them."""
-    context = forks.context()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imported once, in a server without threads
     barrier, results = context.Barrier(n_writers + n_readers), context.Queue()
     given = [(write, (path, f"run-{n:02d}")) for n in range(n_writers)]
     given += [(read, (path, n_writers))] * n_readers

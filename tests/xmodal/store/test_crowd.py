@@ -18,8 +18,9 @@ from xmodal.store import Store
     ("n_writers", "n_readers"), [(6, 3), pytest.param(16, 8, marks=pytest.mark.slow)]
 )
 def test_all_rows_arrive_once_and_nobody_fails(
-    tmp_path: Path, n_writers: int, n_readers: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_writers: int, n_readers: int
 ) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     path = tmp_path / "s.duckdb"
     make_store(path)
     start = time.monotonic()
