@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from taxonomy.errors import StoreError
+from taxonomy.errors import NoRoomError, StoreError
+from tests.small_disk import files_at_most
 from tests.xmodal.store.empty import empty_store
 from tests.xmodal.store.full import contents, fill_empty_tables, full_store
 from tests.xmodal.store.test_broken import flip
@@ -235,3 +236,20 @@ def test_no_row_is_written_to_a_store_that_is_being_replaced(path: Path) -> None
             other.wait(timeout=1.5)
     assert other.wait(timeout=60) == 0
     assert len(read(path)["lm_pair"]) == 1
+
+
+def test_a_copy_that_finds_no_room_does_not_take_the_stores_place(path: Path) -> None:
+    """The copy has room, what is then changed in it has not: DuckDB says nothing of that."""
+    rows = read(path)
+    vacuum(path)
+    with Store.open(path) as store:
+        store.execute("UPDATE prediction SET logit_yes = 9", {})
+    changed = read(path)
+    with (
+        files_at_most(path.stat().st_size),
+        pytest.raises(NoRoomError, match=rf"^no room in {path.parent} \(File too large\)"),
+    ):
+        rebuild(path, path.parent / "runs")
+    assert (read(path), files(path)) == (changed, {"s.duckdb"})
+    rebuild(path, path.parent / "runs")
+    assert (read(path), files(path)) == (rows, {"s.duckdb"})
