@@ -41,10 +41,10 @@ told AS (
         answered.run_id,
         answered.image_mode,
         asked.of,
-        count(*) FILTER (asked.answer AND answered.predicted) AS tp,
-        count(*) FILTER (NOT asked.answer AND answered.predicted) AS fp,
-        count(*) FILTER (asked.answer AND NOT answered.predicted) AS fn,
-        count(*) FILTER (NOT asked.answer AND NOT answered.predicted) AS tn
+        count(*) AS n,
+        count(*) FILTER (asked.answer) AS n_yes,
+        count(*) FILTER (answered.predicted) AS said_yes,
+        count(*) FILTER (asked.answer AND answered.predicted) AS tp
     FROM answered
     JOIN run USING (run_id)
     JOIN asked USING (manifest_id, example_id)
@@ -53,12 +53,17 @@ told AS (
 
 counted AS (
     SELECT
-        told.* EXCLUDE (of),
+        told.run_id,
+        told.image_mode,
         run.dataset_id,
         numbered.question_set,
         numbered.hypernym_id,
-        told.tp + told.fn AS n_yes,
-        told.tn + told.fp AS n_no
+        told.n_yes,
+        told.n - told.n_yes AS n_no,
+        told.tp,
+        told.said_yes - told.tp AS fp,
+        told.n_yes - told.tp AS fn,
+        told.n - told.n_yes - told.said_yes + told.tp AS tn
     FROM told
     JOIN numbered USING (of)
     JOIN run USING (run_id)
