@@ -63,9 +63,29 @@ def test_a_writer_who_waits_is_let_in_before_readers_who_come(path: Path, gate: 
         assert come(path, read_only=False, wait_s=0.2) >= 0.2
         with pytest.raises(StoreError, match=f"in use by process {pid} "):
             connection.connect_file(path, read_only=False, wait_s=0.2)
+        start = time.monotonic()
+        connection.connect_file(path, read_only=True, wait_s=0.2).close()
+        assert time.monotonic() - start >= 0.1
         assert gate.exists()
     with first:
         first.come()
+    assert not gate.exists()
+
+
+def test_who_is_refused_the_store_to_write_is_next(
+    path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = connection._connect
+    seen = []
+
+    def look(*given: object) -> duckdb.DuckDBPyConnection:
+        seen.append(gate.exists())
+        return connect(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(connection, "_connect", look)
+    with read_elsewhere(path), pytest.raises(StoreError, match="in use"):
+        connection.connect_file(path, read_only=False, wait_s=0.2)
+    assert (seen[0], set(seen[1:])) == (False, {True})
     assert not gate.exists()
 
 
