@@ -28,6 +28,7 @@ from xmodal.store.rows import (
     AlignRunRecord,
     AlignRunRow,
 )
+from xmodal.store.run_files import HASHED
 from xmodal.store.setups import read_setup, replace_setup
 from xmodal.tables import ANSWER, ANSWERS, COMPOSITION, COMPOSITIONS, EVALUATION, WEIGHTS
 
@@ -78,7 +79,7 @@ def sync_align_run(store: Store, folder: Path, known_hash: str | None) -> str:
     record = read_record(folder, AlignRunRecord, "align_run")
     if record is None:
         return "running"
-    found = content_hash(folder, ("run.json", "metrics.parquet", WEIGHTS))
+    found = content_hash(folder, HASHED["alignment"])
     if found == known_hash:
         return "unchanged"
     check_seal(folder / "run.json")

@@ -23,6 +23,7 @@ from xmodal.store.folders import (
     read_parquet,
     read_record,
 )
+from xmodal.store.run_files import HASHED
 from xmodal.store.setups import read_setup, replace_setup
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def sync_binding_run(store: Store, folder: Path, known_hash: str | None) -> str:
     record = read_record(folder, BindingRunRecord, "binding_run")
     if record is None:
         return "running"
-    found = content_hash(folder, ("run.json", "metrics.parquet", ACCURACY_FILE, RUN_WEIGHTS))
+    found = content_hash(folder, HASHED["decoder"])
     if found == known_hash:
         return "unchanged"
     check_seal(folder / "run.json")

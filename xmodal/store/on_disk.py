@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from taxonomy.errors import DataError
 from taxonomy.reading import read_object
-from xmodal.binding_tables import ACCURACY_FILE, PROBE, PROBES, RUN_WEIGHTS
+from xmodal.binding_tables import PROBE, PROBES
 from xmodal.files import file_sha256
 from xmodal.store.broken import runs_name
 from xmodal.store.folders import FolderError, check_seal, content_hash
-from xmodal.tables import ANSWERS, COMPOSITIONS, EVALUATION, EVALUATIONS, WEIGHTS
+from xmodal.store.run_files import HASHED
+from xmodal.tables import ANSWERS, COMPOSITIONS, EVALUATION, EVALUATIONS
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-RUN_FILES = {
-    "run": ("run.json", "metrics.parquet", "predictions.parquet"),
-    "align_run": ("run.json", "metrics.parquet", WEIGHTS),
-    "binding_run": ("run.json", "metrics.parquet", ACCURACY_FILE, RUN_WEIGHTS),
-}
-"""What a run's content hash is of, by table."""
+_KINDS = {"run": "projector", "align_run": "alignment", "binding_run": "decoder"}
+"""Kind of run, by table."""
 
 _ARRAY = "features.npy"
 _SETS = {
@@ -139,7 +136,7 @@ def check_folders(store: Store, runs_dir: Path, *, quick: bool) -> Found:
     for table, text in _RUNS.items():
         for row in store.query(text).to_pylist():
             folder = runs_dir / row["run_id"]
-            _check_folder(found, refused, row["run_id"], folder, RUN_FILES[table], row, quick)
+            _check_folder(found, refused, row["run_id"], folder, HASHED[_KINDS[table]], row, quick)
     for row in store.query(_EVALUATIONS).to_pylist():
         folder = runs_dir / row["run_id"] / EVALUATIONS / row["evaluation_id"]
         there = [name for name in (ANSWERS, COMPOSITIONS) if (folder / name).is_file()]

@@ -24,6 +24,7 @@ from xmodal.store.folders import (
     read_record,
 )
 from xmodal.store.rows import RunRecord, RunRow
+from xmodal.store.run_files import HASHED
 from xmodal.store.setups import RunSetupRow, read_setup, replace_setup
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ PREDICTION = pa.schema(
         pa.field("predicted", pa.bool_(), nullable=False),
     ]
 )
-_FILES = ("run.json", "metrics.parquet", "predictions.parquet")
 _FULL = 500_000
 """Predictions that are enough for a transaction."""
 _KEPT = 16
@@ -71,7 +71,7 @@ def read_run(folder: Path, known_hash: str | None) -> ProjectorRun | str:
     record = read_record(folder, RunRecord, "run")
     if record is None:
         return "running"
-    found = content_hash(folder, _FILES)
+    found = content_hash(folder, HASHED["projector"])
     if found == known_hash:
         return "unchanged"
     check_seal(folder / "run.json")
