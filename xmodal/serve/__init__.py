@@ -1,0 +1,1 @@
+"""The store in a browser: a read-only server on this machine."""

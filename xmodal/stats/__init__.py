@@ -1,0 +1,1 @@
+"""Intervals and tests over runs: bootstrap by leaf, permutation, McNemar, equivalence."""
