@@ -13,11 +13,13 @@ from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.features import app as features_app
 from cli.manifest import app as manifest_app
+from cli.plan import app as plan_app
 from cli.probe import probe
 from cli.query import query
 from cli.released import app as released_app
 from cli.reproduce import reproduce
 from cli.runs import app as runs_app
+from cli.stats import app as stats_app
 from cli.store import app as store_app
 from cli.taxonomy import app as taxonomy_app
 from cli.train import train
@@ -43,7 +45,9 @@ app.add_typer(bundle_app, name="bundle")
 app.add_typer(features_app, name="features")
 app.add_typer(released_app, name="import")
 app.add_typer(manifest_app, name="manifest")
+app.add_typer(plan_app, name="plan")
 app.add_typer(runs_app, name="runs")
+app.add_typer(stats_app, name="stats")
 app.add_typer(store_app, name="store")
 app.add_typer(taxonomy_app, name="taxonomy")
 

@@ -1,12 +1,15 @@
 -- Whose variance is it: of the design's draw, the initialisation, the leaf or the hypernym?
 -- A condition with several draws of its manifest, some of them trained from several seeds. What
---   an answer shares with another is the mean product of both over all pairs of answers that have
---   exactly that in common, less that of pairs with nothing in common: unbiased in unbalanced
---   designs too, so that a component can come out below 0, where it is about 0.
+--   answers have in common is read from mean products of pairs: pairs that share exactly the
+--   component, less pairs that share nothing. Hypernyms count alike, whatever their number of
+--   questions; the other components are those of deviations from a hypernym's mean, so that large
+--   hypernyms, which may be easier, do not pass for leaves. A component can come out below 0,
+--   where it is about 0.
 -- Grain: one row per condition, question_set (held_out where the condition holds cells out, else
---   seen) and component: hypernym, leaf, pair (what a leaf under a hypernym adds to both),
---   picture (with the hypernym asked of it), design (draw of the manifest), initialisation
---   (projector and order of the data), rest (what is left, interactions of these among it).
+--   seen), answer (the true one: what makes Yes hard makes No easy) and component: hypernym, leaf
+--   (under all its hypernyms), pair (what a leaf under one hypernym adds), picture (asked about
+--   one hypernym), design (draw of the manifest), initialisation (projector and order of the
+--   data), rest (interactions of these with one another, and chance).
 -- Units: variance of an answer being right (1) or wrong (0); share of their sum in [0, 1], those
 --   below 0 taken as 0; sd: its square root, how far apart levels of the component lie, in
 --   fractions of answers. n_levels: of the component; NULL for rest. n_answers: over all runs.
@@ -26,13 +29,14 @@ WITH condition AS (
 
 told AS (
     SELECT
-        condition.first_run,
+        {'run': condition.first_run, 'answer': example.answer} AS of,
         run_unit.manifest_seed AS d,
         run_unit.run_id AS r,
         example.label_leaf_id AS l,
         example.image_id AS i,
         example.asked_id AS h,
-        (answered.predicted = example.answer)::DOUBLE AS y
+        (answered.predicted = example.answer)::DOUBLE AS y,
+        y - avg(y) OVER (PARTITION BY of, h) AS e
     FROM condition
     JOIN run_unit ON list_contains(condition.run_ids, run_unit.run_id)
     JOIN example
@@ -46,7 +50,7 @@ told AS (
 
 levels AS (
     SELECT
-        first_run,
+        of,
         count(DISTINCT d) AS n_design,
         count(DISTINCT r) AS n_initialisation,
         count(DISTINCT l) AS n_leaf,
@@ -54,33 +58,28 @@ levels AS (
         count(DISTINCT (l, h)) AS n_pair,
         count(DISTINCT (i, h)) AS n_picture,
         count(*) AS n_answers,
-        var_pop(y) + avg(y) ** 2 AS mean_square
+        avg(e ** 2) AS within_hypernym
     FROM told
-    GROUP BY first_run
+    GROUP BY of
     HAVING n_design > 1 AND n_initialisation > n_design
 ),
 
 -- sums of all answers with a mask's factors in common; bits: 16 h, 8 i, 4 l, 2 r, 1 d
 summed AS (
     SELECT
-        first_run,
+        of,
+        h,
         31 - grouping(h, i, l, r, d) AS mask,
         sum(y) AS total,
+        sum(e) AS moved,
         count(*) AS n
     FROM told
-    JOIN levels USING (first_run)
+    JOIN levels USING (of)
     GROUP BY GROUPING SETS (
-        (first_run), (first_run, d), (first_run, l), (first_run, h),
-        (first_run, d, l), (first_run, d, h), (first_run, l, h), (first_run, d, l, h),
-        (first_run, d, r), (first_run, d, r, l), (first_run, d, r, h), (first_run, d, r, l, h),
-        (first_run, l, i), (first_run, l, i, h), (first_run, d, l, i), (first_run, d, l, i, h)
+        (of), (of, d), (of, l), (of, h), (of, d, l), (of, d, h), (of, l, h), (of, d, l, h),
+        (of, d, r), (of, d, r, l), (of, d, r, h), (of, d, r, l, h),
+        (of, l, i), (of, l, i, h), (of, d, l, i), (of, d, l, i, h)
     )
-),
-
-square AS (
-    SELECT first_run, mask, sum(total ** 2) AS products, sum(n ** 2) AS n_pairs
-    FROM summed
-    GROUP BY first_run, mask
 ),
 
 -- which pairs a component is read from: what they share, and in what they must differ
@@ -88,12 +87,12 @@ looked_at AS (
     FROM (
         VALUES
             ('nothing', 0, 16 + 4 + 1),
-            ('hypernym', 16, 4 + 1),
             ('leaf', 4, 16 + 8 + 1),
             ('pair', 16 + 4, 8 + 1),
             ('picture', 16 + 8 + 4, 1),
             ('design', 1, 16 + 4 + 2),
-            ('initialisation', 2 + 1, 16 + 4)
+            ('initialisation', 2 + 1, 16 + 4),
+            ('hypernym', 16, 4 + 1)
     ) AS shared (component, share, differ)
 ),
 
@@ -109,66 +108,96 @@ subset AS (
     WHERE part & differ = part
 ),
 
+square AS (
+    SELECT of, mask, sum(moved ** 2) AS products, sum(n ** 2) AS n_pairs
+    FROM summed
+    GROUP BY of, mask
+),
+
 alike AS (
     SELECT
-        first_run,
+        of,
         component,
         sum(sign * products ORDER BY mask, sign) / nullif(sum(sign * n_pairs), 0) AS product
     FROM subset
     JOIN square USING (mask)
+    WHERE component <> 'hypernym'
     GROUP BY ALL
+),
+
+-- of one hypernym: its mean, and the square of what its leaves and designs are drawn around
+hypernym_square AS (
+    SELECT
+        of,
+        h,
+        sum(sign * total ** 2 ORDER BY mask, sign) / nullif(sum(sign * n ** 2), 0) AS square,
+        max(total / n) FILTER (mask = 16) AS mean
+    FROM subset
+    JOIN summed USING (mask)
+    WHERE component = 'hypernym'
+    GROUP BY of, h
+),
+
+between_hypernyms AS (
+    SELECT
+        of,
+        avg(square ORDER BY h)
+        - (sum(mean ORDER BY h) ** 2 - sum(mean ** 2 ORDER BY h)) / (count(*) * (count(*) - 1))
+            AS hypernym
+    FROM hypernym_square
+    WHERE square IS NOT NULL
+    GROUP BY of
+    HAVING count(*) > 1
 ),
 
 found AS (
     SELECT
-        first_run,
+        of,
         max(product) FILTER (component = 'nothing') AS nothing,
-        max(product) FILTER (component = 'hypernym') AS hypernym,
-        max(product) FILTER (component = 'leaf') AS leaf,
-        max(product) FILTER (component = 'pair') AS pair,
-        max(product) FILTER (component = 'picture') AS picture,
-        max(product) FILTER (component = 'design') AS design,
-        max(product) FILTER (component = 'initialisation') AS initialisation
+        max(product) FILTER (component = 'leaf') - nothing AS leaf,
+        max(product) FILTER (component = 'pair') - nothing AS leaf_and_pair,
+        max(product) FILTER (component = 'picture') - nothing AS down_to_picture,
+        max(product) FILTER (component = 'design') - nothing AS design,
+        max(product) FILTER (component = 'initialisation') - nothing AS run
     FROM alike
-    GROUP BY first_run
+    GROUP BY of
 ),
 
 variance AS (
     SELECT
-        first_run,
+        of,
         unnest([
-            {'component': 'hypernym', 'variance': hypernym - nothing},
-            {'component': 'leaf', 'variance': leaf - nothing},
-            {'component': 'pair', 'variance': pair - hypernym - leaf + nothing},
-            {'component': 'picture', 'variance': picture - pair},
-            {'component': 'design', 'variance': design - nothing},
-            {'component': 'initialisation', 'variance': initialisation - design},
-            {
-                'component': 'rest',
-                'variance': mean_square - nothing - (picture - nothing) - (initialisation - nothing)
-            }
+            {'component': 'hypernym', 'variance': hypernym},
+            {'component': 'leaf', 'variance': leaf},
+            {'component': 'pair', 'variance': leaf_and_pair - leaf},
+            {'component': 'picture', 'variance': down_to_picture - leaf_and_pair},
+            {'component': 'design', 'variance': design},
+            {'component': 'initialisation', 'variance': run - design},
+            {'component': 'rest', 'variance': within_hypernym - nothing - down_to_picture - run}
         ], max_depth := 2)
     FROM found
-    JOIN levels USING (first_run)
+    JOIN levels USING (of)
+    LEFT JOIN between_hypernyms USING (of)
 )
 
 SELECT
     condition.* EXCLUDE (hidden_settings, first_run, run_ids),
+    of.answer,
     component,
     variance,
     greatest(variance, 0)
-    / nullif(sum(greatest(variance, 0)) OVER (PARTITION BY first_run), 0) AS share,
+    / nullif(sum(greatest(variance, 0)) OVER (PARTITION BY of), 0) AS share,
     sqrt(greatest(variance, 0)) AS sd,
     CASE component
-        WHEN 'hypernym' THEN levels.n_hypernym
-        WHEN 'leaf' THEN levels.n_leaf
-        WHEN 'pair' THEN levels.n_pair
-        WHEN 'picture' THEN levels.n_picture
-        WHEN 'design' THEN levels.n_design
-        WHEN 'initialisation' THEN levels.n_initialisation
+        WHEN 'hypernym' THEN n_hypernym
+        WHEN 'leaf' THEN n_leaf
+        WHEN 'pair' THEN n_pair
+        WHEN 'picture' THEN n_picture
+        WHEN 'design' THEN n_design
+        WHEN 'initialisation' THEN n_initialisation
     END AS n_levels,
-    levels.n_answers
+    n_answers
 FROM variance
-JOIN levels USING (first_run)
-JOIN condition USING (first_run)
-ORDER BY first_run, variance DESC, component;
+JOIN levels USING (of)
+JOIN condition ON condition.first_run = of.run
+ORDER BY of, variance DESC NULLS LAST, component;

@@ -53,7 +53,7 @@ class Side:
         known = {name: first[name] for name in CONDITION if first[name] is not None}
         single = {name: self.chosen_by[name] for name in _ONE_RUN if name in self.chosen_by}
         return {
-            **{name: _text(value) for name, value in known.items()},
+            **{name: as_text(value) for name, value in known.items()},
             "question_set": self.question_set,
             "image_mode": self.image_mode,
             **single,
@@ -109,9 +109,9 @@ def _matching(
         if missing or not parts:
             raise ConfigError(unknown(key, ",".join(missing), {row[column] for row in rows}))
         return found
-    found = [row for row in rows if _same(row[column], value)]
+    found = [row for row in rows if has(row[column], value)]
     if not found:
-        there = {_text(row[column]) for row in rows if row[column] is not None}
+        there = {as_text(row[column]) for row in rows if row[column] is not None}
         others = ", ".join(f"{k}={v}" for k, v in chosen_by.items() if k != key)
         where = f" (with {others})" if others else ""
         raise ConfigError(f"no run with {key}={value}{where}: {unknown('value', value, there)}")
@@ -122,9 +122,9 @@ def _check_one_condition(rows: Sequence[Mapping[str, Any]], chosen_by: Mapping[s
     """Refuse runs that differ in more than seeds: their mean would be of no condition."""
     said = " ".join(f"{k}={v}" for k, v in chosen_by.items()) or "every run"
     differ = {
-        name: sorted({_text(row[name]) for row in rows})
+        name: sorted({as_text(row[name]) for row in rows})
         for name in CONDITION
-        if len({_text(row[name]) for row in rows}) > 1
+        if len({as_text(row[name]) for row in rows}) > 1
     }
     if differ:
         listed = "; ".join(f"{name} ({', '.join(values[:6])})" for name, values in differ.items())
@@ -146,7 +146,8 @@ def _check_one_condition(rows: Sequence[Mapping[str, Any]], chosen_by: Mapping[s
         seen[key] = row["run_id"]
 
 
-def _same(stored: Any, value: str) -> bool:
+def has(stored: Any, value: str) -> bool:
+    """Whether a column's value is the one given as text; numbers are compared as numbers."""
     if isinstance(stored, int | float) and not isinstance(stored, bool):
         try:
             return float(value) == float(stored)
@@ -155,7 +156,8 @@ def _same(stored: Any, value: str) -> bool:
     return bool(stored is not None and str(stored) == value)
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A column's value as it is given and shown."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
