@@ -109,12 +109,49 @@ def level(
     )  # fmt: skip
 
 
-def tell(rows: Sequence[StatRow], fmt: str | None, output: Path | None) -> None:
+@app.command("mixed")
+@user_errors
+def mixed(
+    formula: Annotated[
+        str, typer.Argument(help='Such as "macro_f1 ~ lm_init * shuffle": columns, + : and *.')
+    ],
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", help="COLUMN=VALUE: which scores. Repeat as needed."),
+    ] = None,
+    slopes: Annotated[
+        str | None,
+        typer.Option(help="Effects with a random slope by hypernym, with commas between; all that "
+                     "vary within hypernyms if left out, none if empty."),
+    ] = None,
+    confidence: Confidence = 0.95,
+    store: StorePath = DEFAULT_STORE,
+    fmt: FormatOrSuffix = None,
+    output: Output = None,
+) -> None:  # fmt: skip
+    """Mixed model of F1 over hypernyms and runs, both random; its assumptions are printed.
+
+    Columns: those of a condition, coherence, probe_f1, depth; scores macro_f1, macro_f1_s1,
+    balanced_accuracy. Released runs are modelled as well (--where source=s1).
+    """
+    from cli.lists import listed
+    from xmodal.stats.ask import columns_given, fit_mixed
+
+    rows, assumed = fit_mixed(
+        store, formula, where=columns_given("--where", where or ()),
+        slopes=None if slopes is None else listed("slopes", slopes, str), confidence=confidence,
+    )  # fmt: skip
+    tell(rows, fmt, output, ["it assumes that", *(f"- {line}" for line in assumed)])
+
+
+def tell(
+    rows: Sequence[StatRow], fmt: str | None, output: Path | None, beside: Sequence[str] = ()
+) -> None:
     """The table on stdout, what must be known beside it on stderr."""
     from xmodal.stats.ask import notes_of, table_of
     from xmodal.stats.words import statement
     from xmodal.store.render import emit
 
     emit(table_of(rows), fmt, output)
-    for line in (*map(statement, rows), *notes_of(rows)):
+    for line in (*map(statement, rows), *(beside or notes_of(rows))):
         to_stderr(line)

@@ -54,14 +54,15 @@ CREATE TABLE stat (
     margin DOUBLE,
     -- runs of both sides are paired by their seeds
     paired BOOLEAN NOT NULL,
-    n_leaves BIGINT NOT NULL,
+    -- NULL for a mixed model, which knows scores alone
+    n_leaves BIGINT,
     n_hypernyms BIGINT NOT NULL,
-    n_questions BIGINT NOT NULL,
+    n_questions BIGINT,
     n_runs_a BIGINT NOT NULL,
     n_runs_b BIGINT,
-    -- draws of the manifest and of the projector that the runs vary over
-    n_designs BIGINT NOT NULL,
-    n_inits BIGINT NOT NULL,
+    -- draws of the manifest and of the projector that the runs vary over; NULL for a mixed model
+    n_designs BIGINT,
+    n_inits BIGINT,
     settings_json VARCHAR NOT NULL,
     -- what a reader must know of this result
     note VARCHAR,

@@ -12,7 +12,7 @@ import pyarrow as pa
 from taxonomy.errors import ConfigError, unknown
 from xmodal.stats.compare import Settings
 from xmodal.stats.plan import planned_contrasts
-from xmodal.stats.results import Contrast, stat_rows
+from xmodal.stats.results import Contrast, mixed_rows, stat_rows
 from xmodal.stats.select import CONDITION, Side, as_text, has, side
 from xmodal.store import Store
 from xmodal.store.stat_rows import StatRow
@@ -99,8 +99,31 @@ def run_plan(path: Path, plan_id: str) -> list[StatRow]:
     return _stored(path, rows)
 
 
+def fit_mixed(
+    path: Path,
+    formula: str,
+    *,
+    where: Mapping[str, str],
+    slopes: Sequence[str] | None,
+    confidence: float,
+) -> tuple[list[StatRow], list[str]]:
+    """A mixed model's effects, stored, and what it assumes.
+
+    Raises:
+        ConfigError: A formula that cannot be read or fitted.
+        StoreError: No such store.
+    """
+    if not 0.5 <= confidence < 1:
+        raise ConfigError(f"confidence must be in [0.5, 1), got {confidence:g}")
+    with Store.open(path, read_only=True) as store:
+        rows, assumed = mixed_rows(
+            store, formula, where=where, slopes=slopes, confidence=confidence
+        )
+    return _stored(path, rows), assumed
+
+
 SHOWN = (
-    *("kind", "method", "a", "b", "estimate", "low", "high", "p", "p_holm"),
+    *("kind", "method", "metric", "a", "b", "term", "estimate", "low", "high", "p", "p_holm"),
     *("effect", "effect_name", "margin", "n_runs_a", "n_runs_b", "n_leaves", "n_hypernyms"),
 )
 

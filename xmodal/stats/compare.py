@@ -259,4 +259,5 @@ def _paired_tests(
     )  # fmt: skip
     if not table.num_rows:
         return p, None, "no McNemar's test: the two sides ask about other pictures"
-    return p, mcnemar(table["only_a"].to_numpy(), table["only_b"].to_numpy()), None
+    n, only_a, only_b = (table[name].to_numpy() for name in ("n", "only_a", "only_b"))
+    return p, mcnemar(int(n.sum()), only_a, only_b), None

@@ -94,12 +94,19 @@ def _mean(scores: Floats) -> Floats:
 class McNemar:
     """Questions answered right on one side alone."""
 
+    n: int
+    """Pairs of answers to one question."""
     n_only_a: int
     n_only_b: int
     z: float
     """NaN where no leaf leans to a side."""
     p: float
     """Two-sided; 1 where no leaf leans to a side."""
+
+    @property
+    def difference(self) -> float:
+        """Accuracy of a less that of b."""
+        return (self.n_only_a - self.n_only_b) / self.n
 
     @property
     def odds_ratio(self) -> float:
@@ -109,7 +116,7 @@ class McNemar:
         return float("inf") if self.n_only_a else float("nan")
 
 
-def mcnemar(only_a: Floats, only_b: Floats) -> McNemar:
+def mcnemar(n: int, only_a: Floats, only_b: Floats) -> McNemar:
     """McNemar's test where questions about one leaf depend on each other.
 
     Sums of each leaf's lean d = only_a - only_b have, if neither side is better, mean 0 and the
@@ -117,6 +124,7 @@ def mcnemar(only_a: Floats, only_b: Floats) -> McNemar:
     a leaf it is McNemar's own.
 
     Args:
+        n: Pairs of answers to one question, above 0.
         only_a: [L] by leaf, questions that a alone answered right, all runs together.
         only_b: [L] the same of b.
     """
@@ -124,7 +132,7 @@ def mcnemar(only_a: Floats, only_b: Floats) -> McNemar:
     size = float(np.sqrt((lean**2).sum()))
     z = float(lean.sum()) / size if size else float("nan")
     p = float(2 * norm.sf(abs(z))) if size else 1.0
-    return McNemar(int(np.sum(only_a)), int(np.sum(only_b)), z, p)
+    return McNemar(n, int(np.sum(only_a)), int(np.sum(only_b)), z, p)
 
 
 def standardised(a: Cells, b: Cells) -> float:

@@ -11,6 +11,7 @@ from taxonomy.hashing import canonical_json, content_id
 from xmodal.provenance import now, versions
 from xmodal.stats.compare import Comparison, Level, Settings, compare, level
 from xmodal.stats.intervals import holm
+from xmodal.stats.mixed import mixed_model
 from xmodal.stats.select import Side, in_words
 from xmodal.store import Store
 from xmodal.store.stat_rows import StatRow
@@ -71,6 +72,78 @@ def stat_rows(store: Store, contrasts: Sequence[Contrast]) -> list[StatRow]:
         StatRow(**draft, **made, stat_id=content_id([family, _identity(draft)])) for draft in drafts
     ]
     return list({row.stat_id: row for row in rows}.values())
+
+
+def mixed_rows(
+    store: Store,
+    formula: str,
+    *,
+    where: Mapping[str, str],
+    slopes: Sequence[str] | None,
+    confidence: float,
+) -> tuple[list[StatRow], list[str]]:
+    """A mixed model's fixed effects; nothing is stored yet.
+
+    Args:
+        store: An open store.
+        formula: As mixed_model takes it.
+        where: Column to value: which scores.
+        slopes: Effects with a random slope by hypernym; None for all that can have one.
+        confidence: Of the intervals.
+
+    Returns:
+        One row an effect, and the model's assumptions.
+
+    Raises:
+        ConfigError: As mixed_model does.
+    """
+    found = mixed_model(store, formula, where=where, slopes=slopes)
+    assumed = found.assumptions()
+    said = {"formula": formula, "slopes": None if slopes is None else list(slopes)}
+    shared: dict[str, Any] = {
+        "plan_id": None,
+        "contrast": None,
+        "confirmatory": False,
+        "exploratory_because": Standing().exploratory_because,
+        "kind": "coefficient",
+        "method": "mixed",
+        "metric": formula.partition("~")[0].strip(),
+        "a": formula,
+        "b": None,
+        "given": ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in where.items()),
+        "sides_json": canonical_json({"a": dict(where)}),
+        "runs_json": canonical_json({"a": list(found.run_ids)}),
+        "confidence": confidence,
+        **dict.fromkeys(("p_holm", "effect", "effect_name", "margin", "n_leaves", "n_questions")),
+        **dict.fromkeys(("n_runs_b", "n_designs", "n_inits")),
+        "paired": False,
+        "n_hypernyms": found.n_hypernyms,
+        "n_runs_a": len(found.run_ids),
+        "settings_json": canonical_json({**said, "confidence": confidence, "sd": dict(found.sd)}),
+        "note": "assumes: " + "; ".join(assumed),
+        "versions_json": json.dumps(versions()),
+        "created_at": now(),
+    }
+    family = content_id([formula, shared["sides_json"], shared["runs_json"], said, confidence])
+    rows = []
+    for term in found.terms:
+        low, high = term.interval(confidence)
+        rows.append(
+            StatRow(
+                **{
+                    **shared,
+                    "family": family,
+                    "stat_id": content_id([family, term.name]),
+                    "term": term.name,
+                    "estimate": term.estimate,
+                    "low": low,
+                    "high": high,
+                    "se": term.se,
+                    "p": term.p,
+                }
+            )
+        )
+    return rows, assumed
 
 
 def _drafts(store: Store, contrast: Contrast) -> list[dict[str, Any]]:
@@ -217,6 +290,8 @@ def _difference_rows(
             {
                 **base,
                 "method": "mcnemar",
+                "metric": "accuracy",
+                "estimate": found.mcnemar.difference,
                 "p": found.mcnemar.p,
                 **_effect(found.mcnemar.odds_ratio, "odds ratio"),
                 "note": _joined(

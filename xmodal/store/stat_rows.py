@@ -48,13 +48,13 @@ class StatRow(Row):
     effect_name: str | None
     margin: float | None
     paired: bool
-    n_leaves: int
+    n_leaves: int | None
     n_hypernyms: int
-    n_questions: int
+    n_questions: int | None
     n_runs_a: int
     n_runs_b: int | None
-    n_designs: int
-    n_inits: int
+    n_designs: int | None
+    n_inits: int | None
     settings_json: JsonText
     note: str | None
     versions_json: JsonText

@@ -106,6 +106,15 @@ def run_units(store: Store) -> list[dict[str, Any]]:
     return rows
 
 
+def hypernym_rows(store: Store, question_set: str | None = None) -> pa.Table:
+    """Rows of the view score_beside, of one question set if it is given, in a fixed order."""
+    return store.query(
+        "FROM score_beside WHERE $set IS NULL OR question_set = $set "
+        "ORDER BY run_id, question_set, hypernym",
+        {"set": question_set},
+    )
+
+
 def add_stats(store: Store, rows: Sequence[StatRow]) -> None:
     """Store results; each takes the place of an earlier one of its id."""
     with store.transaction():
