@@ -5,9 +5,6 @@ from __future__ import annotations
 import altair as alt
 
 from xmodal.report.plots.rows import (
-    KEYS,
-    OTHERS,
-    PANEL,
     Figure,
     Picked,
     counted,
@@ -18,7 +15,8 @@ from xmodal.report.plots.rows import (
     said,
     where_most,
 )
-from xmodal.report.style import BLUE, inline
+from xmodal.report.style import BLUE, packed
+from xmodal.stats.select import as_text
 
 CELL = 9
 """Points: the side of a cell."""
@@ -26,7 +24,7 @@ CELL = 9
 
 def confusion(picked: Picked) -> Figure:
     """Yes rates by true hypernym of the picture and asked hypernym, of one condition."""
-    rows = where_most(picked, picked.by_set(picked.rows("confusion"), seen=True))
+    rows = where_most(picked, picked.by_set(picked.rows("confusion")))
     pairs = ("true_hypernym", "asked_hypernym")
     rows = named([{**row, "hypernym": tuple(row[k] for k in pairs)} for row in rows])
     for row in rows:
@@ -34,7 +32,7 @@ def confusion(picked: Picked) -> Figure:
     conditions = list(dict.fromkeys(row["series"] for row in rows))
     drawn = [row for row in rows if row["series"] == conditions[0]]
     names = sorted({row[k] for row in drawn for k in pairs}, key=lambda name: (name.lower(), name))
-    base = alt.Chart(inline(flat(drawn))).encode(
+    base = alt.Chart(packed(flat(drawn))).encode(
         x=alt.X(
             "asked_hypernym:N",
             sort=names,
@@ -53,7 +51,7 @@ def confusion(picked: Picked) -> Figure:
         color=alt.Color(
             "yes_rate:Q",
             title="answered Yes (fraction)",
-            scale=alt.Scale(domain=[0, 1], range=["#F2F2F2", BLUE]),
+            scale=alt.Scale(domain=[0, 1], range=["#EBEBEB", BLUE]),
             legend=alt.Legend(orient="bottom", gradientLength=120, gradientThickness=8),
         ),
         tooltip=[
@@ -75,11 +73,8 @@ def confusion(picked: Picked) -> Figure:
         )
     first = drawn[0]
     what = ", ".join(
-        f"{k.replace('_', ' ')} {first[k]:g}"
-        if isinstance(first[k], float)
-        else f"{k.replace('_', ' ')} {first[k]}"
-        for k in (*PANEL, *KEYS, *OTHERS)
-        if k in ("lm", "lm_init", "shuffle", "design", "ratio")
+        f"{name.replace('_', ' ')} {as_text(first[name])}"
+        for name in ("lm", "lm_init", "shuffle", "design", "ratio")
     )
     return Figure(
         chart=cells.properties(width=alt.Step(CELL), height=alt.Step(CELL)),

@@ -25,16 +25,14 @@ from xmodal.report.plots.rows import (
     spread,
     where_most,
 )
-from xmodal.report.style import COLUMN, GREY, inline, series_channels
+from xmodal.report.style import COLUMN, GREY, packed, series_channels
 
 F1_AXIS = "macro-F1 (fraction)"
 SETS = {
-    "held_out": "held-out questions",
-    "held_out_s1": "held-out questions",
     "seen": "seen questions",
-    "unasked": "unasked questions",
+    "held_out": "held-out questions",
+    "unasked": "questions about unasked hypernyms",
     "leaf": "leaf questions",
-    "seen_s1": "seen questions",
 }
 RATIOS = alt.Scale(domain=[-0.05, 1.05], nice=False, zero=False)
 APART = 0.02
@@ -84,8 +82,8 @@ def _by_ratio(rows: Rows, series: Sequence[str]) -> Any:
     x = alt.X("x:Q", title=title, scale=RATIOS, axis=alt.Axis(tickCount=6))
     y = alt.Y("macro_f1:Q", title=F1_AXIS, scale=alt.Scale(domain=[0, 1]))
     colour, shape = series_channels("series", series)
-    base = alt.Chart(inline(flat(rows))).encode(x=x)
-    guess = alt.Chart(inline(flat(rows))).encode(
+    base = alt.Chart(packed(flat(rows))).encode(x=x)
+    guess = alt.Chart(packed(flat(rows))).encode(
         x=alt.X("ratio_test:Q", title=title, scale=RATIOS), y=alt.Y("blind_f1:Q", title=F1_AXIS)
     )
     layers = [
@@ -97,7 +95,7 @@ def _by_ratio(rows: Rows, series: Sequence[str]) -> Any:
         base.transform_filter("datum.low !== null")
         .mark_rule(strokeWidth=1.2)
         .encode(y="low:Q", y2="high:Q", color=colour),
-        alt.Chart(inline(single_runs([row for row in rows if row["low"] is None])))
+        alt.Chart(packed(single_runs([row for row in rows if row["low"] is None])))
         .mark_point(filled=True, size=9, opacity=0.6)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=RUN_TIPS),
         base.mark_point(filled=True, size=34, opacity=1).encode(
@@ -131,7 +129,7 @@ def shuffles(picked: Picked) -> Figure:
     y = alt.Y("series:N", sort=conditions, title=None)
     apart = alt.YOffset("labels:N", sort=order)
     colour, shape = series_channels("labels", order)
-    base = alt.Chart(inline(flat(rows))).encode(y=y, yOffset=apart)
+    base = alt.Chart(packed(flat(rows))).encode(y=y, yOffset=apart)
     x = alt.X("macro_f1:Q", scale=scale, title=F1_AXIS)
     layers = [
         base.mark_tick(color=GREY, thickness=1.5, size=9).encode(
@@ -140,7 +138,7 @@ def shuffles(picked: Picked) -> Figure:
         base.transform_filter("datum.low !== null")
         .mark_rule(strokeWidth=1.4)
         .encode(x=alt.X("low:Q", scale=scale, title=F1_AXIS), x2="high:Q", color=colour),
-        alt.Chart(inline(single_runs([row for row in rows if row["low"] is None])))
+        alt.Chart(packed(single_runs([row for row in rows if row["low"] is None])))
         .mark_point(filled=True, size=9, opacity=0.6)
         .encode(x=x, y=y, yOffset=apart, color=colour, shape=shape, tooltip=RUN_TIPS),
         base.mark_point(filled=True, size=34, opacity=1).encode(
@@ -175,7 +173,7 @@ def intervals(rows: Rows) -> str:
     parts = []
     if with_:
         levels = sorted({row["confidence"] for row in with_})
-        of = " and ".join(f"{level:g}" for level in levels)
+        of = " and ".join(f"{100 * level:g} %" for level in levels)
         parts.append(
             f"Bars: {of} bootstrap intervals, leaves and seeds drawn again, of {len(with_)} of "
             f"{n_of(len(rows), 'point')}."
@@ -190,13 +188,16 @@ def intervals(rows: Rows) -> str:
 
 def sets(rows: Rows) -> str:
     """Which questions the rows are about."""
-    there = dict.fromkeys(SETS.get(row["question_set"], row["question_set"]) for row in rows)
-    sets = " and ".join(there)
-    if any(row["question_set"] == "held_out_s1" for row in rows):
-        sets += " (released runs: as their paper drew them)"
-    if {"held_out", "seen"} <= {row["question_set"] for row in rows}:
-        sets += " (seen: where nothing is held out)"
-    return sets
+    there = {row["question_set"] for row in rows}
+    own = [SETS[name] for name in SETS if name in there]
+    if own == [SETS["seen"], SETS["held_out"]]:
+        own = ["held-out questions (seen ones where nothing is held out)"]
+    released = "the held-out sets as published" if "held_out_s1" in there else ""
+    if "seen_s1" in there:
+        released = "the seen sets as published"
+    return "; ".join(
+        [*own, *([f"of released runs {released}" if own else released] if released else [])]
+    )
 
 
 def _counts(rows: Rows) -> str:
