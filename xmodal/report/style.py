@@ -118,6 +118,8 @@ FORMATS: Mapping[str, Callable[[dict[str, Any]], bytes]] = {
     "png": lambda spec: vlc.vegalite_to_png(spec, scale=2, allowed_base_urls=[]),
     "svg": lambda spec: vlc.vegalite_to_svg(spec, allowed_base_urls=[]).encode(),
     "pdf": lambda spec: vlc.vegalite_to_pdf(spec, allowed_base_urls=[]),
+    "json": lambda spec: json.dumps(spec, indent=1, sort_keys=True).encode(),
+    "html": lambda spec: vlc.vegalite_to_html(spec, bundle=True).encode(),
 }
 """By ending, from a Vega-Lite specification to the file's bytes. Nothing is fetched."""
 

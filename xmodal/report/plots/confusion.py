@@ -18,6 +18,8 @@ from xmodal.report.plots.rows import (
 from xmodal.report.style import BLUE, packed
 from xmodal.stats.select import as_text
 
+FEW = 5
+"""Test questions: a cell of fewer is drawn small."""
 CELL = 9
 """Points: the side of a cell."""
 
@@ -47,7 +49,7 @@ def confusion(picked: Picked) -> Figure:
             scale=alt.Scale(domain=names),
         ),
     )
-    cells = base.mark_rect().encode(
+    encoded = base.encode(
         color=alt.Color(
             "yes_rate:Q",
             title="answered Yes (fraction)",
@@ -63,6 +65,11 @@ def confusion(picked: Picked) -> Figure:
             counted("n_runs", "runs"),
             said("run_ids", "run ids"),
         ],
+    )
+    few = f"datum.n_questions < {FEW}"
+    cells = alt.layer(
+        encoded.transform_filter(f"!({few})").mark_rect(),
+        encoded.transform_filter(few).mark_square(size=16, opacity=1),
     )
     runs = {run for row in drawn for run in row["run_ids"]}
     others = ""
@@ -81,8 +88,8 @@ def confusion(picked: Picked) -> Figure:
         title="Whose pictures are taken for what",
         caption="Share of test questions that are answered Yes, mean over runs; on the diagonal "
         "the right Yes. A picture of several hypernyms is in the row of each, so that Yes off the "
-        "diagonal may be right (its tooltip says). Blank: not asked. "
-        f"{first['question_set'].replace('_', '-')} questions of {what}: {n_of(len(runs), 'run')}."
+        f"diagonal may be right. Small: fewer than {FEW} questions; blank: none. Test questions: "
+        f"{first['question_set'].replace('_', '-')} ones of {what}: {n_of(len(runs), 'run')}."
         f"{others}",
         n_rows=len(drawn),
     )

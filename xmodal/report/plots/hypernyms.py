@@ -24,7 +24,7 @@ from xmodal.report.plots.rows import (
     side_by_side,
     where_most,
 )
-from xmodal.report.plots.scores import F1_AXIS, RUN_TIPS, sets, single_runs
+from xmodal.report.plots.scores import F1_AXIS, RUN_TIPS, guessing, sets, single_runs
 from xmodal.report.style import COLUMN, GREY, packed, series_channels
 
 ANALYSIS = "hypernym-points"
@@ -59,7 +59,7 @@ def categories(picked: Picked) -> Figure:
         title="Macro-F1 of every hypernym",
         caption=f"Macro-F1 on {sets(rows)}, mean over runs"
         f"{', with the single runs as small dots' if several else ''}; best hypernyms of the first "
-        f"condition on top. Grey tick: the better of always Yes and always No. {_counts(rows)}",
+        f"condition on top. {guessing(rows, 'Grey tick')} {_counts(rows)}",
         n_rows=len(rows),
     )
 

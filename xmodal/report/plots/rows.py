@@ -103,7 +103,7 @@ class Picked:
             if column not in columns:
                 raise ConfigError(unknown("column", column, columns))
             there = {as_text(row[column]) for row in found if row[column] is not None}
-            found = [row for row in found if has(row[column], value)]
+            found = [r for r in found if has(r[column], value) or as_text(r[column]) == value]
             if not found:
                 before = ", ".join(f"{k}={v}" for k, v in list(self.where.items())[:n])
                 with_ = f" (with {before})" if before else ""
