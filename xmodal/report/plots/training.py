@@ -7,19 +7,8 @@ from typing import Any
 
 import altair as alt
 
-from xmodal.report.plots.rows import (
-    INITS,
-    SHUFFLES,
-    Figure,
-    Picked,
-    Row,
-    Rows,
-    counted,
-    fraction,
-    n_of,
-    said,
-    side_by_side,
-)
+from xmodal.report.plots.rows import Figure, Picked, Row, Rows, counted, fraction, n_of, said
+from xmodal.report.plots.series import SHUFFLES, init_of, shuffle_of, side_by_side
 from xmodal.report.style import COLUMN, packed, series_channels
 from xmodal.stats.select import as_text
 
@@ -56,11 +45,7 @@ def _design(row: Row) -> str:
         words = "nothing held out"
     else:
         words = f"{row['design']} ablation, ratio {as_text(row['ratio_nominal'])}"
-    return words if row["shuffle"] == "none" else f"{words}, {_shuffled(row)}"
-
-
-def _shuffled(row: Row) -> str:
-    return SHUFFLES.get(row["shuffle"], row["shuffle"])
+    return words if row["shuffle"] == "none" else f"{words}, {shuffle_of(row)}"
 
 
 def _nth(shuffle: str) -> int:
@@ -157,6 +142,6 @@ def _curves(rows: Rows, name: str, series: Sequence[str]) -> Any:
 
 
 def _condition(row: Row) -> str:
-    words = [INITS.get(row["lm_init"], row["lm_init"])]
-    words += [_shuffled(row)] if row["shuffle"] != "none" else []
+    words = [init_of(row)]
+    words += [shuffle_of(row)] if row["shuffle"] != "none" else []
     return ", ".join([*words, _design({**row, "ratio_nominal": row["ratio"], "shuffle": "none"})])
