@@ -126,10 +126,15 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def _page(spec: Mapping[str, Any]) -> str:
-    """One page with all its scripts; no name in the data can end the script it is in."""
+def page(spec: Mapping[str, Any], script: str) -> str:
+    """One page with a chart and what draws it; no name in the data can end the script it is in.
+
+    Args:
+        spec: Vega-Lite.
+        script: That defines vegaEmbed.
+    """
     text = json.dumps(spec).replace("<", "\\u003c")
-    return _PAGE.format(script=vlc.javascript_bundle(), spec=text)
+    return _PAGE.format(script=script, spec=text)
 
 
 FORMATS: Mapping[str, Callable[[dict[str, Any]], bytes]] = {
@@ -137,7 +142,7 @@ FORMATS: Mapping[str, Callable[[dict[str, Any]], bytes]] = {
     "svg": lambda spec: vlc.vegalite_to_svg(spec, allowed_base_urls=[]).encode(),
     "pdf": lambda spec: vlc.vegalite_to_pdf(spec, allowed_base_urls=[]),
     "json": lambda spec: json.dumps(spec, indent=1, sort_keys=True).encode(),
-    "html": lambda spec: _page(spec).encode(),
+    "html": lambda spec: page(spec, vlc.javascript_bundle()).encode(),
 }
 """By ending, from a Vega-Lite specification to the file's bytes. Nothing is fetched."""
 

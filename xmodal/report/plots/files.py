@@ -89,7 +89,8 @@ def _places(name: str, output: Path, formats: Sequence[str]) -> tuple[Path, list
 def captioned(made: Figure) -> Any:
     """The chart below its title and its caption."""
     panels = made.chart.to_dict(validate=False).get("concat", [])
-    lines = textwrap.wrap(made.caption, LETTERS * (2 if len(panels) > 1 else 1))
+    width = LETTERS * (2 if len(panels) > 1 else 1)
+    lines = textwrap.wrap(made.caption, width, break_on_hyphens=False)
     return alt.concat(made.chart, title=alt.Title(made.title, subtitle=lines, offset=10))
 
 
