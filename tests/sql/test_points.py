@@ -86,10 +86,8 @@ FITS: list[tuple[dict[str, Any], str]] = [
     ({"runs": ["a"]}, "level"),
     ({"estimate": 0.7}, "level"),
     ({"method": "mixed"}, "level"),
-    ({"kind": "difference"}, "level"),
     ({"metric": "balanced_accuracy"}, "level"),
     ({"sides_json": '{"a": {"question_set": "seen"}}'}, "level"),
-    ({"sides_json": '{"a": {"image_mode": "mean"}}'}, "level"),
     ({"sides_json": '{"a": {"question_set": "held_out", "image_mode": "real"}}'}, "new"),
 ]
 """What a newer result has in other ways, and whose interval is then taken."""
