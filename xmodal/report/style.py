@@ -115,6 +115,7 @@ def printed(chart: Any) -> Any:
     )  # fmt: skip
 
 
+_EMBED = "window.vegaEmbed = vegaEmbed;"
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>xmodal</title></head>
@@ -143,7 +144,7 @@ FORMATS: Mapping[str, Callable[[dict[str, Any]], bytes]] = {
     "svg": lambda spec: vlc.vegalite_to_svg(spec, allowed_base_urls=[]).encode(),
     "pdf": lambda spec: vlc.vegalite_to_pdf(spec, allowed_base_urls=[]),
     "json": lambda spec: json.dumps(spec, indent=1, sort_keys=True).encode(),
-    "html": lambda spec: page(spec, vlc.javascript_bundle()).encode(),
+    "html": lambda spec: page(spec, vlc.javascript_bundle(_EMBED)).encode(),
 }
 """By ending, from a Vega-Lite specification to the file's bytes. Nothing is fetched."""
 

@@ -147,6 +147,12 @@ REFUSED: list[tuple[str, Any, type[Exception], str]] = [
         *("ablation", {"where": {"source": "own", "ratio": "2"}}, ConfigError),
         r"^no row has ratio=2 \(with source=own\): unknown value '2'; valid: 0\.5$",
     ),
+    (
+        "agreement",
+        {"runs": ["a"]},
+        StoreError,
+        "or no run.s LM was asked yes-no",
+    ),
     ("ablation", {"runs": ["x"]}, StoreError, "^unknown run 'x'; valid: "),
     (
         "learning",

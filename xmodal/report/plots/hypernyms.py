@@ -77,6 +77,7 @@ def coherence(picked: Picked) -> Figure:
     rows = _of(
         picked,
         lambda row: row["coherence"] is not None,
+        "no features' coherence is known: `xmodal coherence` measures it",
         usual={"lm_init": "pretrained"},
         apart_from=(*PANEL, "design"),
     )
@@ -95,6 +96,7 @@ def agreement(picked: Picked) -> Figure:
     rows = _of(
         picked,
         lambda row: row["probe_f1"] is not None,
+        "no run's LM was asked yes-no in text: `xmodal probe` does",
         usual={"shuffle": "none"},
         apart_from=(*PANEL, "design"),
     )
@@ -150,6 +152,7 @@ def _names(rows: Rows) -> set[tuple[str, str]]:
 def _of(
     picked: Picked,
     keep: Callable[[Row], bool] = lambda _: True,
+    lacking: str = "",
     *,
     usual: dict[str, str] | None = None,
     apart_from: Sequence[str],
@@ -159,10 +162,11 @@ def _of(
     Args:
         picked: What is drawn.
         keep: Rows that can be drawn.
+        lacking: Why there are none.
         usual: Column to value: what is drawn where the column was not chosen by, if any is.
         apart_from: As in named.
     """
-    rows = where_most(picked, picked.by_set(picked.rows(ANALYSIS, keep)))
+    rows = where_most(picked, picked.by_set(picked.rows(ANALYSIS, keep, lacking)))
     for column, value in (usual or {}).items():
         if column not in picked.where and not picked.runs:
             rows = [row for row in rows if row[column] == value] or rows

@@ -58,12 +58,15 @@ class Picked:
         known = self.store.query(RUN_IDS)["run_id"].to_pylist()
         return [resolve_id("run", run, known) for run in self.runs]
 
-    def rows(self, analysis: str, keep: Callable[[Row], bool] = lambda _: True) -> Rows:
+    def rows(
+        self, analysis: str, keep: Callable[[Row], bool] = lambda _: True, lacking: str = ""
+    ) -> Rows:
         """Rows of an analysis that are of the chosen runs and have the chosen values.
 
         Args:
             analysis: Its name. What of $runs, run_id or manifest_id it has chooses by run.
             keep: Which rows the figure can draw at all.
+            lacking: What it means where there are rows, but none of those.
 
         Raises:
             ConfigError: A column that the rows do not have, or a value that none of them has.
@@ -74,11 +77,14 @@ class Picked:
         given = {"runs": ",".join(ids)} if ids and "runs" in of.params else {}
         found: Rows = self.store.analysis(analysis, **given).to_pylist()
         if ids and found and "runs" not in of.params:
-            found = [row for row in found if self._is_of(row, ids)]
-        found = [row for row in found if keep(row)]
-        if not found:
+            key = "run_id" if "run_id" in found[0] else "manifest_id"
+            of_ids = set(ids) if key == "run_id" else self._manifests(ids)
+            found = [row for row in found if row[key] in of_ids]
+        drawable = [row for row in found if keep(row)]
+        if not drawable:
             of_runs = f"nothing of run {', '.join(self.runs)}, or " if ids else ""
-            raise StoreError(f"nothing to draw: {of_runs}{of.empty}")
+            raise StoreError(f"nothing to draw: {of_runs}{lacking if found else of.empty}")
+        found = drawable
         for n, (column, value) in enumerate(self.where.items()):
             columns = [k for k, v in found[0].items() if not isinstance(v, list)]
             if column not in columns:
@@ -93,12 +99,9 @@ class Picked:
                 )
         return found
 
-    def _is_of(self, row: Row, ids: Sequence[str]) -> bool:
-        if "run_id" in row:
-            return row["run_id"] in ids
-        of = "SELECT DISTINCT manifest_id FROM run WHERE list_contains($ids, run_id)"
-        known = self.store.query(of, {"ids": list(ids)})["manifest_id"].to_pylist()
-        return row["manifest_id"] in known
+    def _manifests(self, ids: Sequence[str]) -> set[str]:
+        of = "SELECT manifest_id FROM run WHERE list_contains($ids, run_id)"
+        return set(self.store.query(of, {"ids": list(ids)})["manifest_id"].to_pylist())
 
     def by_set(self, found: Rows, *, seen: bool = False) -> Rows:
         """Rows of the held-out questions, or of the question set that was chosen.

@@ -86,7 +86,11 @@ def _counts(rows: Rows, most: int) -> Any:
 
 def learning(picked: Picked) -> Figure:
     """Loss in training and on validation pictures, step by step."""
-    rows = picked.rows("loss-curve", lambda row: row["design"] is not None)
+    rows = picked.rows(
+        "loss-curve",
+        lambda row: row["design"] is not None,
+        "no run on a manifest is in the store: `xmodal train` makes one",
+    )
     rows = [{**row, "series": _condition(row)} for row in rows]
     rows.sort(key=lambda r: (r["ratio"], r["design"], _nth(r["shuffle"]), r["lm_init"]))
     series = list(dict.fromkeys(row["series"] for row in rows))
@@ -99,8 +103,8 @@ def learning(picked: Picked) -> Figure:
         chart=side_by_side(panels),
         title="Learning curves",
         caption="Metrics that training logged, a line a run, each point the mean of five logged "
-        "ones in a row; the mark is the last. Loss: mean cross-entropy at the answer. "
-        f"{n_of(len(runs), 'run')}.",
+        "ones in a row (fewer at the ends); the mark is the last. Loss: mean cross-entropy at the "
+        f"answer. {n_of(len(runs), 'run')}.",
         n_rows=len(rows),
     )
 
