@@ -135,8 +135,8 @@ def depth(picked: Picked) -> Figure:
         title="Macro-F1 by how general the hypernym is",
         caption="A dot a hypernym and condition. Depth: least number of steps from WordNet's root. "
         "Distance: WordNet's steps from a leaf up to the hypernym, mean over its leaves that have "
-        f"such a path. y: macro-F1 on {sets(rows)}{held(picked)}, mean over runs. {_counts(drawn)} "
-        f"Not drawn, without a place in WordNet: {n_of(n_placeless, 'hypernym')}.",
+        f"such a path. y: macro-F1 on {sets(rows)}{held(picked)}, mean over runs. {_counts(drawn)}"
+        + (f" Without a place in WordNet: {n_of(n_placeless, 'hypernym')}." if n_placeless else ""),
         n_rows=len(drawn),
     )
 
