@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from taxonomy.errors import ConfigError, DataError, StoreError, XmodalError, unknown
+from taxonomy.errors import ConfigError, DataError, StoreError, unknown
 from xmodal.files import make_folder
 from xmodal.report.plots import FIGURES, figure
 from xmodal.report.plots.rows import Figure
@@ -61,8 +61,6 @@ def draw(
     make_folder(stem.parent, "the figures' folder")
     try:
         return save_chart(chart, stem, endings)
-    except XmodalError:
-        raise
     except OSError as error:
         raise DataError(f"{stem.parent} cannot be written into: {error.strerror}") from error
 
