@@ -11,7 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from xmodal.report.figure import condition_chart, save_chart
+from xmodal.report.figure import condition_chart
+from xmodal.report.style import save_chart
 from xmodal.store import Store
 
 Row = Mapping[str, Any]
