@@ -23,7 +23,7 @@
       await vegaEmbed(box, json(id), { renderer: "svg", actions: false });
       // charts are drawn for print, small: larger here, as far as there is room
       const svg = box.querySelector("svg");
-      if (svg) svg.style.width = `min(100%, ${1.7 * svg.getAttribute("width")}px)`;
+      if (svg) svg.style.width = `${1.7 * svg.getAttribute("width")}px`;
     } catch (error) {
       box.textContent = `This chart could not be drawn: ${error.message}`;
     }
