@@ -54,6 +54,26 @@ def series_scales(names: Mapping[Any, str], drawn: Sequence[Any]) -> tuple[alt.S
     )
 
 
+def series_channels(
+    field: str, names: Sequence[str], *, columns: int = 2
+) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape by a field, with one legend below.
+
+    Args:
+        field: Whose values are the names.
+        names: All of them, in order; panels of one figure are given the same.
+        columns: Of the legend.
+    """
+    colours, shapes = series_scales({name: name for name in names}, names)
+    legend = alt.Legend(
+        orient="bottom", columns=columns, title=None, symbolOpacity=1, direction="vertical"
+    )
+    return (
+        alt.Color(field=field, type="nominal", scale=colours, sort=None, legend=legend),
+        alt.Shape(field=field, type="nominal", scale=shapes, sort=None, legend=legend),
+    )
+
+
 def printed(chart: Any) -> Any:
     """The chart with letters and lines for print at its own size, one pixel a point.
 

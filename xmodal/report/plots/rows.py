@@ -19,17 +19,23 @@ Rows = list[dict[str, Any]]
 RUN_IDS = "SELECT run_id FROM run UNION SELECT run_id FROM released_run ORDER BY run_id"
 INITS = {"pretrained": "pretrained", "random": "random weights", "scrambled": "scrambled taxonomy"}
 SHUFFLES = {
+    "none": "true labels",
     "within": "shuffled within",
     "across": "shuffled across",
     "across_s1": "shuffled across (S1)",
     "swap": "categories swapped",
     "swap_control": "swap's control",
 }
+PANEL = ("source", "lm", "dataset")
+"""What figures have panels by."""
+KEYS = ("lm", "lm_init", "shuffle")
 OTHERS = (
-    *("relation", "dataset", "encoder", "recipe", "prompt", "unit", "mentions", "negatives"),
-    *("n_held_out_hypernyms", "ratio", "design"),
+    *("dataset", "relation", "encoder", "recipe", "prompt", "unit", "mentions", "negatives"),
+    *("design", "ratio", "n_held_out_hypernyms"),
 )
-"""What may tell series apart beside LM, weights and shuffle, the most telling first."""
+"""What may tell series apart beside LM, weights and shuffle."""
+POINT = ("question_set", "hypernym")
+"""What tells points of a condition apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +57,6 @@ class Kind:
 
     shows: str
     """In a few words."""
-    analysis: str
-    """Whose rows it draws."""
     draw: Callable[[Picked], Figure]
 
 
@@ -147,73 +151,111 @@ def _usual_set(row: Row, seen: bool) -> str:
 
 
 def named(rows: Rows, *, apart_from: Sequence[str] = ()) -> Rows:
-    """The rows with a `series` each: LM, weights or shuffle, and what else tells them apart.
+    """The rows with a `series` each, in order: what tells their condition from the others.
 
     Args:
-        rows: With the columns of a condition.
-        apart_from: Columns that the figure shows by other means.
+        rows: With the columns of a condition, run_ids and, where it is the grain, hypernym.
+        apart_from: Columns that the figure shows by other means, as by panels. Of rows that
+            differ in source, LM or dataset by panels nothing else is said.
 
     Returns:
-        The same rows. Those of conditions that no column tells apart get a number.
+        Rows by series. Those of conditions that no column tells apart get a number.
     """
-    columns = [name for name in ("source", *OTHERS) if name not in apart_from and name in rows[0]]
-    say_lm = "lm" not in apart_from and len({(row["source"], row["lm"]) for row in rows}) > 1
-    key_of = [tuple(row[name] for name in ("lm", "lm_init", "shuffle", *columns)) for row in rows]
-    first = {}
-    for key, row in zip(key_of, rows, strict=True):
-        first.setdefault(key, row)
-    names = {
-        key: ", ".join(
-            [*([_lm(row)] if say_lm else []), *_told(row, list(first.values()), columns)]
-        )
-        for key, row in first.items()
-    }
-    # hidden settings: another recipe or other weights under the same names
-    many: dict[Any, list[Any]] = {}
-    for key, row in zip(key_of, rows, strict=True):
-        place = (key, *(row.get(name) for name in (*apart_from, "question_set", "hypernym")))
-        many.setdefault(place, []).append(row)
-    numbers = {}
-    for same in many.values():
-        for n, row in enumerate(sorted(same, key=lambda r: r["run_ids"])):
-            numbers[id(row)] = n
+    panel = [k for k in PANEL if k in apart_from]
+    columns = [k for k in (*PANEL, *KEYS, *OTHERS) if k in rows[0]]
+    of = {tuple(row[k] for k in columns): row for row in rows}
+    told: dict[Any, str] = {}
+    for key, row in of.items():
+        beside = [r for r in of.values() if all(r[k] == row[k] for k in panel)]
+        told[key] = ", ".join(_told(row, beside, [k for k in columns if k not in apart_from]))
+    seen: dict[tuple[Any, ...], int] = {}
     out = []
-    for key, row in zip(key_of, rows, strict=True):
-        n = numbers[id(row)]
-        out.append({**row, "series": names[key] + (f" ({n + 1})" if n else "")})
-    order = sorted(dict.fromkeys(key_of), key=lambda key: _place(first[key]))
-    at = {key: n for n, key in enumerate(order)}
-    places = {id(row): at[key] for row, key in zip(out, key_of, strict=True)}
-    return sorted(out, key=lambda row: places[id(row)])
+    for row in sorted(rows, key=lambda row: (*_place(row), row["run_ids"])):
+        name = told[tuple(row[k] for k in columns)] or "all"
+        # conditions that differ in hidden settings alone
+        point = (name, *(row.get(k) for k in (*apart_from, *POINT)))
+        seen[point] = seen.get(point, 0) + 1
+        out.append({**row, "series": name if seen[point] == 1 else f"{name} ({seen[point]})"})
+    return out
+
+
+def where_most(picked: Picked, rows: Rows) -> Rows:
+    """Of each design the rows where most is held out, unless a ratio was chosen."""
+    if "ratio" in picked.where or picked.runs:
+        return rows
+    keys = ("source", "lm", "dataset", "relation", "design")
+    most: dict[Any, float] = {}
+    for row in rows:
+        key = tuple(row[k] for k in keys)
+        most[key] = max(row["ratio"], most.get(key, 0.0))
+    return [row for row in rows if row["ratio"] == most[tuple(row[k] for k in keys)]]
+
+
+def in_panels(rows: Rows) -> dict[str, Rows]:
+    """By LM and design, each with its title.
+
+    What holds nothing out begins the lines of every design of its LM.
+    """
+    panels: dict[str, Rows] = {}
+    keys = list(dict.fromkeys(tuple(row[k] for k in PANEL) for row in rows))
+    for key in keys:
+        own = [row for row in rows if tuple(row[k] for k in PANEL) == key]
+        designs = [d for d in dict.fromkeys(row["design"] for row in own) if d != "none"]
+        words = lm_of(own[0])
+        if sum(other[:2] == key[:2] for other in keys) > 1:
+            words += f", {key[2]}"
+        for design in designs or ["none"]:
+            what = "nothing held out" if design == "none" else f"{design} ablation"
+            panels[f"{words}, {what}"] = [r for r in own if r["design"] in (design, "none")]
+    return panels
+
+
+def side_by_side(panels: Sequence[Any], columns: int = 2) -> Any:
+    """Panels two by two; one stays alone."""
+    return panels[0] if len(panels) == 1 else alt.concat(*panels, columns=columns)
 
 
 def _place(row: Row) -> tuple[Any, ...]:
-    inits, shuffles = list(INITS), ["none", *SHUFFLES]
+    inits, shuffles = list(INITS), list(SHUFFLES)
     return (
         row["source"] != "own",
         row["lm"],
         shuffles.index(row["shuffle"]) if row["shuffle"] in shuffles else len(shuffles),
         inits.index(row["lm_init"]) if row["lm_init"] in inits else len(inits),
+        row["ratio"],
     )
 
 
-def _lm(row: Row) -> str:
-    return str(row["lm"]) if row["source"] == "own" else f"released, {row['lm']}"
-
-
 def _told(row: Row, rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
-    """Weights or shuffle, and as much else as tells a row from others like it."""
-    shuffled, init = row["shuffle"] != "none", row["lm_init"]
-    said = [SHUFFLES.get(row["shuffle"], row["shuffle"])] if shuffled else []
-    if not shuffled or init != "pretrained":
-        said.append(INITS.get(init, init))
-    alike = [r for r in rows if all(r[k] == row[k] for k in ("lm", "lm_init", "shuffle"))]
-    for name in columns:
-        if len(alike) > 1 and len({r[name] for r in alike}) > 1:
+    """LM where there are several, weights or shuffle, and what else tells a row from the rest."""
+
+    def differ(*names: str) -> bool:
+        return len({tuple(r[k] for k in names) for r in rows if names[-1] in columns}) > 1
+
+    said = [lm_of(row)] if differ("source", "lm") else []
+    shuffled = differ("shuffle") and row["shuffle"] != "none"
+    if shuffled:
+        said.append(SHUFFLES.get(row["shuffle"], row["shuffle"]))
+    if differ("lm_init") and not (shuffled and row["lm_init"] == "pretrained"):
+        said.append(INITS.get(row["lm_init"], row["lm_init"]))
+    elif differ("shuffle") and not shuffled:
+        said.append(SHUFFLES["none"])
+    alike = [r for r in rows if all(r[k] == row[k] for k in ("source", *KEYS) if k in columns)]
+    for name in OTHERS:
+        if name in columns and len({r[name] for r in alike}) > 1:
             alike = [r for r in alike if r[name] == row[name]]
-            if row[name] is not None:
+            if name == "design":
+                said.append(f"{row[name]} ablation" if row[name] != "none" else "nothing held out")
+            elif row[name] is not None:
                 said.append(f"{name.replace('_', ' ')} {as_text(row[name])}")
+    if not said and "lm_init" in columns:
+        said.append(INITS.get(row["lm_init"], row["lm_init"]))
     return said
+
+
+def lm_of(row: Row) -> str:
+    """The LM of a row, and whether others released its runs."""
+    return str(row["lm"]) if row["source"] == "own" else f"{row['lm']} (released)"
 
 
 def n_of(n: float, what: str) -> str:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
 from xmodal.report.plots.rows import (
+    PANEL,
     SHUFFLES,
     Figure,
     Picked,
+    Row,
     Rows,
     counted,
     flat,
     fraction,
+    in_panels,
     n_of,
     named,
     said,
+    side_by_side,
     spread,
+    where_most,
 )
-from xmodal.report.style import COLUMN, GREY, inline, series_scales
+from xmodal.report.style import COLUMN, GREY, inline, series_channels
 
 F1_AXIS = "macro-F1 (fraction)"
 SETS = {
@@ -30,6 +36,9 @@ SETS = {
     "leaf": "leaf questions",
     "seen_s1": "seen questions",
 }
+RATIOS = alt.Scale(domain=[-0.05, 1.05], nice=False, zero=False)
+APART = 0.02
+"""Fractions: points whose shares differ by less than half of it are drawn so far apart."""
 TIPS = [
     said("series", "condition"),
     fraction("macro_f1", "macro-F1"),
@@ -49,139 +58,114 @@ RUN_TIPS = [said("series", "condition"), fraction("macro_f1", "macro-F1"), said(
 
 def ablation(picked: Picked) -> Figure:
     """F1 by share of the questions that is held out: the paper's main figure."""
-    rows = picked.by_set(
-        picked.rows("score-points", lambda row: row["ratio_test"] is not None), seen=True
+    found = picked.rows("score-points", lambda row: row["ratio_test"] is not None)
+    rows = named(
+        picked.by_set(found, seen=True),
+        apart_from=(*PANEL, "design", "ratio", "n_held_out_hypernyms"),
     )
-    rows = named(rows, apart_from=("source", "design", "ratio", "n_held_out_hypernyms", "lm"))
-    every = {row["series"]: row["series"] for row in rows}
-    panels = []
-    for title, part in _panels(rows).items():
-        panels.append(_by_ratio(part, every).properties(title=title))
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    panels = [
+        _by_ratio(part, series).properties(title=title) for title, part in in_panels(rows).items()
+    ]
     return Figure(
-        chart=panels[0] if len(panels) == 1 else alt.concat(*panels, columns=2),
+        chart=side_by_side(panels),
         title="Macro-F1 by what training does not see",
-        caption=f"Macro-F1 on {_sets(rows)}: mean over hypernyms, then over runs. x: share of the "
-        f"hypernym test questions that is held out. {intervals(rows)} Dashed: the better of always "
-        f"Yes and always No. {_counts(rows)}",
+        caption=f"Macro-F1 on {sets(rows)}, mean over hypernyms, then over runs, by the share of "
+        "the hypernym test questions that is held out; series at the same share are drawn side by "
+        f"side. {intervals(rows)} Dashed: the better of always Yes and always No. {_counts(rows)}",
         n_rows=len(rows),
     )
 
 
-def _panels(rows: Rows) -> dict[str, Rows]:
-    """By LM and design; conditions that hold nothing out begin the lines of every design."""
-    panels: dict[str, Rows] = {}
-    lms = list(dict.fromkeys((row["source"], row["dataset"], row["lm"]) for row in rows))
-    for source, dataset, lm in lms:
-        own = [r for r in rows if (r["source"], r["dataset"], r["lm"]) == (source, dataset, lm)]
-        designs = [d for d in dict.fromkeys(row["design"] for row in own) if d != "none"]
-        several = len([1 for s, _, name in lms if (s, name) == (source, lm)]) > 1
-        for design in designs or ["none"]:
-            words = [lm if source == "own" else f"{lm} (released)"]
-            words += [dataset] if several else []
-            words += ["nothing held out"] if design == "none" else [f"{design} ablation"]
-            panels[", ".join(words)] = [r for r in own if r["design"] in (design, "none")]
-    return panels
-
-
-def _by_ratio(rows: Rows, every: dict[str, str]) -> Any:
-    """Lines with intervals over what is held out; series a little apart."""
-    series = list(dict.fromkeys(row["series"] for row in rows))
-    colours, shapes = series_scales(every, series)
-    ratios = alt.Scale(domain=[0, 1], padding=8)
-    x = alt.X("ratio_test:Q", title="held out (fraction of questions)", scale=ratios)
+def _by_ratio(rows: Rows, series: Sequence[str]) -> Any:
+    """Lines with intervals over what is held out."""
+    rows = _moved(rows)
+    title = "held out (fraction of questions)"
+    x = alt.X("x:Q", title=title, scale=RATIOS, axis=alt.Axis(tickCount=6))
     y = alt.Y("macro_f1:Q", title=F1_AXIS, scale=alt.Scale(domain=[0, 1]))
-    legend = alt.Legend(orient="bottom", columns=2, title=None)
-    colour = alt.Color("series:N", scale=colours, sort=None, legend=legend)
-    shape = alt.Shape("series:N", scale=shapes, sort=None, legend=legend)
-    guess = alt.Chart(inline(flat(rows))).encode(x=x, y=alt.Y("blind_f1:Q", title=F1_AXIS))
-    layers: list[Any] = [
+    colour, shape = series_channels("series", series)
+    base = alt.Chart(inline(flat(rows))).encode(x=x)
+    guess = alt.Chart(inline(flat(rows))).encode(
+        x=alt.X("ratio_test:Q", title=title, scale=RATIOS), y=alt.Y("blind_f1:Q", title=F1_AXIS)
+    )
+    layers = [
         guess.mark_line(color=GREY, strokeDash=[3, 2], strokeWidth=1).encode(detail="series:N"),
-        guess.mark_tick(color=GREY, size=12, thickness=1.2, orient="horizontal").encode(
+        guess.mark_tick(color=GREY, size=10, thickness=1.2, orient="horizontal").encode(
             tooltip=[said("series", "condition"), fraction("blind_f1", "guessing")]
         ),
+        base.mark_line(strokeWidth=1.2).encode(y=y, color=colour),
+        base.transform_filter("datum.low !== null")
+        .mark_rule(strokeWidth=1.2)
+        .encode(y="low:Q", y2="high:Q", color=colour),
+        alt.Chart(inline(single_runs([row for row in rows if row["low"] is None])))
+        .mark_point(filled=True, size=9, opacity=0.6)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=RUN_TIPS),
+        base.mark_point(filled=True, size=34, opacity=1).encode(
+            y=y, color=colour, shape=shape, tooltip=TIPS
+        ),
     ]
-    for n, name in enumerate(series):
-        of = [row for row in rows if row["series"] == name]
-        shift = 3.0 * (n - (len(series) - 1) / 2)
-        base = alt.Chart(inline(flat(of))).encode(x=x, color=colour)
-        layers.append(base.mark_line(strokeWidth=1.2, xOffset=shift).encode(y=y))
-        layers.append(
-            base.transform_filter("datum.low !== null")
-            .mark_rule(strokeWidth=1.2, xOffset=shift)
-            .encode(y="low:Q", y2="high:Q")
-        )
-        if single := _without_interval(of):
-            layers.append(
-                alt.Chart(inline(single))
-                .mark_point(filled=True, size=8, opacity=0.7, xOffset=shift)
-                .encode(x=x, y=y, color=colour, shape=shape, tooltip=RUN_TIPS)
-            )
-        layers.append(
-            base.mark_point(filled=True, size=38, opacity=1, xOffset=shift).encode(
-                y=y, shape=shape, tooltip=TIPS
-            )
-        )
     return alt.layer(*layers).properties(width=COLUMN - 40, height=150)
+
+
+def _moved(rows: Rows) -> Rows:
+    """The rows with an x each: what is held out, moved a little where several would lie on it."""
+    out = []
+    for row in rows:
+        near = [other for other in rows if abs(other["ratio_test"] - row["ratio_test"]) < APART / 2]
+        at = next(n for n, other in enumerate(near) if other is row)
+        out.append({**row, "x": row["ratio_test"] + APART * (at - (len(near) - 1) / 2)})
+    return out
 
 
 def shuffles(picked: Picked) -> Figure:
     """F1 with true and with shuffled labels, condition by condition."""
-    rows = picked.by_set(picked.rows("score-points"))
-    shuffled = {_base(row) for row in rows if row["shuffle"] != "none"}
-    if shuffled:
-        rows = [row for row in rows if _base(row) in shuffled]
+    found = picked.by_set(picked.rows("score-points"))
+    shuffled = {_base(row) for row in found if row["shuffle"] != "none"}
+    rows = where_most(picked, [row for row in found if _base(row) in shuffled] or found)
     rows = named(rows, apart_from=("shuffle",))
-    words = {"none": "true labels", **SHUFFLES}
     for row in rows:
-        row["labels"] = words.get(row["shuffle"], row["shuffle"])
-        row["group"] = _group(row)
-    order = [words[k] for k in words if any(r["shuffle"] == k for r in rows)]
-    order += sorted({row["labels"] for row in rows} - set(order))
-    colours, shapes = series_scales({name: name for name in order}, order)
+        row["labels"] = SHUFFLES.get(row["shuffle"], row["shuffle"])
+    order = list(dict.fromkeys(row["labels"] for row in rows))
+    conditions = list(dict.fromkeys(row["series"] for row in rows))
     scale = alt.Scale(domain=[0, 1])
-    groups = list(dict.fromkeys(row["group"] for row in rows))
-    y = alt.Y("group:N", sort=groups, title=None, axis=alt.Axis(labelLimit=150))
+    y = alt.Y("series:N", sort=conditions, title=None)
     apart = alt.YOffset("labels:N", sort=order)
-    legend = alt.Legend(orient="bottom", columns=2, title=None)
-    colour = alt.Color("labels:N", scale=colours, sort=None, legend=legend)
-    shape = alt.Shape("labels:N", scale=shapes, sort=None, legend=legend)
+    colour, shape = series_channels("labels", order)
     base = alt.Chart(inline(flat(rows))).encode(y=y, yOffset=apart)
     x = alt.X("macro_f1:Q", scale=scale, title=F1_AXIS)
     layers = [
-        base.mark_tick(color=GREY, thickness=1.5, size=8).encode(
-            x=alt.X("blind_f1:Q", scale=scale)
+        base.mark_tick(color=GREY, thickness=1.5, size=9).encode(
+            x=alt.X("blind_f1:Q", scale=scale, title=F1_AXIS)
         ),
         base.transform_filter("datum.low !== null")
         .mark_rule(strokeWidth=1.4)
-        .encode(x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour),
-        alt.Chart(inline(_without_interval(rows)))
-        .mark_point(filled=True, size=8, opacity=0.7)
-        .encode(x=x, y=y, yOffset=apart, color=colour, tooltip=RUN_TIPS),
-        base.mark_point(filled=True, size=38, opacity=1).encode(
+        .encode(x=alt.X("low:Q", scale=scale, title=F1_AXIS), x2="high:Q", color=colour),
+        alt.Chart(inline(single_runs([row for row in rows if row["low"] is None])))
+        .mark_point(filled=True, size=9, opacity=0.6)
+        .encode(x=x, y=y, yOffset=apart, color=colour, shape=shape, tooltip=RUN_TIPS),
+        base.mark_point(filled=True, size=34, opacity=1).encode(
             x=x, color=colour, shape=shape, tooltip=[said("labels", "labels"), *TIPS]
         ),
     ]
     return Figure(
         chart=alt.layer(*layers).properties(width=COLUMN - 90, height=alt.Step(11)),
         title="Macro-F1 with true and with shuffled labels",
-        caption=f"Macro-F1 on {_sets(rows)}: mean over hypernyms, then over runs. "
-        f"{intervals(rows)} Grey tick: the better of always Yes and always No. {_counts(rows)}",
+        caption=f"Macro-F1 on {sets(rows)}, mean over hypernyms, then over runs, where most is "
+        f"held out. {intervals(rows)} Grey tick: the better of always Yes and always No. "
+        f"{_counts(rows)}",
         n_rows=len(rows),
     )
 
 
-def _base(row: Any) -> tuple[Any, ...]:
-    names = ("source", "dataset", "relation", "lm", "encoder", "recipe", "design", "unit", "ratio")
-    return tuple(row[name] for name in names)
+def _base(row: Row) -> tuple[Any, ...]:
+    """What shuffles are compared in."""
+    names = ("source", "dataset", "relation", "lm", "lm_init", "encoder", "recipe", "design")
+    return tuple(row[name] for name in (*names, "unit", "mentions", "negatives", "ratio"))
 
 
-def _group(row: Any) -> str:
-    return str(row["series"])
-
-
-def _without_interval(rows: Rows) -> Rows:
-    """The single runs of points of several runs that have no interval."""
-    return spread([row for row in rows if row["low"] is None and row["n_runs"] > 1])
+def single_runs(rows: Rows) -> Rows:
+    """The runs of points of several, one by one."""
+    return spread([row for row in rows if row["n_runs"] > 1])
 
 
 def intervals(rows: Rows) -> str:
@@ -204,7 +188,8 @@ def intervals(rows: Rows) -> str:
     return " ".join(parts)
 
 
-def _sets(rows: Rows) -> str:
+def sets(rows: Rows) -> str:
+    """Which questions the rows are about."""
     there = dict.fromkeys(SETS.get(row["question_set"], row["question_set"]) for row in rows)
     sets = " and ".join(there)
     if any(row["question_set"] == "held_out_s1" for row in rows):
