@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.align import app as align_app
+from cli.ask import ask
 from cli.binding import app as binding_app
 from cli.bundle import app as bundle_app
 from cli.ceiling import ceiling
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("ask")(ask)
 app.command("ceiling")(ceiling)
 app.command("coherence")(coherence)
 app.command("demo")(demo)
