@@ -29,6 +29,7 @@ from benchmarks.result import report
 from xmodal.stats.bootstrap import resample_leaves
 from xmodal.stats.cells import Cells, Group, group_scores
 from xmodal.stats.intervals import Part, Units, spread
+from xmodal.stats.paired import mcnemar, permutation
 from xmodal.store import Store
 
 ANSWERS = """
@@ -110,9 +111,7 @@ def fit(columns: dict[str, np.ndarray]) -> Model:
     run = like("run", "h l") - base
     run_hypernym = like("run h", "l") - like("h", "run l") - run
     run_leaf = like("run l", "h i") - base - leaf - run
-    run_pair = (
-        like("run l h", "i") - base - leaf - pair - run - run_hypernym - max(run_leaf, 0.0)
-    )
+    run_pair = like("run l h", "i") - base - leaf - pair - run - run_hypernym - max(run_leaf, 0.0)
     found = [leaf, pair, image, question, run, run_hypernym, run_leaf, run_pair]
     rest = float((e**2).mean()) - sum(max(v, 0.0) for v in found)
     return Model(mean, dict(zip(PARTS, np.sqrt(np.maximum([*found, rest], 0.0)), strict=True)))
@@ -124,9 +123,7 @@ def shared_part(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> 
     def by_question(columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         keys = np.stack([columns[name] for name in ("l", "h", "i", "a")])
         group = np.unique(keys, axis=1, return_inverse=True)[1].ravel()
-        means = np.bincount(columns["ha"], columns["z"]) / np.maximum(
-            np.bincount(columns["ha"]), 1
-        )
+        means = np.bincount(columns["ha"], columns["z"]) / np.maximum(np.bincount(columns["ha"]), 1)
         e = columns["z"] - means[columns["ha"]]
         n, sums, squares = np.bincount(group), np.bincount(group, e), np.bincount(group, e**2)
         # of two runs of one condition: products of pairs
@@ -248,6 +245,43 @@ def experiment(
     return out
 
 
+def rejected(
+    q: Questions, model: Model, gap: float, shared: float, n: int, n_experiments: int, margin: float
+) -> dict[str, float]:
+    """Shares of experiments in which tests at 5 % reject what is true.
+
+    Without a gap: of "no difference", by bootstrap, by permutation of leaves and by McNemar's
+    test, the latter two of which are about these runs and know nothing of other seeds. With a gap
+    as large as the margin: of "as far apart as the margin", by two one-sided tests.
+    """
+    rng = np.random.default_rng([n, 7])
+    units = Units(tuple(range(n)), tuple(range(n)))
+    found = np.zeros((n_experiments, 4))
+    for k in range(n_experiments):
+        for column, apart in ((0, 0.0), (3, gap)):
+            right = draw(rng, q, model, apart, shared, n)
+            cells = cells_of(q, right.reshape(2 * n, -1))
+            own, other = range(n), range(n, 2 * n)
+            sample = resample_leaves(cells, n_resamples=1000, seed=k)
+            part = Part(
+                sample.estimate[n:] - sample.estimate[:n],
+                sample.resamples[:, n:] - sample.resamples[:, :n], units,
+            )  # fmt: skip
+            both = spread([part], k)
+            if column:
+                found[k, 3] = both.p_equivalent(margin)
+                continue
+            lean = right[0].astype(int) - right[1]
+            only = [np.bincount(q.leaf, (lean == side).sum(axis=0)) for side in (1, -1)]
+            found[k, :3] = (
+                both.p_differs(),
+                permutation(cells.of(own), cells.of(other), n_permutations=299, seed=k),
+                mcnemar(lean.size, *only).p,
+            )
+    names = ("bootstrap", "permutation", "mcnemar", "equivalence")
+    return dict(zip(names, (found < 0.05).mean(axis=0).tolist(), strict=True))
+
+
 def main() -> None:
     """Fit, draw experiments, count how often intervals hold the truth."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -256,6 +290,7 @@ def main() -> None:
     parser.add_argument("--beside", type=Path, required=True)
     parser.add_argument("--experiments", type=int, default=1000)
     parser.add_argument("--resamples", type=int, default=2000)
+    parser.add_argument("--tests", type=int, default=400, help="experiments of tests")
     parser.add_argument("--gap", type=float, default=0.1)
     parser.add_argument("--seed-factor", type=float, default=1.0, help="times the runs' parts")
     parser.add_argument("--output", type=Path)
@@ -289,12 +324,19 @@ def main() -> None:
                 "sd_of_estimates": float(values[:, 0].std(ddof=1)),
                 "bias": float(mean - aim),
             }
+    wrong = {
+        f"{n} seeds": rejected(
+            q, model, given.gap, shared, n, given.tests, abs(truths["difference"])
+        )
+        for n in (3, 10)
+    }
     numbers = {
         "experiments": given.experiments, "resamples": given.resamples,
         "seed_factor": given.seed_factor, "sd_of_parts": {k: float(v) for k, v in model.sd.items()},
         "shared_between_conditions": shared, "truth": truths,
         "n_questions": len(q.h), "n_leaves": len(np.unique(q.leaf)),
         "n_hypernyms": int(q.h.max()) + 1, "coverage": coverage,
+        "true_hypotheses_rejected_at_0.05": wrong, "experiments_of_tests": given.tests,
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
     report(numbers, ("numpy", "scipy", "duckdb"), given.output)

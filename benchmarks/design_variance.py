@@ -48,7 +48,9 @@ def main() -> None:
         print(line, flush=True)
     with Store.open(store, read_only=True) as opened:
         rows = opened.analysis("design-variance").to_pylist()
-    report({"ratio": given.ratio, "shares": rows}, ("torch", "transformers", "duckdb"), given.output)
+    report(
+        {"ratio": given.ratio, "shares": rows}, ("torch", "transformers", "duckdb"), given.output
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from cli.plan import app as plan_app
 from cli.probe import probe
 from cli.query import query
 from cli.released import app as released_app
+from cli.report import report
 from cli.reproduce import reproduce
 from cli.runs import app as runs_app
 from cli.stats import app as stats_app
@@ -39,6 +40,7 @@ app.command("demo")(demo)
 app.command("eval")(evaluate)
 app.command("probe")(probe)
 app.command("query")(query)
+app.command("report")(report)
 app.command("reproduce")(reproduce)
 app.command("train")(train)
 app.add_typer(align_app, name="align")

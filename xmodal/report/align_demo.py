@@ -10,8 +10,9 @@ from rich import box
 from rich.table import Table
 
 from taxonomy.errors import StoreError
-from xmodal.report.figure import level_chart, save_chart
+from xmodal.report.figure import level_chart
 from xmodal.report.printed import printed
+from xmodal.report.style import save_chart
 from xmodal.store import Store
 
 Row = Mapping[str, Any]

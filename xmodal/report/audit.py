@@ -10,9 +10,8 @@ import altair as alt
 import vl_convert as vlc
 
 from xmodal.files import write_whole
+from xmodal.report.style import BLUE, GREEN, GREY, ORANGE, VERMILION
 
-# Okabe and Ito's palette: told apart with any colour vision
-BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#555555"
 WIDTH = 420
 """Points: about a column of text."""
 

@@ -7,18 +7,8 @@ from typing import Any
 
 import altair as alt
 
-from xmodal.report.binding_style import (
-    DASHES,
-    Names,
-    Row,
-    in_order,
-    names_of,
-    rules,
-    series_scales,
-    span,
-    whole,
-)
-from xmodal.report.figure import GREY, inline
+from xmodal.report.binding_style import Names, Row, in_order, names_of, rules, span, whole
+from xmodal.report.style import DASHES, GREY, inline, series_scales
 
 
 def accuracy_chart(rows: Sequence[Row], names: Names | None = None) -> alt.TopLevelMixin:

@@ -17,10 +17,10 @@ from xmodal.report.binding_style import (
     span,
     whole,
 )
-from xmodal.report.figure import BLUE, GREY, ORANGE, inline
+from xmodal.report.style import BLUE, GREEN, GREY, ORANGE, inline
 
 OUT, IN, PAPER = "beyond training", "within training", "the paper, beyond training"
-COLOURS = {OUT: BLUE, IN: "#009E73", PAPER: ORANGE}
+COLOURS = {OUT: BLUE, IN: GREEN, PAPER: ORANGE}
 MARKS = {OUT: "circle", IN: "triangle-up", PAPER: "diamond"}
 
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from taxonomy.errors import StoreError
 from xmodal.report.binding import accuracy_chart
 from xmodal.report.binding_mechanism import mechanism_chart
-from xmodal.report.figure import save_chart
 from xmodal.report.printed import printed
+from xmodal.report.style import save_chart
 from xmodal.store import Store
 
 Row = Mapping[str, Any]

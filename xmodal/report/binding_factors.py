@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from xmodal.report.binding_style import Row, between, counted, span, whole
-from xmodal.report.figure import BLUE, GREY, inline
+from xmodal.report.style import BLUE, GREY, inline
 
 FACTORS = (
     *("uses_noise", "uses_grounding", "uses_image", "uses_mixing", "position", "scene_layout"),

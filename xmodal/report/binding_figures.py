@@ -18,7 +18,7 @@ from xmodal.report.binding_mechanism import mechanism_chart
 from xmodal.report.binding_predicts import placed, predicts_chart
 from xmodal.report.binding_steps import stepped, steps_chart
 from xmodal.report.binding_style import Names, names_of
-from xmodal.report.figure import save_chart
+from xmodal.report.style import save_chart
 from xmodal.store import Store, need_store
 from xmodal.store.ids import resolve_id
 

@@ -10,7 +10,6 @@ import altair as alt
 from xmodal.report.binding_style import (
     OUTCOME_COLOURS,
     OUTCOMES,
-    SHAPES,
     Names,
     Row,
     in_order,
@@ -19,7 +18,7 @@ from xmodal.report.binding_style import (
     span,
     whole,
 )
-from xmodal.report.figure import GREY, inline
+from xmodal.report.style import GREY, SHAPES, inline
 
 
 def mechanism_chart(rows: Sequence[Row], names: Names | None = None) -> alt.TopLevelMixin:

@@ -15,10 +15,9 @@ from xmodal.report.binding_style import (
     in_order,
     look_title,
     names_of,
-    series_scales,
     whole,
 )
-from xmodal.report.figure import inline
+from xmodal.report.style import inline, series_scales
 
 KEYS = ("n_layers", "n_to", "context", "vocabulary", "as_published", "n_objects", "out_objects")
 """Of @binding-points and of @binding-predicts."""

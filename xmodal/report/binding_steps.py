@@ -10,7 +10,6 @@ import altair as alt
 from xmodal.report.binding_style import (
     OUTCOME_COLOURS,
     OUTCOMES,
-    SHAPES,
     Names,
     Row,
     between,
@@ -21,7 +20,7 @@ from xmodal.report.binding_style import (
     span,
     whole,
 )
-from xmodal.report.figure import GREY, inline
+from xmodal.report.style import GREY, SHAPES, inline
 
 FEW = 4
 """Up to as many blocks, and as many looks, each block has a panel; of more the layer of peak effect

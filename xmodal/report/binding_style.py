@@ -7,14 +7,10 @@ from typing import Any
 
 import altair as alt
 
-from xmodal.report.figure import GREY, ORANGE, inline
+from xmodal.report.style import BLUE, GREEN, GREY, VERMILION, inline
 
 Row = Mapping[str, Any]
 Names = Mapping[Any, str]
-COLOURS = ("#0072B2", "#D55E00", "#009E73", ORANGE, "#CC79A7", "#56B4E9", "#000000")
-"""Of Okabe and Ito, neighbours far apart."""
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
-DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
 OUTCOMES = {
     "positional_rate": "positional",
     "symbolic_rate": "symbolic",
@@ -22,7 +18,7 @@ OUTCOMES = {
     "no_effect_rate": "no effect",
 }
 """By column of @binding-mechanism, what is drawn."""
-OUTCOME_COLOURS = ("#D55E00", "#0072B2", "#009E73", GREY)
+OUTCOME_COLOURS = (VERMILION, BLUE, GREEN, GREY)
 STARTS = ("scratch", "text-trained")
 ARMS = (
     *("text", "noise-text", "image-text", "noise-image-text"),
@@ -74,27 +70,6 @@ def _said(name: str, value: Any) -> str:
     if name in ("n_layers", "n_steps"):
         return f"{value:g} {name.removeprefix('n_')}"
     return f"up to {value} objects" if name == "n_to" else str(value)
-
-
-def series_scales(names: Names, conditions: Sequence[Any]) -> tuple[alt.Scale, alt.Scale]:
-    """Scales of colour and of shape over the names of some conditions.
-
-    Args:
-        names: Of all conditions, in order: a condition looks the same in every figure that is
-            given the same names.
-        conditions: Those that are drawn.
-
-    Returns:
-        Two scales of one domain; no two conditions of the first 49 have both in common.
-    """
-    at = [n for n, condition in enumerate(names) if condition in set(conditions)]
-    every = list(names.values())
-    domain = [every[n] for n in at]
-    colours = [COLOURS[(n + n // len(SHAPES)) % len(COLOURS)] for n in at]
-    return (
-        alt.Scale(domain=domain, range=colours),
-        alt.Scale(domain=domain, range=[SHAPES[n % len(SHAPES)] for n in at]),
-    )
 
 
 def span(row: Row, value: str, low: str, high: str, least: float = 0.0) -> dict[str, float | None]:

@@ -11,7 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from xmodal.report.figure import condition_chart, save_chart
+from xmodal.report.figure import condition_chart
+from xmodal.report.style import save_chart
 from xmodal.store import Store
 
 Row = Mapping[str, Any]
@@ -164,7 +165,7 @@ CLEARLY = 0.05
 """How far above guessing a score must lie for the demo to say so."""
 
 
-def _against_guessing(row: Row) -> str:
+def against_guessing(row: Row) -> str:
     """Whether a score is above guessing, and by which measure it is or is not."""
     score, accuracy = row["hypernym_f1"], row["hypernym_accuracy"]
     guess, what = row["blind_f1"], "the better of always Yes and always No"
@@ -202,7 +203,7 @@ def reading(
         return ""
     first = (
         f"Trained on leaf questions only, with every question about a {relation} removed, the "
-        f"projector of the pretrained LM {_against_guessing(main)}"
+        f"projector of the pretrained LM {against_guessing(main)}"
     )
     parts = []
     for label, name in (

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import altair as alt
-import vl_convert as vlc
 
-from xmodal.files import write_whole
-
-# Okabe and Ito's palette: told apart with any colour vision
-BLUE, ORANGE = "#0072B2", "#E69F00"
-GREY = "#555555"
-
-
-def inline(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Rows as the data of a chart."""
-    return alt.InlineData(values=[dict(row) for row in rows])
+from xmodal.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, inline
 
 
 def condition_chart(
@@ -95,7 +84,7 @@ def _loss_chart(losses: Sequence[Mapping[str, Any]]) -> alt.Chart:
             color=alt.Color(
                 "condition:N",
                 title=None,
-                scale=alt.Scale(range=["#0072B2", "#D55E00"]),
+                scale=alt.Scale(range=[BLUE, VERMILION]),
                 legend=alt.Legend(labelLimit=200),
             ),
         )
@@ -105,7 +94,7 @@ def _loss_chart(losses: Sequence[Mapping[str, Any]]) -> alt.Chart:
 
 LEVELS = ("none", "lemma", "synset", "subtree", "branch", "similar")
 """Of separation, from the least removed to the most."""
-SERIES = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
+SERIES = (BLUE, SKY, VERMILION, GREEN, PURPLE)
 
 
 def level_chart(points: Sequence[Mapping[str, Any]]) -> alt.TopLevelMixin:
@@ -176,20 +165,3 @@ def _level_panel(
         x=x, y="max(chance):Q"
     )
     return alt.layer(guess, lines, spans, dots, title=title).properties(width=330, height=250)
-
-
-def save_chart(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:
-    """Write the chart as PNG (two pixels a point) and SVG.
-
-    Args:
-        chart: Any Altair chart.
-        stem: Path without ending.
-
-    Returns:
-        The two paths.
-    """
-    spec = chart.to_dict()
-    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
-    write_whole(png, lambda path: path.write_bytes(vlc.vegalite_to_png(spec, scale=2)))
-    write_whole(svg, lambda path: path.write_text(vlc.vegalite_to_svg(spec)))
-    return [png, svg]

@@ -92,7 +92,7 @@ def level(store: Store, chosen: Side, settings: Settings) -> Level:
     Raises:
         ConfigError: No answers, or no hypernym with both answers.
     """
-    (cells,), _ = load_cells(store, [chosen])
+    (cells,) = load_cells(store, [chosen])
     return _level(cells, chosen, _resampled(cells, [chosen], settings), 0, settings)
 
 
@@ -105,7 +105,7 @@ def compare(store: Store, a: Side, b: Side, settings: Settings) -> Comparison:
     Raises:
         ConfigError: No answers, no common questions, or no hypernym with both answers.
     """
-    (first, second), _ = load_cells(store, [a, b])
+    first, second = load_cells(store, [a, b])
     pairs = _pairs(a, b)
     before = first.n_questions() + second.n_questions()
     common = _is_common(a, b, settings)

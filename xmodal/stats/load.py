@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from taxonomy.errors import ConfigError
 from xmodal.stats.cells import Cells, Group
@@ -13,8 +15,12 @@ from xmodal.stats.select import Side
 from xmodal.store import Store
 from xmodal.store.stats import leaf_answers
 
+Ints = NDArray[np.int64]
+LEAF = "leaf"
+"""Name of the one group of leaf questions."""
 
-def load_cells(store: Store, sides: Sequence[Side]) -> tuple[list[Cells], tuple[int, ...]]:
+
+def load_cells(store: Store, sides: Sequence[Side]) -> list[Cells]:
     """Counts of each side on the same groups and leaves.
 
     Args:
@@ -23,78 +29,85 @@ def load_cells(store: Store, sides: Sequence[Side]) -> tuple[list[Cells], tuple[
 
     Returns:
         Of each side the counts, runs in its order; groups that one side was not asked have
-        zeros there. And the leaf ids by their places.
+        zeros there.
 
     Raises:
         ConfigError: A side has no answers to its question set.
     """
-    found = []
-    for chosen in sides:
-        table = leaf_answers(
-            store, chosen.run_ids, image_mode=chosen.image_mode, question_set=chosen.question_set
-        )
-        if not table.num_rows:
-            raise ConfigError(
-                f"no answers to {chosen.question_set} questions with image mode "
-                f"{chosen.image_mode} are stored of {', '.join(chosen.run_ids[:4])}: choose "
-                "another question_set or image_mode, or `xmodal eval --image MODE` asks them"
-            )
-        found.append(table)
-    every = pa.concat_tables(found)
+    tables = [_answers(store, chosen) for chosen in sides]
+    every = pa.concat_tables(tables)
+    hypernyms = np.unique(_hypernyms(every))
     leaves = np.unique(every["leaf_id"].to_numpy())
-    names = {
-        row["hypernym_id"]: row["hypernym"]
-        for row in every.group_by(["hypernym_id", "hypernym"]).aggregate([]).to_pylist()
-    }
-    order = sorted(names, key=lambda key: (key is None, key or 0))
-    cells = _cells_of(every, order, leaves)
-    return [
-        Cells(
-            tuple(chosen.run_ids),
-            len(leaves),
-            _filled(table, chosen, order, names, leaves, cells),
+    keys = [_keys(table, hypernyms, leaves) for table in tables]
+    cells = np.unique(np.concatenate(keys))
+    names = _names(every)
+    starts = np.searchsorted(cells // (2 * len(leaves)), np.arange(len(hypernyms) + 1))
+    out = []
+    for table, key, chosen in zip(tables, keys, sides, strict=True):
+        column = _columns(table, chosen.run_ids)
+        n, hits = (_matrix(table[name], np.searchsorted(cells, key), column, len(cells), chosen)
+                   for name in ("n", "n_right"))  # fmt: skip
+        groups = tuple(
+            Group(
+                names[int(hypernym)],
+                cells[low:high] // 2 % len(leaves),
+                cells[low:high] % 2 == 1,
+                n[low:high],
+                hits[low:high],
+            )
+            for hypernym, low, high in zip(hypernyms, starts[:-1], starts[1:], strict=True)
         )
-        for table, chosen in zip(found, sides, strict=True)
-    ], tuple(leaves.tolist())
+        out.append(Cells(tuple(chosen.run_ids), len(leaves), groups))
+    return out
 
 
-_Key = tuple[int, bool]
-
-
-def _cells_of(
-    table: pa.Table, order: Sequence[int | None], leaves: np.ndarray
-) -> dict[int | None, list[_Key]]:
-    """By group, the (leaf id, answer) of its rows, in order."""
-    rows = table.group_by(["hypernym_id", "leaf_id", "answer"]).aggregate([]).to_pylist()
-    out: dict[int | None, list[_Key]] = {key: [] for key in order}
-    for row in rows:
-        out[row["hypernym_id"]].append((row["leaf_id"], row["answer"]))
-    return {key: sorted(cells) for key, cells in out.items()}
-
-
-def _filled(
-    table: pa.Table,
-    chosen: Side,
-    order: Sequence[int | None],
-    names: dict[int | None, str | None],
-    leaves: np.ndarray,
-    cells: dict[int | None, list[_Key]],
-) -> tuple[Group, ...]:
-    column = {run: i for i, run in enumerate(chosen.run_ids)}
-    places = {key: {cell: i for i, cell in enumerate(cells[key])} for key in order}
-    arrays = {key: np.zeros((2, len(cells[key]), len(column)), dtype=np.float32) for key in order}
-    columns = [table[name].to_pylist() for name in table.column_names]
-    for run, key, _, leaf, answer, n, right in zip(*columns, strict=True):
-        row = places[key][leaf, answer]
-        arrays[key][0, row, column[run]] = n
-        arrays[key][1, row, column[run]] = right
-    return tuple(
-        Group(
-            names[key] if key is not None else "leaf",  # type: ignore[arg-type]
-            np.searchsorted(leaves, [leaf for leaf, _ in cells[key]]),
-            np.array([answer for _, answer in cells[key]], dtype=bool),
-            arrays[key][0],
-            arrays[key][1],
-        )
-        for key in order
+def _answers(store: Store, chosen: Side) -> pa.Table:
+    table = leaf_answers(
+        store, chosen.run_ids, image_mode=chosen.image_mode, question_set=chosen.question_set
     )
+    if not table.num_rows:
+        raise ConfigError(
+            f"no answers to {chosen.question_set} questions with image mode {chosen.image_mode} "
+            f"are stored of {', '.join(chosen.run_ids[:4])}: choose another question_set or "
+            "image_mode, or `xmodal eval --image MODE` asks them"
+        )
+    return table
+
+
+def _hypernyms(table: pa.Table) -> Ints:
+    """Of each row; -1 for a leaf question."""
+    ids: Ints = pc.fill_null(table["hypernym_id"].cast(pa.int64()), -1).to_numpy()
+    return ids
+
+
+def _keys(table: pa.Table, hypernyms: Ints, leaves: Ints) -> Ints:
+    """One number a cell, in the order of hypernym, leaf and answer."""
+    group = np.searchsorted(hypernyms, _hypernyms(table))
+    leaf = np.searchsorted(leaves, table["leaf_id"].to_numpy())
+    answer = table["answer"].to_numpy(zero_copy_only=False).astype(np.int64)
+    keys: Ints = (group * len(leaves) + leaf) * 2 + answer
+    return keys
+
+
+def _names(table: pa.Table) -> dict[int, str]:
+    pairs = table.select(["hypernym_id", "hypernym"]).group_by(["hypernym_id", "hypernym"])
+    rows = pairs.aggregate([]).to_pylist()
+    return {
+        -1 if row["hypernym_id"] is None else row["hypernym_id"]: row["hypernym"] or LEAF
+        for row in rows
+    }
+
+
+def _columns(table: pa.Table, run_ids: Sequence[str]) -> Ints:
+    """Of each row, the place of its run."""
+    order = pa.array(run_ids, type=pa.string())
+    found: Ints = pc.index_in(table["run_id"], value_set=order).to_numpy()
+    return found
+
+
+def _matrix(
+    values: pa.ChunkedArray, rows: Ints, columns: Ints, n_rows: int, chosen: Side
+) -> NDArray[np.float32]:
+    out = np.zeros((n_rows, len(chosen.runs)), dtype=np.float32)
+    out[rows, columns] = values.to_numpy()
+    return out

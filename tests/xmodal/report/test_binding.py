@@ -13,7 +13,8 @@ from tests.xmodal.store.empty import empty_store
 from xmodal.binding import arms
 from xmodal.report.binding import accuracy_chart
 from xmodal.report.binding_mechanism import mechanism_chart
-from xmodal.report.binding_style import ARMS, in_order, names_of, series_scales, span
+from xmodal.report.binding_style import ARMS, in_order, names_of, span
+from xmodal.report.style import series_scales
 
 
 def test_arms_stand_in_the_order_of_the_recipes() -> None:

@@ -21,6 +21,7 @@ SHUFFLES = {
     "across": "shuffled across categories",
     "across_s1": "shuffled across categories as the paper's code did",
     "swap": "categories exchanged",
+    "swap_control": "categories exchanged, its control",
 }
 """By shuffle, how a condition is called."""
 PART_SHUFFLES = {"within": "shuffled, the same parts", "across": "shuffled, no part in common"}

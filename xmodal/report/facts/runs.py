@@ -53,10 +53,10 @@ def runs(store: Store, run_ids: Collection[str]) -> list[Row]:
     return out
 
 
-def hypernym_scores(store: Store, run_id: str, question_set: str) -> dict[str, Row]:
-    """By hypernym, the row of @hypernym-conditions of the condition that a run is of."""
-    rows = store.analysis("hypernym-conditions", run=run_id, question_set=question_set)
-    return {row["hypernym"]: row for row in rows.to_pylist()}
+def hypernym_scores(store: Store, run_ids: Collection[str]) -> list[Row]:
+    """Rows of @hypernym-points of these runs, with run_ids: by condition, set and hypernym."""
+    rows: list[Row] = store.analysis("hypernym-points", runs=",".join(sorted(run_ids))).to_pylist()
+    return rows
 
 
 def answers(

@@ -1,0 +1,93 @@
+"""Of whose pictures a run says Yes to which hypernym."""
+
+from __future__ import annotations
+
+import altair as alt
+
+from xmodal.report.plots.rows import (
+    KEYS,
+    OTHERS,
+    PANEL,
+    Figure,
+    Picked,
+    counted,
+    flat,
+    fraction,
+    n_of,
+    named,
+    said,
+    where_most,
+)
+from xmodal.report.style import BLUE, inline
+
+CELL = 9
+"""Points: the side of a cell."""
+
+
+def confusion(picked: Picked) -> Figure:
+    """Yes rates by true hypernym of the picture and asked hypernym, of one condition."""
+    rows = where_most(picked, picked.by_set(picked.rows("confusion"), seen=True))
+    pairs = ("true_hypernym", "asked_hypernym")
+    rows = named([{**row, "hypernym": tuple(row[k] for k in pairs)} for row in rows])
+    for row in rows:
+        del row["hypernym"]
+    conditions = list(dict.fromkeys(row["series"] for row in rows))
+    drawn = [row for row in rows if row["series"] == conditions[0]]
+    names = sorted({row[k] for row in drawn for k in pairs}, key=lambda name: (name.lower(), name))
+    base = alt.Chart(inline(flat(drawn))).encode(
+        x=alt.X(
+            "asked_hypernym:N",
+            sort=names,
+            title="asked: is there a ... in the image?",
+            axis=alt.Axis(labelAngle=-90, orient="bottom"),
+            scale=alt.Scale(domain=names),
+        ),
+        y=alt.Y(
+            "true_hypernym:N",
+            sort=names,
+            title="true hypernym of the picture",
+            scale=alt.Scale(domain=names),
+        ),
+    )
+    cells = base.mark_rect().encode(
+        color=alt.Color(
+            "yes_rate:Q",
+            title="answered Yes (fraction)",
+            scale=alt.Scale(domain=[0, 1], range=["#F2F2F2", BLUE]),
+            legend=alt.Legend(orient="bottom", gradientLength=120, gradientThickness=8),
+        ),
+        tooltip=[
+            said("true_hypernym", "picture of"),
+            said("asked_hypernym", "asked"),
+            fraction("yes_rate", "answered Yes"),
+            fraction("answer_rate", "truly Yes"),
+            counted("n_questions", "test questions of a run"),
+            counted("n_runs", "runs"),
+            said("run_ids", "run ids"),
+        ],
+    )
+    runs = {run for row in drawn for run in row["run_ids"]}
+    others = ""
+    if len(conditions) > 1:
+        others = (
+            f" Of {len(conditions)} conditions, this is the first: choose another by --where "
+            "or --run."
+        )
+    first = drawn[0]
+    what = ", ".join(
+        f"{k.replace('_', ' ')} {first[k]:g}"
+        if isinstance(first[k], float)
+        else f"{k.replace('_', ' ')} {first[k]}"
+        for k in (*PANEL, *KEYS, *OTHERS)
+        if k in ("lm", "lm_init", "shuffle", "design", "ratio")
+    )
+    return Figure(
+        chart=cells.properties(width=alt.Step(CELL), height=alt.Step(CELL)),
+        title="Whose pictures are taken for what",
+        caption="Share of test questions that are answered Yes, mean over runs; on the diagonal "
+        "the right Yes. A picture of several hypernyms is in the row of each, so that Yes off the "
+        "diagonal may be right (its tooltip says). Blank: not asked. "
+        f"{first['question_set'].replace('_', '-')} questions of {what}: {n_of(len(runs), 'run')}."
+        f"{others}",
+        n_rows=len(drawn),
+    )

@@ -1,0 +1,216 @@
+"""F1 hypernym by hypernym: all of them, and beside coherence, depth and the text probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import altair as alt
+
+from xmodal.report.plots.rows import (
+    PANEL,
+    Figure,
+    Picked,
+    Row,
+    Rows,
+    counted,
+    flat,
+    fraction,
+    in_panels,
+    n_of,
+    named,
+    said,
+    side_by_side,
+    where_most,
+)
+from xmodal.report.plots.scores import F1_AXIS, RUN_TIPS, sets, single_runs
+from xmodal.report.style import COLUMN, GREY, inline, series_channels
+
+ANALYSIS = "hypernym-points"
+FRACTION = alt.Scale(domain=[0, 1])
+TIPS = [
+    said("hypernym", "hypernym"),
+    said("series", "condition"),
+    fraction("macro_f1", "macro-F1"),
+    fraction("blind_f1", "guessing"),
+    fraction("coherence", "coherence"),
+    fraction("probe_f1", "text probe"),
+    counted("depth", "WordNet depth"),
+    said("question_set", "questions"),
+    counted("n_questions", "test questions of a run"),
+    counted("n_runs", "runs"),
+    said("run_ids", "run ids"),
+]
+ROW = 9
+"""Points: the height of a hypernym's row."""
+
+
+def categories(picked: Picked) -> Figure:
+    """A row a hypernym, a dot a condition, guessing as a tick."""
+    rows = _of(picked, apart_from=(*PANEL, "design"))
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    panels = [_rows(part, series).properties(title=t) for t, part in in_panels(rows).items()]
+    several = any(row["n_runs"] > 1 for row in rows)
+    return Figure(
+        chart=side_by_side(panels),
+        title="Macro-F1 of every hypernym",
+        caption=f"Macro-F1 on {sets(rows)}, mean over runs"
+        f"{', with the single runs as small dots' if several else ''}; best hypernyms of the first "
+        f"condition on top. Grey tick: the better of always Yes and always No. {_counts(rows)}",
+        n_rows=len(rows),
+    )
+
+
+def _rows(rows: Rows, series: Sequence[str]) -> Any:
+    first = [row for row in rows if row["series"] == rows[0]["series"]]
+    order = [r["hypernym"] for r in sorted(first, key=lambda r: (-r["macro_f1"], r["hypernym"]))]
+    order += sorted({row["hypernym"] for row in rows} - set(order))
+    colour, shape = series_channels("series", series)
+    y = alt.Y("hypernym:N", sort=order, title=None, axis=alt.Axis(grid=True))
+    x = alt.X("macro_f1:Q", scale=FRACTION, title=F1_AXIS)
+    base = alt.Chart(inline(flat(rows))).encode(y=y)
+    return alt.layer(
+        base.mark_tick(color=GREY, thickness=1.2, size=7).encode(
+            x=alt.X("blind_f1:Q", scale=FRACTION, title=F1_AXIS),
+            tooltip=[said("hypernym", "hypernym"), fraction("blind_f1", "guessing")],
+        ),
+        alt.Chart(inline(single_runs(rows)))
+        .mark_point(filled=True, size=5, opacity=0.5)
+        .encode(x=x, y=y, color=colour, tooltip=[said("hypernym", "hypernym"), *RUN_TIPS]),
+        base.mark_point(filled=True, size=26, opacity=0.9).encode(
+            x=x, color=colour, shape=shape, tooltip=TIPS
+        ),
+    ).properties(width=COLUMN - 100, height=alt.Step(ROW))
+
+
+def coherence(picked: Picked) -> Figure:
+    """Visual coherence of a hypernym's training pictures against F1, by shuffle."""
+    rows = _of(
+        picked,
+        lambda row: row["coherence"] is not None,
+        usual={"lm_init": "pretrained"},
+        apart_from=(*PANEL, "design"),
+    )
+    return Figure(
+        chart=_scatter(
+            rows, "coherence", "visual coherence (mean cosine)", alt.Scale(zero=False, nice=True)
+        ),
+        title="Visual coherence and macro-F1",
+        caption="A dot a hypernym and shuffle. x: mean cosine of the hypernym's training pictures "
+        f"to the encoder; y: macro-F1 on {sets(rows)}. Means over runs. {_counts(rows)} "
+        "Correlations: `xmodal query @coherence-f1`.",
+        n_rows=len(rows),
+    )
+
+
+def agreement(picked: Picked) -> Figure:
+    """What the LM knows in text against what it says of pictures."""
+    rows = _of(
+        picked,
+        lambda row: row["probe_f1"] is not None,
+        usual={"shuffle": "none"},
+        apart_from=(*PANEL, "design"),
+    )
+    return Figure(
+        chart=_scatter(rows, "probe_f1", "text probe (macro-F1)", FRACTION, diagonal=True),
+        title="What the LM knows in text, and says of pictures",
+        caption="A dot a hypernym. x: macro-F1 of the LM alone, asked in text, mean over Yes-No "
+        f"phrasings; y: macro-F1 on {sets(rows)}. Means over runs. Dashed: the same in both. "
+        f"{_counts(rows)} Answer by answer: `xmodal query @probe-vlm-hypernym`.",
+        n_rows=len(rows),
+    )
+
+
+def depth(picked: Picked) -> Figure:
+    """F1 by WordNet depth of the hypernym, and by its distance from the leaves."""
+    rows = _of(picked, usual={"shuffle": "none"}, apart_from=(*PANEL, "design"))
+    places = {
+        _place(row): row["distance"] for row in picked.store.analysis("hypernym-depth").to_pylist()
+    }
+    rows = [{**row, "distance": places.get(_place(row))} for row in rows]
+    drawn = [row for row in rows if row["depth"] is not None]
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    panels = []
+    for title, part in in_panels(rows).items():
+        for field, what in (
+            ("depth", "depth (steps from WordNet's root)"),
+            ("distance", "distance (mean steps from its leaves)"),
+        ):
+            if there := [row for row in part if row[field] is not None]:
+                scale = alt.Scale(zero=False, nice=True)
+                panels.append(_dots(there, field, what, scale, series).properties(title=title))
+    return Figure(
+        chart=side_by_side(panels),
+        title="Macro-F1 by how general the hypernym is",
+        caption="A dot a hypernym and condition. Depth: least number of steps from WordNet's root. "
+        "Distance: WordNet's steps from a leaf up to the hypernym, mean over its leaves that have "
+        f"such a path. y: macro-F1 on {sets(rows)}, mean over runs. {_counts(drawn)} Without a "
+        f"WordNet place: {n_of(len({r['hypernym'] for r in rows} - _names(drawn)), 'hypernym')}.",
+        n_rows=len(drawn),
+    )
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("source", "dataset", "relation", "hypernym"))
+
+
+def _names(rows: Rows) -> set[str]:
+    return {row["hypernym"] for row in rows}
+
+
+def _of(
+    picked: Picked,
+    keep: Callable[[Row], bool] = lambda _: True,
+    *,
+    usual: dict[str, str] | None = None,
+    apart_from: Sequence[str],
+) -> Rows:
+    """Rows by hypernym, where most is held out, with their series.
+
+    Args:
+        picked: What is drawn.
+        keep: Rows that can be drawn.
+        usual: Column to value: what is drawn where the column was not chosen by, if any is.
+        apart_from: As in named.
+    """
+    rows = where_most(picked, picked.by_set(picked.rows(ANALYSIS, keep)))
+    for column, value in (usual or {}).items():
+        if column not in picked.where and not picked.runs:
+            rows = [row for row in rows if row[column] == value] or rows
+    return named(rows, apart_from=apart_from)
+
+
+def _scatter(
+    rows: Rows, field: str, title: str, scale: alt.Scale, *, diagonal: bool = False
+) -> Any:
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    panels = []
+    for name, part in in_panels(rows).items():
+        dots = _dots(part, field, title, scale, series)
+        if diagonal:
+            ends = inline([{field: 0, "macro_f1": 0}, {field: 1, "macro_f1": 1}])
+            line = alt.Chart(ends).mark_line(color=GREY, strokeDash=[3, 2], strokeWidth=1)
+            dots = alt.layer(line.encode(x=f"{field}:Q", y="macro_f1:Q"), *dots.layer)
+        panels.append(dots.properties(title=name, width=COLUMN - 40, height=150))
+    return side_by_side(panels)
+
+
+def _dots(rows: Rows, field: str, title: str, scale: alt.Scale, series: Sequence[str]) -> Any:
+    colour, shape = series_channels("series", series)
+    dots = (
+        alt.Chart(inline(flat(rows)))
+        .mark_point(size=22, opacity=0.8, strokeWidth=1.2)
+        .encode(
+            x=alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=6)),
+            y=alt.Y("macro_f1:Q", title=F1_AXIS, scale=FRACTION),
+            color=colour,
+            shape=shape,
+            tooltip=[*TIPS, fraction("distance", "distance from leaves")],
+        )
+    )
+    return alt.layer(dots).properties(width=COLUMN - 40, height=150)
+
+
+def _counts(rows: Rows) -> str:
+    runs = {run for row in rows for run in row["run_ids"]}
+    return f"{n_of(len(runs), 'run')}, {n_of(len(_names(rows)), 'hypernym')}."
