@@ -21,6 +21,7 @@ from cli.released import app as released_app
 from cli.report import report
 from cli.reproduce import reproduce
 from cli.runs import app as runs_app
+from cli.serve import serve
 from cli.stats import app as stats_app
 from cli.store import app as store_app
 from cli.taxonomy import app as taxonomy_app
@@ -42,6 +43,7 @@ app.command("probe")(probe)
 app.command("query")(query)
 app.command("report")(report)
 app.command("reproduce")(reproduce)
+app.command("serve")(serve)
 app.command("train")(train)
 app.add_typer(align_app, name="align")
 app.add_typer(binding_app, name="binding")
