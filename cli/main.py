@@ -15,6 +15,7 @@ from cli.evaluate import evaluate
 from cli.features import app as features_app
 from cli.manifest import app as manifest_app
 from cli.plan import app as plan_app
+from cli.plot import plot
 from cli.probe import probe
 from cli.query import query
 from cli.released import app as released_app
@@ -39,6 +40,7 @@ app.command("ceiling")(ceiling)
 app.command("coherence")(coherence)
 app.command("demo")(demo)
 app.command("eval")(evaluate)
+app.command("plot")(plot)
 app.command("probe")(probe)
 app.command("query")(query)
 app.command("report")(report)

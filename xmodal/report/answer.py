@@ -48,7 +48,7 @@ def _answer(main: Row, told: Sequence[Row], scrambled: Sequence[Row]) -> str:
         row
         for row in told
         if all(row[name] == main[name] for name in _SHARED)
-        and (row["lm"] == main["lm"] or row["lm_init"] != "pretrained")
+        and (row["lm"] == main["lm"] or row["lm_init"] == "scrambled")
     ]
     runs = {run for row in beside if row["lm_init"] == "scrambled" for run in row["run_ids"]}
     followed = [row for row in scrambled if row["run_id"] in runs]
@@ -60,10 +60,10 @@ def _answer(main: Row, told: Sequence[Row], scrambled: Sequence[Row]) -> str:
             within: ("pretrained", "within"),
             across: ("pretrained", "across"),
         }
-        for name, (init, shuffle) in wanted.items():
-            for row in beside:
-                if (row["lm_init"], row["shuffle"]) == (init, shuffle) and row["lm"] == main["lm"]:
-                    found[name] = row
+        for name, kind in wanted.items():
+            same = [row for row in beside if (row["lm_init"], row["shuffle"]) == kind]
+            if len(same) == 1:  # of several, with other settings, none is the control
+                found[name] = same[0]
         return reading(found, followed, relation).strip()
     first = (
         f"With {100 * main['ratio']:g} % of the {relation} evidence removed from training "

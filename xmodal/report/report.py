@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -109,7 +110,7 @@ def report_page(
             "`xmodal import s1 PATH` reads the paper's"
         )
     filled = contents(store, chosen)
-    filled |= _about(store, title, runs, where)
+    filled |= _about(store, filled, title, runs, where)
     small: dict[int, Thumbnail] = {}
     text = ""
     for n_samples, n_each in _STEPS:
@@ -144,8 +145,18 @@ def _check_folder(folder: Path) -> None:
         )
 
 
+@functools.cache
+def _vega() -> Markup:
+    """Vega, Vega-Lite and Vega-Embed as one script; bundling them takes seconds."""
+    return _inline(vlc.javascript_bundle())
+
+
 def _about(
-    store: Store, title: str | None, runs: Sequence[str], where: Mapping[str, str] | None
+    store: Store,
+    filled: Row,
+    title: str | None,
+    runs: Sequence[str],
+    where: Mapping[str, str] | None,
 ) -> Row:
     n_all = store.analysis("sources").num_rows
     narrowed = [f"run {run}" for run in runs]
@@ -156,7 +167,7 @@ def _about(
         "n_runs_all": n_all,
         "version": version("xmodal"),
         "generator": GENERATOR,
-        "vega": _inline(vlc.javascript_bundle()),
+        "vega": _vega() if filled["figures"] else "",
         "script": _inline(part("script.js")),
         "style": _inline(part("style.css")),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,12 +26,29 @@ COLUMN = 240
 """Points: the width of one column of a paper, 3.33 inches; a figure is one or two wide."""
 SMALL, TEXT, HEADING = 7, 8, 9
 """Points, at print size: of labels, of axis titles and legends, of the title."""
+LONG = 26
+"""Letters: with longer names a legend has one column."""
 Rows = Sequence[Mapping[str, Any]]
 
 
 def inline(rows: Rows) -> Any:
     """Rows as the data of a chart."""
     return alt.InlineData(values=[dict(row) for row in rows])
+
+
+def packed(rows: Rows) -> Any:
+    """The same as one text, which layers and panels share: Altair copies rows many times."""
+    text = json.dumps([dict(row) for row in rows])
+    return alt.InlineData(values=text, format=alt.JsonDataFormat(type="json"))
+
+
+def spec_of(chart: Any) -> dict[str, Any]:
+    """A chart as Vega-Lite, its data as rows."""
+    spec: dict[str, Any] = chart.to_dict()
+    for name, data in spec.get("datasets", {}).items():
+        if isinstance(data, str):
+            spec["datasets"][name] = json.loads(data)
+    return spec
 
 
 def series_scales(names: Mapping[Any, str], drawn: Sequence[Any]) -> tuple[alt.Scale, alt.Scale]:
@@ -54,17 +72,15 @@ def series_scales(names: Mapping[Any, str], drawn: Sequence[Any]) -> tuple[alt.S
     )
 
 
-def series_channels(
-    field: str, names: Sequence[str], *, columns: int = 2
-) -> tuple[alt.Color, alt.Shape]:
+def series_channels(field: str, names: Sequence[str]) -> tuple[alt.Color, alt.Shape]:
     """Colour and shape by a field, with one legend below.
 
     Args:
         field: Whose values are the names.
         names: All of them, in order; panels of one figure are given the same.
-        columns: Of the legend.
     """
     colours, shapes = series_scales({name: name for name in names}, names)
+    columns = 2 if max(map(len, names), default=0) <= LONG else 1
     legend = alt.Legend(
         orient="bottom", columns=columns, title=None, symbolOpacity=1, direction="vertical"
     )
@@ -102,6 +118,8 @@ FORMATS: Mapping[str, Callable[[dict[str, Any]], bytes]] = {
     "png": lambda spec: vlc.vegalite_to_png(spec, scale=2, allowed_base_urls=[]),
     "svg": lambda spec: vlc.vegalite_to_svg(spec, allowed_base_urls=[]).encode(),
     "pdf": lambda spec: vlc.vegalite_to_pdf(spec, allowed_base_urls=[]),
+    "json": lambda spec: json.dumps(spec, indent=1, sort_keys=True).encode(),
+    "html": lambda spec: vlc.vegalite_to_html(spec, bundle=True).encode(),
 }
 """By ending, from a Vega-Lite specification to the file's bytes. Nothing is fetched."""
 
@@ -119,7 +137,7 @@ def save_chart(
     Returns:
         The paths, in the order of the formats.
     """
-    spec = chart.to_dict()
+    spec = spec_of(chart)
     paths = []
     for name in formats:
         paths.append(stem.with_name(f"{stem.name}.{name}"))

@@ -120,6 +120,8 @@ def mixed_model(
 def _rows(
     store: Store, formula: str, where: Mapping[str, str]
 ) -> tuple[pd.DataFrame, str, list[str]]:
+    from patsy import ModelDesc, PatsyError
+
     response, tilde, right = formula.partition("~")
     response = response.strip()
     if not tilde or response not in RESPONSES:
@@ -131,6 +133,11 @@ def _rows(
         raise ConfigError(
             f"formula may have columns, +, : and * on its right, got {right.strip()!r}"
         )
+    try:
+        ModelDesc.from_formula(right)
+    except PatsyError as error:
+        why = str(error).splitlines()[0]
+        raise ConfigError(f"formula {formula!r} cannot be read: {why}") from None
     columns = list(dict.fromkeys(_NAME.findall(right)))
     known = (*CONDITION, *COVARIATES)
     for name in columns:
@@ -168,12 +175,9 @@ def _fit(
     frame: pd.DataFrame, formula: str, response: str, slopes: Sequence[str] | None, left_out: int
 ) -> MixedModel:
     import statsmodels.formula.api as smf
-    from patsy import PatsyError, dmatrix
+    from patsy import dmatrix
 
-    try:
-        design = dmatrix(formula.partition("~")[2], frame, return_type="dataframe")
-    except PatsyError as error:
-        raise ConfigError(f"formula {formula!r} cannot be read: {error}") from None
+    design = dmatrix(formula.partition("~")[2], frame, return_type="dataframe")
     if np.linalg.matrix_rank(design.to_numpy()) < design.shape[1]:
         raise ConfigError(
             f"the runs there are do not tell the effects of {formula!r} apart: leave a term out"

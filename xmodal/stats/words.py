@@ -34,8 +34,8 @@ def statement(row: StatRow | Mapping[str, Any]) -> str:
             f"{said['estimate']:+.3f}{span}{_p(said)}"
         )
     if said["method"] == "mcnemar":
-        ratio = "" if said["effect"] is None else f" odds ratio {said['effect']:.2f}"
-        return f"{pair}, McNemar's test by leaf:{ratio}{_p(said)}"
+        ratio = "" if said["effect"] is None else f" odds ratio {said['effect']:.2f},"
+        return f"{pair}, McNemar's test by leaf:{ratio} {_p(said).removeprefix(', ')}"
     if said["method"] == "permutation":
         return f"{pair}, permutation of leaves: difference {said['estimate']:+.3f}{_p(said)}"
     return f"{pair}: {metric} differs by {said['estimate']:+.3f}{span}{_p(said)}"
@@ -54,7 +54,14 @@ def _equals(name: str, p: float) -> str:
     return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}"
 
 
+def standing(row: Mapping[str, Any]) -> str:
+    """confirmatory, or exploratory with the reason where a plan asked for the result."""
+    if row["confirmatory"]:
+        return "confirmatory"
+    return f"exploratory: {row['exploratory_because']}" if row["plan_id"] else "exploratory"
+
+
 def statements(store: Store) -> list[str]:
-    """Every stored result in words, the planned ones first."""
+    """Every stored result in words, marked confirmatory or exploratory; the former first."""
     rows: Sequence[Mapping[str, Any]] = store.analysis("stats").to_pylist()
-    return [f"{statement(row)}{' (planned)' if row['confirmatory'] else ''}" for row in rows]
+    return [f"{statement(row)} [{standing(row)}]" for row in rows]

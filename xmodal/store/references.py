@@ -38,6 +38,8 @@ KEYS = frozenset(
         "released_run.run_id",
         "coherence.coherence_id",
         "alignment.alignment_id",
+        "plan.plan_id",
+        "stat.stat_id",
     }
 )
 """What a row is called by."""
@@ -52,6 +54,7 @@ _PROBE = ("binding_probe.probe_id",)
 _RUN = ("run.run_id", "align_run.run_id", "binding_run.run_id")
 
 REFERENCES: dict[str, tuple[str, ...]] = {
+    "stat.plan_id": ("plan.plan_id",),
     **dict.fromkeys(
         (
             *("concept.dataset_id", "edge.dataset_id", "leaf_hypernym.dataset_id"),

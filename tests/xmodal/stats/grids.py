@@ -20,13 +20,20 @@ LEAVES = tuple(range(100, 112))
 Right = Callable[[str, int, int, int, int, bool, int], bool]
 
 
-def questions(n_pictures: int = 2) -> list[tuple[int, int, int, int, bool]]:
-    """(example, picture, leaf, hypernym, answer): each leaf has a true and a false hypernym."""
+ONE_EACH = ((True, 0), (False, 1))
+TWO_TRUE = ((True, 0), (True, 1), (False, 2))
+"""Answers, and which hypernym after the leaf's first one they are about."""
+
+
+def questions(
+    n_pictures: int = 2, about: Sequence[tuple[bool, int]] = ONE_EACH
+) -> list[tuple[int, int, int, int, bool]]:
+    """(example, picture, leaf, hypernym, answer) of every leaf's pictures."""
     out = []
     for place, leaf in enumerate(LEAVES):
         for picture in range(n_pictures):
             image = leaf * 10 + picture
-            for answer, shift in ((True, 0), (False, 1)):
+            for answer, shift in about:
                 asked = HYPERNYMS[(place + shift) % 3]
                 out.append((len(out), image, leaf, asked, answer))
     return out
@@ -39,11 +46,11 @@ def fill(
     designs: Sequence[int] = (1,),
     inits: Sequence[int] = (1, 2, 3),
     started_at: str = "2026-01-02T03:04:05+00:00",
-    n_pictures: int = 2,
+    about: Sequence[tuple[bool, int]] = ONE_EACH,
 ) -> None:
     """Runs of conditions that differ in lm_init, all held out, on manifests of several seeds."""
     store.add_taxonomy(world.taxonomy())
-    asked = questions(n_pictures)
+    asked = questions(about=about)
     for design in designs:
         rows = [
             (example, image, "test", leaf, h, "hypernym", answer, True, "held_out", False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from xmodal.report.answer import answers
@@ -12,7 +14,7 @@ from xmodal.report.facts import dataset as data
 from xmodal.report.facts import runs as of_runs
 from xmodal.report.facts.conditions import Chosen, featured, label
 from xmodal.report.page.figures import figures
-from xmodal.stats.words import statements
+from xmodal.stats.words import statement
 from xmodal.store import Store
 
 Row = dict[str, Any]
@@ -54,7 +56,7 @@ def contents(store: Store, chosen: Chosen) -> Row:
     """
     relations = sorted({row["relation"] for row in (*chosen.own, *chosen.released)})
     relation = "hypernym" if "hypernym" in relations or not relations else relations[0]
-    said = statements(store)
+    said, n_left = _statements(store, chosen)
     looked_at = featured(store, chosen.own)
     filled: Row = {
         "relation": relation,
@@ -63,8 +65,8 @@ def contents(store: Store, chosen: Chosen) -> Row:
         "n_conditions": len(chosen.own) + len(chosen.released),
         "answers": answers(chosen.own, store.analysis("scrambled").to_pylist(), chosen.released),
         "figures": figures(store, sorted(chosen.run_ids)),
-        "statements": said[:MOST_STATEMENTS],
-        "n_statements_left": max(0, len(said) - MOST_STATEMENTS),
+        "statements": said,
+        "n_statements_left": n_left,
         "featured": looked_at,
         "run_rows": _runs(store, chosen),
         "dataset": None,
@@ -103,6 +105,30 @@ def _cut(block: Block, n_each: int) -> Row:
         "right": of_runs.sampled(block.right, n_each),
         "wrong": of_runs.sampled(block.wrong, n_each),
     }
+
+
+def _statements(store: Store, chosen: Chosen) -> tuple[list[Row], int]:
+    """Stored results about these runs in words, by what both sides have in common.
+
+    Returns:
+        Rows with given, texts and notes, planned results first; and how many texts are left out.
+    """
+    groups: dict[str, Row] = {}
+    n_all = 0
+    for row in store.analysis("stats").to_pylist():
+        if not set(chain(*json.loads(row["runs_json"]).values())) <= chosen.run_ids:
+            continue
+        n_all += 1
+        if n_all > MOST_STATEMENTS:
+            continue
+        text = statement(row)
+        said = groups.setdefault(row["given"], {"given": row["given"], "texts": {}, "notes": {}})
+        said["texts"][
+            f"{text[:1].upper()}{text[1:]}{' (planned)' if row['confirmatory'] else ''}"
+        ] = 1
+        if row["note"]:
+            said["notes"][f"{row['note'][:1].upper()}{row['note'][1:]}"] = 1
+    return list(groups.values()), max(0, n_all - MOST_STATEMENTS)
 
 
 def _runs(store: Store, chosen: Chosen) -> list[Row]:

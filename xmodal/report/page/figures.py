@@ -8,6 +8,7 @@ from typing import Any
 
 from taxonomy.errors import StoreError
 from xmodal.report.plots import FIGURES, figure
+from xmodal.report.style import printed
 from xmodal.store import Store
 
 
@@ -30,5 +31,7 @@ def figures(store: Store, run_ids: Sequence[str]) -> list[Embedded]:
             drawn = figure(store, name, runs=run_ids)
         except StoreError:  # it has no rows: there are others
             continue
-        out.append(Embedded(name, drawn.title, drawn.caption, drawn.chart.to_dict()))
+        out.append(
+            Embedded(name, drawn.title, drawn.caption, printed(drawn.chart).to_dict(validate=False))
+        )
     return out

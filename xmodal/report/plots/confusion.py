@@ -5,9 +5,6 @@ from __future__ import annotations
 import altair as alt
 
 from xmodal.report.plots.rows import (
-    KEYS,
-    OTHERS,
-    PANEL,
     Figure,
     Picked,
     counted,
@@ -18,15 +15,18 @@ from xmodal.report.plots.rows import (
     said,
     where_most,
 )
-from xmodal.report.style import BLUE, inline
+from xmodal.report.style import BLUE, packed
+from xmodal.stats.select import as_text
 
+FEW = 5
+"""Test questions: a cell of fewer is drawn small."""
 CELL = 9
 """Points: the side of a cell."""
 
 
 def confusion(picked: Picked) -> Figure:
     """Yes rates by true hypernym of the picture and asked hypernym, of one condition."""
-    rows = where_most(picked, picked.by_set(picked.rows("confusion"), seen=True))
+    rows = where_most(picked, picked.by_set(picked.rows("confusion")))
     pairs = ("true_hypernym", "asked_hypernym")
     rows = named([{**row, "hypernym": tuple(row[k] for k in pairs)} for row in rows])
     for row in rows:
@@ -34,7 +34,7 @@ def confusion(picked: Picked) -> Figure:
     conditions = list(dict.fromkeys(row["series"] for row in rows))
     drawn = [row for row in rows if row["series"] == conditions[0]]
     names = sorted({row[k] for row in drawn for k in pairs}, key=lambda name: (name.lower(), name))
-    base = alt.Chart(inline(flat(drawn))).encode(
+    base = alt.Chart(packed(flat(drawn))).encode(
         x=alt.X(
             "asked_hypernym:N",
             sort=names,
@@ -49,11 +49,11 @@ def confusion(picked: Picked) -> Figure:
             scale=alt.Scale(domain=names),
         ),
     )
-    cells = base.mark_rect().encode(
+    encoded = base.encode(
         color=alt.Color(
             "yes_rate:Q",
             title="answered Yes (fraction)",
-            scale=alt.Scale(domain=[0, 1], range=["#F2F2F2", BLUE]),
+            scale=alt.Scale(domain=[0, 1], range=["#EBEBEB", BLUE]),
             legend=alt.Legend(orient="bottom", gradientLength=120, gradientThickness=8),
         ),
         tooltip=[
@@ -66,6 +66,11 @@ def confusion(picked: Picked) -> Figure:
             said("run_ids", "run ids"),
         ],
     )
+    few = f"datum.n_questions < {FEW}"
+    cells = alt.layer(
+        encoded.transform_filter(f"!({few})").mark_rect(),
+        encoded.transform_filter(few).mark_square(size=16, opacity=1),
+    )
     runs = {run for row in drawn for run in row["run_ids"]}
     others = ""
     if len(conditions) > 1:
@@ -75,19 +80,16 @@ def confusion(picked: Picked) -> Figure:
         )
     first = drawn[0]
     what = ", ".join(
-        f"{k.replace('_', ' ')} {first[k]:g}"
-        if isinstance(first[k], float)
-        else f"{k.replace('_', ' ')} {first[k]}"
-        for k in (*PANEL, *KEYS, *OTHERS)
-        if k in ("lm", "lm_init", "shuffle", "design", "ratio")
+        f"{name.replace('_', ' ')} {as_text(first[name])}"
+        for name in ("lm", "lm_init", "shuffle", "design", "ratio")
     )
     return Figure(
         chart=cells.properties(width=alt.Step(CELL), height=alt.Step(CELL)),
         title="Whose pictures are taken for what",
         caption="Share of test questions that are answered Yes, mean over runs; on the diagonal "
         "the right Yes. A picture of several hypernyms is in the row of each, so that Yes off the "
-        "diagonal may be right (its tooltip says). Blank: not asked. "
-        f"{first['question_set'].replace('_', '-')} questions of {what}: {n_of(len(runs), 'run')}."
+        f"diagonal may be right. Small: fewer than {FEW} questions; blank: none. Test questions: "
+        f"{first['question_set'].replace('_', '-')} ones of {what}: {n_of(len(runs), 'run')}."
         f"{others}",
         n_rows=len(drawn),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 
+from taxonomy.errors import StoreError
 from xmodal.report.plots.rows import (
     PANEL,
     Figure,
@@ -23,11 +24,13 @@ from xmodal.report.plots.rows import (
     side_by_side,
     where_most,
 )
-from xmodal.report.plots.scores import F1_AXIS, RUN_TIPS, sets, single_runs
-from xmodal.report.style import COLUMN, GREY, inline, series_channels
+from xmodal.report.plots.scores import F1_AXIS, RUN_TIPS, guessing, sets, single_runs
+from xmodal.report.style import COLUMN, GREY, packed, series_channels
 
 ANALYSIS = "hypernym-points"
 FRACTION = alt.Scale(domain=[0, 1])
+NEAR = alt.Scale(zero=False, nice=False, padding=8)
+"""Of what has no natural ends: as far as the points go."""
 TIPS = [
     said("hypernym", "hypernym"),
     said("series", "condition"),
@@ -56,7 +59,7 @@ def categories(picked: Picked) -> Figure:
         title="Macro-F1 of every hypernym",
         caption=f"Macro-F1 on {sets(rows)}, mean over runs"
         f"{', with the single runs as small dots' if several else ''}; best hypernyms of the first "
-        f"condition on top. Grey tick: the better of always Yes and always No. {_counts(rows)}",
+        f"condition on top. {guessing(rows, 'Grey tick')} {_counts(rows)}",
         n_rows=len(rows),
     )
 
@@ -68,13 +71,13 @@ def _rows(rows: Rows, series: Sequence[str]) -> Any:
     colour, shape = series_channels("series", series)
     y = alt.Y("hypernym:N", sort=order, title=None, axis=alt.Axis(grid=True))
     x = alt.X("macro_f1:Q", scale=FRACTION, title=F1_AXIS)
-    base = alt.Chart(inline(flat(rows))).encode(y=y)
+    base = alt.Chart(packed(flat(rows))).encode(y=y)
     return alt.layer(
         base.mark_tick(color=GREY, thickness=1.2, size=7).encode(
             x=alt.X("blind_f1:Q", scale=FRACTION, title=F1_AXIS),
             tooltip=[said("hypernym", "hypernym"), fraction("blind_f1", "guessing")],
         ),
-        alt.Chart(inline(single_runs(rows)))
+        alt.Chart(packed(single_runs(rows)))
         .mark_point(filled=True, size=5, opacity=0.5)
         .encode(x=x, y=y, color=colour, tooltip=[said("hypernym", "hypernym"), *RUN_TIPS]),
         base.mark_point(filled=True, size=26, opacity=0.9).encode(
@@ -92,9 +95,7 @@ def coherence(picked: Picked) -> Figure:
         apart_from=(*PANEL, "design"),
     )
     return Figure(
-        chart=_scatter(
-            rows, "coherence", "visual coherence (mean cosine)", alt.Scale(zero=False, nice=True)
-        ),
+        chart=_scatter(rows, "coherence", "visual coherence (mean cosine)", NEAR),
         title="Visual coherence and macro-F1",
         caption="A dot a hypernym and shuffle. x: mean cosine of the hypernym's training pictures "
         f"to the encoder; y: macro-F1 on {sets(rows)}. Means over runs. {_counts(rows)} "
@@ -128,7 +129,9 @@ def depth(picked: Picked) -> Figure:
         _place(row): row["distance"] for row in picked.store.analysis("hypernym-depth").to_pylist()
     }
     rows = [{**row, "distance": places.get(_place(row))} for row in rows]
-    drawn = [row for row in rows if row["depth"] is not None]
+    drawn = [row for row in rows if row["depth"] is not None or row["distance"] is not None]
+    if not drawn:
+        raise StoreError("nothing to draw: no hypernym has a place in WordNet")
     series = list(dict.fromkeys(row["series"] for row in rows))
     panels = []
     for title, part in in_panels(rows).items():
@@ -137,15 +140,14 @@ def depth(picked: Picked) -> Figure:
             ("distance", "distance (mean steps from its leaves)"),
         ):
             if there := [row for row in part if row[field] is not None]:
-                scale = alt.Scale(zero=False, nice=True)
-                panels.append(_dots(there, field, what, scale, series).properties(title=title))
+                panels.append(_dots(there, field, what, NEAR, series).properties(title=title))
     return Figure(
         chart=side_by_side(panels),
         title="Macro-F1 by how general the hypernym is",
         caption="A dot a hypernym and condition. Depth: least number of steps from WordNet's root. "
         "Distance: WordNet's steps from a leaf up to the hypernym, mean over its leaves that have "
-        f"such a path. y: macro-F1 on {sets(rows)}, mean over runs. {_counts(drawn)} Without a "
-        f"WordNet place: {n_of(len({r['hypernym'] for r in rows} - _names(drawn)), 'hypernym')}.",
+        f"such a path. y: macro-F1 on {sets(rows)}, mean over runs. {_counts(drawn)} Not drawn, "
+        f"without a place in WordNet: {n_of(len(_names(rows)) - len(_names(drawn)), 'hypernym')}.",
         n_rows=len(drawn),
     )
 
@@ -154,8 +156,8 @@ def _place(row: Row) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("source", "dataset", "relation", "hypernym"))
 
 
-def _names(rows: Rows) -> set[str]:
-    return {row["hypernym"] for row in rows}
+def _names(rows: Rows) -> set[tuple[str, str]]:
+    return {(row["dataset"], row["hypernym"]) for row in rows}
 
 
 def _of(
@@ -186,29 +188,29 @@ def _scatter(
     series = list(dict.fromkeys(row["series"] for row in rows))
     panels = []
     for name, part in in_panels(rows).items():
-        dots = _dots(part, field, title, scale, series)
+        layers = [_dots(part, field, title, scale, series)]
         if diagonal:
-            ends = inline([{field: 0, "macro_f1": 0}, {field: 1, "macro_f1": 1}])
+            ends = packed([{field: 0, "macro_f1": 0}, {field: 1, "macro_f1": 1}])
             line = alt.Chart(ends).mark_line(color=GREY, strokeDash=[3, 2], strokeWidth=1)
-            dots = alt.layer(line.encode(x=f"{field}:Q", y="macro_f1:Q"), *dots.layer)
-        panels.append(dots.properties(title=name, width=COLUMN - 40, height=150))
+            layers.insert(0, line.encode(x=f"{field}:Q", y="macro_f1:Q"))
+        panels.append(alt.layer(*layers).properties(title=name, width=COLUMN - 40, height=150))
     return side_by_side(panels)
 
 
 def _dots(rows: Rows, field: str, title: str, scale: alt.Scale, series: Sequence[str]) -> Any:
     colour, shape = series_channels("series", series)
-    dots = (
-        alt.Chart(inline(flat(rows)))
+    return (
+        alt.Chart(packed(flat(rows)))
         .mark_point(size=22, opacity=0.8, strokeWidth=1.2)
         .encode(
-            x=alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=6)),
+            x=alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5)),
             y=alt.Y("macro_f1:Q", title=F1_AXIS, scale=FRACTION),
             color=colour,
             shape=shape,
-            tooltip=[*TIPS, fraction("distance", "distance from leaves")],
+            tooltip=[*TIPS, *([fraction(field, title)] if field == "distance" else [])],
         )
+        .properties(width=COLUMN - 40, height=150)
     )
-    return alt.layer(dots).properties(width=COLUMN - 40, height=150)
 
 
 def _counts(rows: Rows) -> str:

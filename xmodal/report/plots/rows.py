@@ -103,7 +103,7 @@ class Picked:
             if column not in columns:
                 raise ConfigError(unknown("column", column, columns))
             there = {as_text(row[column]) for row in found if row[column] is not None}
-            found = [row for row in found if has(row[column], value)]
+            found = [r for r in found if has(r[column], value) or as_text(r[column]) == value]
             if not found:
                 before = ", ".join(f"{k}={v}" for k, v in list(self.where.items())[:n])
                 with_ = f" (with {before})" if before else ""
@@ -156,12 +156,12 @@ def named(rows: Rows, *, apart_from: Sequence[str] = ()) -> Rows:
     Args:
         rows: With the columns of a condition, run_ids and, where it is the grain, hypernym.
         apart_from: Columns that the figure shows by other means, as by panels. Of rows that
-            differ in source, LM or dataset by panels nothing else is said.
+            stand in different panels nothing else is said.
 
     Returns:
         Rows by series. Those of conditions that no column tells apart get a number.
     """
-    panel = [k for k in PANEL if k in apart_from]
+    panel = [k for k in (*PANEL, "design") if k in apart_from]
     columns = [k for k in (*PANEL, *KEYS, *OTHERS) if k in rows[0]]
     of = {tuple(row[k] for k in columns): row for row in rows}
     told: dict[Any, str] = {}

@@ -25,16 +25,14 @@ from xmodal.report.plots.rows import (
     spread,
     where_most,
 )
-from xmodal.report.style import COLUMN, GREY, inline, series_channels
+from xmodal.report.style import COLUMN, GREY, packed, series_channels
 
 F1_AXIS = "macro-F1 (fraction)"
 SETS = {
-    "held_out": "held-out questions",
-    "held_out_s1": "held-out questions",
     "seen": "seen questions",
-    "unasked": "unasked questions",
+    "held_out": "held-out questions",
+    "unasked": "questions about unasked hypernyms",
     "leaf": "leaf questions",
-    "seen_s1": "seen questions",
 }
 RATIOS = alt.Scale(domain=[-0.05, 1.05], nice=False, zero=False)
 APART = 0.02
@@ -72,7 +70,7 @@ def ablation(picked: Picked) -> Figure:
         title="Macro-F1 by what training does not see",
         caption=f"Macro-F1 on {sets(rows)}, mean over hypernyms, then over runs, by the share of "
         "the hypernym test questions that is held out; series at the same share are drawn side by "
-        f"side. {intervals(rows)} Dashed: the better of always Yes and always No. {_counts(rows)}",
+        f"side. {intervals(rows)} {guessing(rows, 'Dashed')} {_counts(rows)}",
         n_rows=len(rows),
     )
 
@@ -84,8 +82,8 @@ def _by_ratio(rows: Rows, series: Sequence[str]) -> Any:
     x = alt.X("x:Q", title=title, scale=RATIOS, axis=alt.Axis(tickCount=6))
     y = alt.Y("macro_f1:Q", title=F1_AXIS, scale=alt.Scale(domain=[0, 1]))
     colour, shape = series_channels("series", series)
-    base = alt.Chart(inline(flat(rows))).encode(x=x)
-    guess = alt.Chart(inline(flat(rows))).encode(
+    base = alt.Chart(packed(flat(rows))).encode(x=x)
+    guess = alt.Chart(packed(flat(rows))).encode(
         x=alt.X("ratio_test:Q", title=title, scale=RATIOS), y=alt.Y("blind_f1:Q", title=F1_AXIS)
     )
     layers = [
@@ -97,7 +95,7 @@ def _by_ratio(rows: Rows, series: Sequence[str]) -> Any:
         base.transform_filter("datum.low !== null")
         .mark_rule(strokeWidth=1.2)
         .encode(y="low:Q", y2="high:Q", color=colour),
-        alt.Chart(inline(single_runs([row for row in rows if row["low"] is None])))
+        alt.Chart(packed(single_runs([row for row in rows if row["low"] is None])))
         .mark_point(filled=True, size=9, opacity=0.6)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=RUN_TIPS),
         base.mark_point(filled=True, size=34, opacity=1).encode(
@@ -131,7 +129,7 @@ def shuffles(picked: Picked) -> Figure:
     y = alt.Y("series:N", sort=conditions, title=None)
     apart = alt.YOffset("labels:N", sort=order)
     colour, shape = series_channels("labels", order)
-    base = alt.Chart(inline(flat(rows))).encode(y=y, yOffset=apart)
+    base = alt.Chart(packed(flat(rows))).encode(y=y, yOffset=apart)
     x = alt.X("macro_f1:Q", scale=scale, title=F1_AXIS)
     layers = [
         base.mark_tick(color=GREY, thickness=1.5, size=9).encode(
@@ -140,7 +138,7 @@ def shuffles(picked: Picked) -> Figure:
         base.transform_filter("datum.low !== null")
         .mark_rule(strokeWidth=1.4)
         .encode(x=alt.X("low:Q", scale=scale, title=F1_AXIS), x2="high:Q", color=colour),
-        alt.Chart(inline(single_runs([row for row in rows if row["low"] is None])))
+        alt.Chart(packed(single_runs([row for row in rows if row["low"] is None])))
         .mark_point(filled=True, size=9, opacity=0.6)
         .encode(x=x, y=y, yOffset=apart, color=colour, shape=shape, tooltip=RUN_TIPS),
         base.mark_point(filled=True, size=34, opacity=1).encode(
@@ -151,7 +149,7 @@ def shuffles(picked: Picked) -> Figure:
         chart=alt.layer(*layers).properties(width=COLUMN - 90, height=alt.Step(11)),
         title="Macro-F1 with true and with shuffled labels",
         caption=f"Macro-F1 on {sets(rows)}, mean over hypernyms, then over runs, where most is "
-        f"held out. {intervals(rows)} Grey tick: the better of always Yes and always No. "
+        f"held out. {intervals(rows)} {guessing(rows, 'Grey tick')} "
         f"{_counts(rows)}",
         n_rows=len(rows),
     )
@@ -175,7 +173,7 @@ def intervals(rows: Rows) -> str:
     parts = []
     if with_:
         levels = sorted({row["confidence"] for row in with_})
-        of = " and ".join(f"{level:g}" for level in levels)
+        of = " and ".join(f"{100 * level:g} %" for level in levels)
         parts.append(
             f"Bars: {of} bootstrap intervals, leaves and seeds drawn again, of {len(with_)} of "
             f"{n_of(len(rows), 'point')}."
@@ -188,15 +186,25 @@ def intervals(rows: Rows) -> str:
     return " ".join(parts)
 
 
+def guessing(rows: Rows, mark: str) -> str:
+    """What a mark of guessing is."""
+    published = any(row["question_set"] in ("held_out_s1", "seen_s1") for row in rows)
+    one = "; as published, 1 where all answers are the same" if published else ""
+    return f"{mark}: the better of always Yes and always No{one}."
+
+
 def sets(rows: Rows) -> str:
     """Which questions the rows are about."""
-    there = dict.fromkeys(SETS.get(row["question_set"], row["question_set"]) for row in rows)
-    sets = " and ".join(there)
-    if any(row["question_set"] == "held_out_s1" for row in rows):
-        sets += " (released runs: as their paper drew them)"
-    if {"held_out", "seen"} <= {row["question_set"] for row in rows}:
-        sets += " (seen: where nothing is held out)"
-    return sets
+    there = {row["question_set"] for row in rows}
+    own = [SETS[name] for name in SETS if name in there]
+    if own == [SETS["seen"], SETS["held_out"]]:
+        own = ["held-out questions (seen ones where nothing is held out)"]
+    released = "the held-out sets as published" if "held_out_s1" in there else ""
+    if "seen_s1" in there:
+        released = "the seen sets as published"
+    if not released:
+        return "; ".join(own)
+    return "; ".join([*own, f"of released runs {released}" if own else released])
 
 
 def _counts(rows: Rows) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -19,7 +20,7 @@ from xmodal.report.plots.rows import (
     said,
     side_by_side,
 )
-from xmodal.report.style import COLUMN, inline, series_channels
+from xmodal.report.style import COLUMN, packed, series_channels
 from xmodal.stats.select import as_text
 
 MOST = 6
@@ -38,7 +39,8 @@ def exposure(picked: Picked) -> Figure:
     of_all = len({row["manifest_id"] for row in drawn})
     left = len(panels) - len(shown)
     rest = f" {n_of(left, 'more design')} not drawn: choose by --where." if left else ""
-    charts = [_counts(part).properties(title=title) for title, part in shown.items()]
+    most = max(row[column] for row in drawn for column in COUNTS)
+    charts = [_counts(part, most).properties(title=title) for title, part in shown.items()]
     return Figure(
         chart=side_by_side(charts),
         title="What training shows of every hypernym",
@@ -65,22 +67,22 @@ def _nth(shuffle: str) -> int:
     return list(SHUFFLES).index(shuffle) if shuffle in SHUFFLES else len(SHUFFLES)
 
 
-def _counts(rows: Rows) -> Any:
+def _counts(rows: Rows, most: int) -> Any:
     long = [
         {**row, "what": words, "n": row[column]} for row in rows for column, words in COUNTS.items()
     ]
-    colour, shape = series_channels("what", list(COUNTS.values()), columns=3)
+    colour, shape = series_channels("what", list(COUNTS.values()))
     ticks = [0, 10, 100, 1000, 10_000, 100_000, 1_000_000]
     return (
-        alt.Chart(inline(long))
+        alt.Chart(packed(long))
         .mark_point(size=20, strokeWidth=1.2, opacity=0.8)
         .encode(
             y=alt.Y("hypernym:N", title=None, axis=alt.Axis(grid=True)),
             x=alt.X(
                 "n:Q",
                 title="training questions; mentions (counts)",
-                scale=alt.Scale(type="symlog", domainMin=0, nice=False),
-                axis=alt.Axis(values=ticks, format="~s"),
+                scale=alt.Scale(type="symlog", domain=[0, most], nice=False),
+                axis=alt.Axis(values=ticks, format=",d"),
             ),
             color=colour,
             shape=shape,
@@ -103,38 +105,54 @@ def learning(picked: Picked) -> Figure:
     rows = [{**row, "series": _condition(row)} for row in rows]
     rows.sort(key=lambda r: (r["ratio"], r["design"], _nth(r["shuffle"]), r["lm_init"]))
     series = list(dict.fromkeys(row["series"] for row in rows))
-    colour, shape = series_channels("series", series)
-    panels = []
-    for name in sorted({row["name"] for row in rows}):
-        of = [row for row in rows if row["name"] == name]
-        x = alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickCount=5, format="~s"))
-        unit = "cross-entropy (nats)" if name.endswith("loss") else name.replace("_", " ")
-        y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=True))
-        base = alt.Chart(inline(of)).encode(x=x, y=y, color=colour)
-        last = base.transform_joinaggregate(last="max(step)", groupby=["run_id"]).transform_filter(
-            "datum.step === datum.last"
-        )
-        tips = [
-            said("series", "condition"),
-            said("run_id", "run"),
-            counted("step", "step"),
-            fraction("value", name.replace("_", " ")),
-        ]
-        lines = base.mark_line(strokeWidth=1, opacity=0.7).encode(detail="run_id:N", tooltip=tips)
-        ends = last.mark_point(filled=True, size=26, opacity=1).encode(shape=shape, tooltip=tips)
-        panels.append(
-            alt.layer(lines, ends).properties(
-                width=COLUMN - 40, height=150, title=name.replace("_", " ")
-            )
-        )
+    panels = [
+        _curves([row for row in rows if row["name"] == name], name, series)
+        for name in sorted({row["name"] for row in rows})
+    ]
     runs = {row["run_id"] for row in rows}
     return Figure(
         chart=side_by_side(panels),
         title="Learning curves",
-        caption="Metrics that training logged, a line a run; the mark is its last step. The loss "
-        "is the mean cross-entropy at the answer, in nats. "
+        caption="Metrics that training logged, a line a run, each point the mean of five logged "
+        "ones in a row; the mark is the last. Loss: mean cross-entropy at the answer. "
         f"{n_of(len(runs), 'run')}.",
         n_rows=len(rows),
+    )
+
+
+def _curves(rows: Rows, name: str, series: Sequence[str]) -> Any:
+    """One metric by step."""
+    colour, shape = series_channels("series", series)
+    values = [row["value"] for row in rows]
+    # a loss that begins ten times as high as others end would press them together
+    wide = min(values) > 0 and max(values) > 10 * min(values)
+    scale = alt.Scale(type="log", nice=False) if wide else alt.Scale(zero=True)
+    words = name.replace("train_", "training ").replace("_", " ")
+    unit = "cross-entropy (nats)" if name.endswith("loss") else words
+    base = (
+        alt.Chart(packed(rows))
+        .transform_window(
+            smooth="mean(value)", frame=[-2, 2], groupby=["run_id"], sort=[{"field": "step"}]
+        )
+        .transform_joinaggregate(last="max(step)", groupby=["run_id"])
+        .encode(
+            x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickCount=5, format=",d")),
+            y=alt.Y("smooth:Q", title=unit, scale=scale),
+            color=colour,
+            tooltip=[
+                said("series", "condition"),
+                said("run_id", "run"),
+                counted("step", "step"),
+                fraction("value", words),
+            ],
+        )
+    )
+    lines = base.mark_line(strokeWidth=1, opacity=0.8).encode(detail="run_id:N")
+    ends = base.transform_filter("datum.step === datum.last").mark_point(
+        filled=True, size=26, opacity=1
+    )
+    return alt.layer(lines, ends.encode(shape=shape)).properties(
+        width=COLUMN - 40, height=150, title=words
     )
 
 
