@@ -16,8 +16,8 @@ LONGEST_PATH = 512
 """Bytes of a path."""
 _HEADERS = {
     # the pages' own style sheets, script and pictures; the one that was sent stands in its page
-    "content-security-policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src "
-    "'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; "
+    "script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "cross-origin-resource-policy": "same-origin",

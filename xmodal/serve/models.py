@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
 from xmodal.asking import Answer, Asker
 from xmodal.features.pictures import picture_of
 from xmodal.report.pictures import as_thumbnail

@@ -13,7 +13,9 @@ from xmodal.report.facts import dataset as data
 from xmodal.report.facts import runs as of_runs
 from xmodal.report.facts.conditions import WHERE, Chosen, choose, featured, label
 from xmodal.report.pictures import picture_bytes
-from xmodal.report.plots import figure
+from xmodal.report.plots import FIGURES
+from xmodal.report.plots.rows import Picked
+from xmodal.report.style import printed
 from xmodal.stats.select import as_text
 from xmodal.stats.words import statements
 from xmodal.store import Store
@@ -163,7 +165,9 @@ def run(store: Store, run_id: str) -> Row:
     return {
         "run": row,
         "label": _labels(every).get(run_id) or label(condition),
-        "condition": {name: as_text(condition[name]) for name in WHERE},
+        "condition": {
+            name: as_text(condition[name]) for name in WHERE if condition[name] is not None
+        },
         "recipe": _pretty(kept.get("recipe_json")),
         "metrics": kept.get("last_metrics", {}),
         "scores": [one for one in scores if one["run_id"] == run_id],
@@ -244,7 +248,8 @@ def picked_bytes(values: Row) -> bytes:
 
 def figure_of(store: Store, name: str, runs: list[str]) -> dict[str, Any]:
     """A figure of some runs, as a specification."""
-    spec: dict[str, Any] = figure(store, name, runs=runs).chart.to_dict()
+    drawn = FIGURES[name].draw(Picked(store, runs, {}))
+    spec: dict[str, Any] = printed(drawn.chart).to_dict(validate=False)
     return spec
 
 
@@ -253,7 +258,7 @@ def _figures(store: Store, names: tuple[str, ...], runs: list[str]) -> list[Row]
     out: list[Row] = []
     for name in names if 0 < len(runs) <= MOST_IDS else ():
         try:
-            drawn = figure(store, name, runs=runs)
+            drawn = FIGURES[name].draw(Picked(store, runs, {}))
         except StoreError:
             continue
         out.append({"name": name, "title": drawn.title, "caption": drawn.caption, "runs": runs})
