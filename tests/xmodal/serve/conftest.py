@@ -13,7 +13,7 @@ from tests.cli.tiny_store import Tiny, make
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """A store with a run; nobody writes to it."""
     of = make(tmp_path_factory.mktemp("asked"))
-    done = of.train("--epochs", "3", "--batch-size", "6")
+    done = of.train("--epochs", "2", "--batch-size", "12")
     assert done.exit_code == 0, done.output
     return of
 
