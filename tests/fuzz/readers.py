@@ -20,7 +20,7 @@ NAMES = (
     "relations", "chat", "exported", "caption-table", "caption-paths", "caption-shard",
     "caption-json", "winoground-lines", "winoground-table", "class-names", "class-names-table",
     "class-list", "pairs", "texts", "texts-table", "capabilities", "capabilities-table",
-    "released", "stages",
+    "released", "stages", "plan",
     "caption-set", "text-set", "feature-set", "given-npz", "given-tensors", "scene-set", "probe",
     "encoder", "note", "record", "projector", "vlm-state", "aligner", "align-state", "decoder",
     "binding-state",

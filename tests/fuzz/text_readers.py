@@ -27,6 +27,7 @@ from taxonomy.interchange import (
 from taxonomy.manifest.build import build_manifest
 from taxonomy.manifest.world import World, read_world
 from taxonomy.model import ManifestConfig, Taxonomy, TaxonomyConfig
+from taxonomy.reading import read_text
 from taxonomy.relations.table import read_table
 from taxonomy.selection import read_hypernyms
 from taxonomy.separation import nouns as separation_nouns
@@ -38,6 +39,7 @@ from taxonomy.wordnet import WordNet, find_folder
 from tests.fuzz import wordnet as nouns_files
 from tests.fuzz.case import Reader
 from tests.fuzz.damage import to_parquet
+from tests.xmodal.stats.test_plan import PLAN
 from tests.xmodal.store import world
 from xmodal.align.caption_files import caption_source
 from xmodal.align.caption_record import Record
@@ -50,6 +52,7 @@ from xmodal.binding.stages import read_stages
 from xmodal.features.pictures import picture_of
 from xmodal.probe.pairs import read_pairs
 from xmodal.released.grids import read_grid
+from xmodal.stats.plan import parse_plan
 
 CSV = TaxonomyConfig(source="csv", min_leaves=1)
 THINGS = TaxonomyConfig(source="things", min_leaves=1, pairs="categories")
@@ -331,6 +334,8 @@ def text_readers(home: Path) -> list[Reader]:
          lambda f: read_grid(f / "g.csv", high=1.0), "xmodal.released.grids:number"),
         ("stages", {"s.json": stages()}, {"s.json": "json"},
          lambda f: read_stages(f / "s.json"), "xmodal.binding.stages:record_of"),
+        ("plan", {"p.toml": PLAN.format(manifest="m").encode()}, {"p.toml": "text"},
+         lambda f: parse_plan(read_text(f / "p.toml"), "p.toml"), "xmodal.stats.plan:_settings"),
     ]  # fmt: skip
     return [
         Reader(name=name, files=files, kinds=kinds, read=read, planted=planted)
