@@ -51,7 +51,9 @@ class Models:
         """
         with self._place():
             image = picture_of(content, "of yours")
-            return self._loaded(run_id).ask(image, concepts), as_thumbnail(image, SHOWN)
+            with self._lock:  # until it has answered: else two are in memory
+                answers = self._loaded(run_id).ask(image, concepts)
+            return answers, as_thumbnail(image, SHOWN)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -63,8 +65,7 @@ class Models:
             self._free.release()
 
     def _loaded(self, run_id: str) -> Asker:
-        with self._lock:
-            if self._asker is None or self._asker.record["run_id"] != run_id:
-                self._asker = None  # its memory first
-                self._asker = Asker.load(self.store, run_id)
-            return self._asker
+        if self._asker is None or self._asker.record["run_id"] != run_id:
+            self._asker = None  # its memory first
+            self._asker = Asker.load(self.store, run_id)
+        return self._asker

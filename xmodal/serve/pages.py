@@ -66,6 +66,7 @@ def home(store: Store, params: Params) -> Row:
         "hypernyms": data.hypernyms(store, every.dataset_id, 0) if every.dataset_id else [],
         "statements": statements(store)[:MOST_STATEMENTS],
         "figures": _figures(store, ("ablation", "shuffles"), sorted(chosen.run_ids)),
+        "n_drawn": MOST_IDS,
     }
 
 
@@ -90,13 +91,15 @@ def compare(store: Store, params: Params) -> Row:
             raise ConfigError(f"sort must be one of difference, {', '.join(SORTS)}, got {sort!r}")
         rows.sort(key=SORTS[sort])
     ids = [sides["a"], sides["b"]] if single else _condition_runs(every, sides.values())
+    sets = {name: _first(rows, f"{name}_set") for name in sides}
     return filled | {
         "rows": rows,
         "sort": sort,
-        "sets": {name: _first(rows, f"{name}_set") for name in sides},
+        "sets": sets,
         "concept_ids": _concept_ids(store, every),
         "dataset_id": every.dataset_id,
-        "figures": _figures(store, ("categories",), ids),
+        # of two sets of questions it would draw one side alone
+        "figures": _figures(store, ("categories",), ids) if sets["a"] == sets["b"] else [],
     }
 
 

@@ -56,6 +56,7 @@ def serve(
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             limit_concurrency=_AT_ONCE,
             timeout_graceful_shutdown=2,
             h11_max_incomplete_event_size=16_384,
