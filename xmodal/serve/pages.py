@@ -57,6 +57,7 @@ def home(store: Store, params: Params) -> Row:
     return {
         "datasets": data.datasets(store),
         "dataset_id": every.dataset_id,
+        "asked_dataset": params.get("dataset", ""),
         "filters": _filters(every, where),
         "filtered": where,
         "own": chosen.own,
@@ -72,12 +73,13 @@ def home(store: Store, params: Params) -> Row:
 
 def compare(store: Store, params: Params) -> Row:
     """Two runs or their conditions side by side."""
-    every = choose(store, params.get("dataset") or None)
+    every = choose(store, params.get("dataset") or _older_dataset(store, params.get("a", "")))
     runs = {row["run_id"]: row for row in _runs(store, every)}
     filled: Row = {"runs": list(runs.values()), "rows": [], "figures": [], "sort": "difference"}
     single = params.get("single") == "1"
     sides = {name: params.get(name, "") for name in ("a", "b")}
     filled |= {"single": single, "chosen": sides, "a": None, "b": None}
+    filled["asked_dataset"] = params.get("dataset", "")
     for name, run_id in sides.items():
         if run_id and run_id not in runs:
             raise MissingError(f"no run {run_id!r} is in the store")
@@ -332,6 +334,14 @@ def _picked(store: Store, dataset_id: str, also: int | None) -> dict[int, Row]:
     by_leaf = {row["leaf"]: row for row in test}
     shown = {row["image_id"]: row for row in list(by_leaf.values())[:N_PICKED]}
     return (data.images(store, dataset_id, [also]) if also is not None else {}) | shown
+
+
+def _older_dataset(store: Store, run_id: str) -> str | None:
+    """The dataset of a run, unless it is the latest, beside which released runs stand."""
+    found = store.query("SELECT dataset_id FROM run WHERE run_id = $id", {"id": run_id})
+    latest = store.datasets()["dataset_id"].to_pylist()[-1:]
+    of = found["dataset_id"].to_pylist()
+    return of[0] if of and of != latest else None
 
 
 def _page(params: Params, n: int) -> tuple[int, int]:
