@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.align import app as align_app
+from cli.ask import ask
 from cli.binding import app as binding_app
 from cli.bundle import app as bundle_app
 from cli.ceiling import ceiling
@@ -21,6 +22,7 @@ from cli.released import app as released_app
 from cli.report import report
 from cli.reproduce import reproduce
 from cli.runs import app as runs_app
+from cli.serve import serve
 from cli.stats import app as stats_app
 from cli.store import app as store_app
 from cli.taxonomy import app as taxonomy_app
@@ -33,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("ask")(ask)
 app.command("ceiling")(ceiling)
 app.command("coherence")(coherence)
 app.command("demo")(demo)
@@ -42,6 +45,7 @@ app.command("probe")(probe)
 app.command("query")(query)
 app.command("report")(report)
 app.command("reproduce")(reproduce)
+app.command("serve")(serve)
 app.command("train")(train)
 app.add_typer(align_app, name="align")
 app.add_typer(binding_app, name="binding")

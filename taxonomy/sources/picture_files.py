@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from taxonomy.errors import DataError
 from taxonomy.reading import check_name
@@ -117,4 +117,6 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):  # it names a place in memory
+        return f"cannot identify image file: it is none of {', '.join(FORMATS)}"
     return str(error) or type(error).__name__

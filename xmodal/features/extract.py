@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from xmodal.features.crew import Order, make_shards
 from xmodal.features.encoders.encoder import Encoder
 from xmodal.features.encoders.load import load_encoder
 from xmodal.features.feature_set import ARRAY, DESCRIPTION, FeatureSet, load_features
-from xmodal.features.pca import Pca, one_thread
+from xmodal.features.pca import PCA, Pca, one_thread
 from xmodal.features.shards import ArrayFile, Notes, Shard, plan
 from xmodal.files import file_sha256, own, write_whole
 
@@ -154,6 +155,29 @@ def put(made: Path, features: FeatureSet) -> None:
     os.replace(made, features.path)
 
 
+def fit_again(taxonomy: Taxonomy, features: FeatureSet, encoder: Encoder, work: Work) -> Pca:
+    """The pca of a feature set that was made before sets kept theirs.
+
+    Every picture is encoded as it was then, in a folder that is gone afterwards; whether the result
+    is the same is for the caller to see.
+
+    Args:
+        taxonomy: The dataset.
+        features: Pooled by pca.
+        encoder: That of the features.
+        work: Its device.
+
+    Raises:
+        DataError: A picture is gone or another one, or there is no room.
+    """
+    splits = np.array(taxonomy.images["split"].to_pylist(), dtype=object)
+    train = np.flatnonzero(splits == "train")
+    uris, hashes = (taxonomy.images[name].to_pylist() for name in ("uri", "sha256"))
+    first, _ = plan(range(len(uris)), uris, hashes, train.tolist(), 1)
+    with tempfile.TemporaryDirectory(prefix="xmodal-pca-") as folder:
+        return _Build(Path(folder), features.config, encoder, work, first, [], train, None).refit()
+
+
 def _with_skipped(made_id: str, skipped: Sequence[tuple[int, str]]) -> str:
     """Another id where pictures are missing: their questions are not asked."""
     return content_id({"of": made_id, "without": [i for i, _ in skipped]}) if skipped else made_id
@@ -238,21 +262,30 @@ class _Build:
 
     def _pooled(self, n_tokens: int, width: int) -> None:
         """Tokens of every picture first, then the pca, then the further views through it."""
-        n_images = sum(map(len, self.first))
-        tokens = self._file(self.part / "tokens.npy", (n_images, n_tokens, width), "float32")
-        self._fill(tokens, self.first, "notes-tokens")
+        tokens = self._tokens(n_tokens, width)
         pool = self._fit(tokens)
-        fitted = self.part / "pca.safetensors"
-        from safetensors.torch import save_file
-
-        write_whole(fitted, lambda path: save_file(_contiguous(pool), path))
+        fitted = self.whole / PCA
+        pool.save(fitted)
         file = self._file(self.array, (self.total, 1, pool.width), self.config.dtype)
         mapped = np.load(tokens.path, mmap_mode="r")
         at_a_time = max(1, FIT_BYTES // tokens.row_bytes)
-        for row in range(0, n_images, at_a_time):
+        for row in range(0, tokens.shape[0], at_a_time):
             part = torch.from_numpy(np.array(mapped[row : row + at_a_time]))
             file.write(row, pool(part))
         self._fill(file, self.further, "notes-rows", pca=fitted, fit=file_sha256(fitted))
+
+    def _tokens(self, n_tokens: int, width: int) -> ArrayFile:
+        n_images = sum(map(len, self.first))
+        tokens = self._file(self.part / "tokens.npy", (n_images, n_tokens, width), "float32")
+        self._fill(tokens, self.first, "notes-tokens")
+        return tokens
+
+    def refit(self) -> Pca:
+        """The pca alone, as run() fits it."""
+        side = self.encoder.preparation.side
+        with one_thread():
+            _, n_tokens, width = self.encoder.encode(torch.ones(1, 3, side, side)).shape
+        return self._fit(self._tokens(n_tokens, width))
 
     def _fit(self, tokens: ArrayFile) -> Pca:
         ids = [i for i in self.train.tolist() if i not in self.skipped]
@@ -316,7 +349,3 @@ class _Build:
     def _say(self) -> None:
         if self.progress is not None:
             self.progress(self.done, self.total)
-
-
-def _contiguous(pool: Pca) -> dict[str, torch.Tensor]:
-    return {name: value.contiguous() for name, value in pool.state().items()}

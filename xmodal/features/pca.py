@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from taxonomy.errors import DataError
 from xmodal.features.config import FeatureConfig
+from xmodal.files import write_whole
+from xmodal.tensors import read_tensors
+
+PCA = "pca.safetensors"
+"""In the folder of a feature set that was pooled by it."""
+_ANEW = "delete it, and it is fitted again"
 
 
 @contextmanager
@@ -67,3 +75,26 @@ class Pca:
     def state(self) -> dict[str, Tensor]:
         """What another process needs to do the same."""
         return {"mean": self.mean, "basis": self.basis, "scale": self.scale}
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all."""
+        from safetensors.torch import save_file
+
+        tensors = {name: value.contiguous() for name, value in self.state().items()}
+        write_whole(path, lambda at: save_file(tensors, at))
+
+    @classmethod
+    def load(cls, path: Path) -> Pca:
+        """What save wrote.
+
+        Raises:
+            DataError: The file is missing or damaged.
+        """
+        found = read_tensors(path, _ANEW)
+        mean, basis, scale = (found.get(name) for name in ("mean", "basis", "scale"))
+        if mean is None or basis is None or scale is None:
+            raise DataError(f"{path} holds no pca: {_ANEW}")
+        sizes = [list(one.shape) for one in (mean, basis, scale)]
+        if basis.ndim != 2 or sizes[0] != sizes[1][:1] or sizes[2] != [1]:
+            raise DataError(f"{path} must hold [N], [N, width] and [1], got {sizes}: {_ANEW}")
+        return cls(mean, basis, scale)

@@ -58,16 +58,35 @@ def small_copy(uri: str, expected: str, side: int = SIDE) -> Thumbnail:
         side: Pixels of the longer side at most.
     """
     try:
-        content = _content(uri)
-        if sha256(content).hexdigest() != expected:
-            return Thumbnail(None, "its file is not the one the dataset was built with any more")
-        image = opaque(picture_of(content, "picture"))
+        image = picture_of(picture_bytes(uri, expected), "picture")
     except (PictureError, BadPictureError) as error:
         return Thumbnail(None, error.reason if isinstance(error, BadPictureError) else str(error))
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return Thumbnail(as_thumbnail(image, side))
+
+
+def picture_bytes(uri: str, expected: str) -> bytes:
+    """The file of a picture that a dataset was built with, never another one.
+
+    Args:
+        uri: "bundle:<row>" for an embedded picture, else a file's path.
+        expected: sha256 of the file as the dataset knows it.
+
+    Raises:
+        PictureError: It is gone, or another one by now.
+    """
+    content = _content(uri)
+    if sha256(content).hexdigest() != expected:
+        raise PictureError("its file is not the one the dataset was built with any more")
+    return content
+
+
+def as_thumbnail(image: Image.Image, side: int = SIDE) -> bytes:
+    """A WebP file of a picture on white, its longer side at most so many pixels."""
+    small = opaque(image).copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    image.save(file, "WEBP", quality=_QUALITY, method=4)
-    return Thumbnail(file.getvalue())
+    small.save(file, "WEBP", quality=_QUALITY, method=4)
+    return file.getvalue()
 
 
 def _content(uri: str) -> bytes:

@@ -1,1 +1,1 @@
-"""The store in a browser: a read-only server on this machine."""
+"""The store in a browser: pages over it, live, and a picture of one's own asked about."""

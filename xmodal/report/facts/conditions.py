@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +51,7 @@ class Chosen:
     own: list[Row]
     """Rows of @conditions, each with its label: those with less removed first."""
     released: list[Row]
-    """Rows of @sets of released runs, each with its label."""
+    """Rows of @sets of released runs, each with its label and its run_ids."""
     run_ids: frozenset[str]
     """Of these conditions, own and released."""
 
@@ -182,9 +182,13 @@ def _released(store: Store, kept: Mapping[str, Row]) -> list[Row]:
     def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(row[name] for name in ("source", *CONDITION))
 
-    wanted = {key(row) for row in kept.values() if row["source"] != "own"}
-    rows = store.analysis("sets").to_pylist() if wanted else []
-    return sorted((row for row in rows if key(row) in wanted), key=_place)
+    of: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for run_id, row in kept.items():
+        if row["source"] != "own":
+            of[key(row)].append(run_id)
+    rows = store.analysis("sets").to_pylist() if of else []
+    found = [row | {"run_ids": sorted(of[key(row)])} for row in rows if key(row) in of]
+    return sorted(found, key=_place)
 
 
 def _label(rows: Sequence[Row]) -> None:
