@@ -150,6 +150,7 @@ def test_a_figure_that_is_too_large_is_of_fewer_runs_or_named(
         (fewer,) = figures.figures(store, ["aaa1", "bbb1"], [row])
         monkeypatch.setattr(figures, "MOST_BYTES", 10)
         (none,) = figures.figures(store, ["aaa1", "bbb1"], [row])
+    assert "aaa1" not in whole.caption
     assert "bbb1" in str(whole.spec)
     assert "bbb1" not in str(fewer.spec)
     assert fewer.caption.startswith("The conditions that are looked at")

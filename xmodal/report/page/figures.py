@@ -56,7 +56,9 @@ def figures(store: Store, run_ids: Sequence[str], looked_at: Sequence[Row]) -> l
                 continue
             spec = printed(drawn.chart).to_dict(validate=False)
             if len(json.dumps(spec)) <= MOST_BYTES:
-                out.append(Embedded(name, drawn.title, said + drawn.caption, spec))
+                # the page says which runs it is about; the caption would list every id
+                caption = drawn.caption.partition(" Chosen: run ")[0]
+                out.append(Embedded(name, drawn.title, said + caption, spec))
                 break
             left_out = drawn.title
         else:
