@@ -54,7 +54,7 @@ def test_by_a_column_against_a_value(path: Path) -> None:
         path, "stats compare --by lm_init --against pretrained --resamples 200 --format json"
     )
     assert got.exit_code == 0, got.output
-    assert {row["b"] for row in json.loads(got.stdout)} == {None, "lm init pretrained"}
+    assert {row["b"] for row in json.loads(got.stdout)} == {None, "LM init pretrained"}
 
 
 def test_a_plan_from_file_to_results(path: Path) -> None:

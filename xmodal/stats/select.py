@@ -183,4 +183,4 @@ def in_words(a: Side, b: Side | None) -> tuple[str, str | None, str]:
 
 
 def _named(name: str, value: str) -> str:
-    return f"{name.replace('_', ' ')} {value}"
+    return f"{name.replace('lm', 'LM').replace('_', ' ')} {value}"

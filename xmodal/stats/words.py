@@ -54,6 +54,11 @@ def _equals(name: str, p: float) -> str:
     return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}"
 
 
+def sentence(text: str) -> str:
+    """The text with its first letter as a sentence has it."""
+    return text[:1].upper() + text[1:]
+
+
 def standing(row: Mapping[str, Any]) -> str:
     """confirmatory, or exploratory with the reason where a plan asked for the result."""
     if row["confirmatory"]:

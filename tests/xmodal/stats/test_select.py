@@ -106,6 +106,6 @@ def test_words_say_what_differs() -> None:
     b = side(UNITS, {"ratio": "0.5"})
     words_a, words_b, given = in_words(a, b)
     assert (words_a, words_b) == ("ratio 1", "ratio 0.5")
-    assert "lm init pretrained" in given
+    assert "LM init pretrained" in given
     assert "ratio" not in given
-    assert in_words(a, None)[:2] == ("lm init pretrained, ratio 1", None)
+    assert in_words(a, None)[:2] == ("LM init pretrained, ratio 1", None)

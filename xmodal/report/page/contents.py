@@ -14,7 +14,7 @@ from xmodal.report.facts import dataset as data
 from xmodal.report.facts import runs as of_runs
 from xmodal.report.facts.conditions import Chosen, featured, label
 from xmodal.report.page.figures import figures
-from xmodal.stats.words import statement
+from xmodal.stats.words import sentence, standing, statement
 from xmodal.store import Store
 
 Row = dict[str, Any]
@@ -111,7 +111,7 @@ def _statements(store: Store, chosen: Chosen) -> tuple[list[Row], int]:
     """Stored results about these runs in words, by what both sides have in common.
 
     Returns:
-        Rows with given, texts and notes, planned results first; and how many texts are left out.
+        Rows with given, texts and notes, confirmatory results first; and how many texts are left out.
     """
     groups: dict[str, Row] = {}
     n_all = 0
@@ -121,13 +121,11 @@ def _statements(store: Store, chosen: Chosen) -> tuple[list[Row], int]:
         n_all += 1
         if n_all > MOST_STATEMENTS:
             continue
-        text = statement(row)
+        text = f"{sentence(statement(row))} [{standing(row)}]"
         said = groups.setdefault(row["given"], {"given": row["given"], "texts": {}, "notes": {}})
-        said["texts"][
-            f"{text[:1].upper()}{text[1:]}{' (planned)' if row['confirmatory'] else ''}"
-        ] = 1
+        said["texts"][text] = 1
         if row["note"]:
-            said["notes"][f"{row['note'][:1].upper()}{row['note'][1:]}"] = 1
+            said["notes"][sentence(row["note"])] = 1
     return list(groups.values()), max(0, n_all - MOST_STATEMENTS)
 
 
