@@ -20,7 +20,7 @@
     delete box.dataset.chart;
     box.textContent = "";
     try {
-      await vegaEmbed(box, json(id), { renderer: "svg", actions: false });
+      await vegaEmbed(box, json(id), { renderer: "svg", actions: false, ast: true });
       // charts are drawn for print, small: larger here, as far as there is room
       const svg = box.querySelector("svg");
       if (svg) svg.style.width = `${1.7 * svg.getAttribute("width")}px`;
@@ -63,22 +63,21 @@
   const filter = (input) => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     const items = all("[data-name]", document.getElementById(input.dataset.filter));
-    const shown = new Set();
+    const path = new Set(); // what a hit lies under
+    const whole = new Set(); // hits, and what lies under them
     let hits = 0;
     for (const item of items) {
       const name = item.dataset.name.toLowerCase();
       const has = words.every((word) => name.includes(word));
       if (has) hits += 1;
-      if (!has && !shown.has(item.parentElement.closest("[data-name]"))) continue;
-      shown.add(item);
+      if (has || whole.has(item.parentElement.closest("[data-name]"))) whole.add(item);
       if (!words.length || !has) continue;
       for (let up = item.parentElement; up; up = up.parentElement) {
         if (up.tagName === "DETAILS") up.open = true;
-        if (up.dataset.name !== undefined) shown.add(up);
+        if (up.dataset.name !== undefined) path.add(up);
       }
     }
-    // what was shown on the way is shown with all of it only if it has the words itself
-    for (const item of items) item.hidden = !shown.has(item);
+    for (const item of items) item.hidden = !whole.has(item) && !path.has(item);
     const status = document.getElementById(input.dataset.filter + "-found");
     if (status) status.textContent = words.length ? `${hits} found` : "";
   };
