@@ -7,7 +7,8 @@
 --   the hypernym test questions that is held out, as in @realised-ratio, mean over runs (NULL
 --   where the count of some question is not released). low, high, confidence: of the latest level
 --   in @stats by bootstrap that is of these runs, this question set and the real image, and whose
---   estimate is this macro_f1; NULL where there is none. stat_id: which it is. n_questions: test
+--   estimate is this macro_f1; NULL where there is none. hypernyms: fixed, or random where they
+--   were drawn again too. stat_id: which it is. n_questions: test
 --   questions of a run in the set, on average.
 -- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
 --   `xmodal import s1 PATH` reads the paper's
@@ -59,7 +60,8 @@ level AS (
     SELECT
         *,
         list_sort((runs_json::JSON -> '$.a')::VARCHAR[]) AS stat_run_ids,
-        sides_json::JSON ->> '$.a.question_set' AS stat_set
+        sides_json::JSON ->> '$.a.question_set' AS stat_set,
+        settings_json::JSON ->> '$.hypernyms' AS hypernyms
     FROM stat
     WHERE
         kind = 'level'
@@ -74,6 +76,7 @@ SELECT
     level.low,
     level.high,
     level.confidence,
+    level.hypernyms,
     level.stat_id
 FROM point
 LEFT JOIN level

@@ -148,7 +148,7 @@ def _check_folder(folder: Path) -> None:
 @functools.cache
 def _vega() -> Markup:
     """Vega, Vega-Lite and Vega-Embed as one script; bundling them takes seconds."""
-    return _inline(vlc.javascript_bundle())
+    return _inline(vlc.javascript_bundle())  # type: ignore[call-arg]  # may be left out
 
 
 def _about(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import shutil
 import time
 from hashlib import sha256
@@ -19,7 +18,7 @@ from cli.main import app
 from taxonomy.errors import ConfigError
 from tests.xmodal.report import pages
 from tests.xmodal.store.empty import empty_store
-from xmodal.report.page import contents
+from xmodal.report.page import contents, figures
 from xmodal.report.report import PAGE, report_page
 from xmodal.store import Store
 
@@ -59,7 +58,8 @@ class Read(HTMLParser):
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("page")
-    with empty_store() as store:
+    with empty_store() as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "FIGURES", ("ablation",))  # each takes a part of a second
         pages.fill(store, folder)
         page = report_page(store)
         assert report_page(store) == page  # byte for byte
@@ -133,7 +133,28 @@ def test_a_chart_is_embedded_with_its_data(read: Read) -> None:
     assert "chart-ablation" in charts
     spec = json.loads(by_id["chart-ablation"])
     assert "vega-lite" in spec["$schema"]
-    assert re.search(r'"macro_f1": ?0\.3333', by_id["chart-ablation"])
+    drawn = " ".join(map(str, spec["datasets"].values()))
+    for run_id in ("aaa1", "bbb1"):
+        assert run_id in drawn
+
+
+def test_a_figure_that_is_too_large_is_of_fewer_runs_or_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "FIGURES", ("ablation",))
+    row = {"run_id": "aaa1", "run_ids": ["aaa1"]}
+    with empty_store() as store:
+        pages.fill(store, tmp_path)
+        (whole,) = figures.figures(store, ["aaa1", "bbb1"], [row])
+        monkeypatch.setattr(figures, "MOST_BYTES", len(json.dumps(whole.spec)) - 1)
+        (fewer,) = figures.figures(store, ["aaa1", "bbb1"], [row])
+        monkeypatch.setattr(figures, "MOST_BYTES", 10)
+        (none,) = figures.figures(store, ["aaa1", "bbb1"], [row])
+    assert "aaa1" not in whole.caption
+    assert "bbb1" in str(whole.spec)
+    assert "bbb1" not in str(fewer.spec)
+    assert fewer.caption.startswith("The conditions that are looked at")
+    assert (none.title, none.spec) == (whole.title, None)
 
 
 @pytest.fixture

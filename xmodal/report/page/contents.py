@@ -64,7 +64,7 @@ def contents(store: Store, chosen: Chosen) -> Row:
         "released": chosen.released,
         "n_conditions": len(chosen.own) + len(chosen.released),
         "answers": answers(chosen.own, store.analysis("scrambled").to_pylist(), chosen.released),
-        "figures": figures(store, sorted(chosen.run_ids)),
+        "figures": figures(store, sorted(chosen.run_ids), looked_at),
         "statements": said,
         "n_statements_left": n_left,
         "featured": looked_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from taxonomy.errors import ConfigError, unknown
@@ -37,4 +38,8 @@ def figure(
     """
     if name not in FIGURES:
         raise ConfigError(unknown("figure", name, FIGURES))
-    return FIGURES[name].draw(Picked(store, runs, where))
+    drawn = FIGURES[name].draw(Picked(store, runs, where))
+    chosen = [*(f"{column} {value}" for column, value in where.items())]
+    chosen += [f"run {', '.join(runs)}"] if runs else []
+    note = f" Chosen: {'; '.join(chosen)}." if chosen else ""
+    return replace(drawn, caption=drawn.caption + note)

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import altair as alt
 
-from xmodal.report.plots.rows import (
-    Figure,
-    Picked,
-    counted,
-    flat,
-    fraction,
-    n_of,
-    named,
-    said,
-    where_most,
-)
+from xmodal.report.plots.rows import Figure, Picked, counted, flat, fraction, n_of, said
+from xmodal.report.plots.series import named, where_most
 from xmodal.report.style import BLUE, packed
 from xmodal.stats.select import as_text
 

@@ -88,8 +88,8 @@ def _places(name: str, output: Path, formats: Sequence[str]) -> tuple[Path, list
 
 def captioned(made: Figure) -> Any:
     """The chart below its title and its caption."""
-    panels = made.chart.to_dict(validate=False).get("concat", [])
-    lines = textwrap.wrap(made.caption, LETTERS * (2 if len(panels) > 1 else 1))
+    width = LETTERS * (2 if isinstance(made.chart, alt.ConcatChart) else 1)
+    lines = textwrap.wrap(made.caption, width, break_on_hyphens=False)
     return alt.concat(made.chart, title=alt.Title(made.title, subtitle=lines, offset=10))
 
 
@@ -109,12 +109,12 @@ def figures_table(
     """
     need_store(store, MADE_BY)
     with Store.open(store, read_only=True) as opened:
-        counts = _counted(opened, runs, where or {})
+        counts = counted(opened, runs, where or {})
     shows = [kind.shows for kind in FIGURES.values()]
     return pa.table({"figure": list(FIGURES), "shows": shows, "n_rows": counts})
 
 
-def _counted(store: Store, runs: Sequence[str], where: Mapping[str, str]) -> list[int]:
+def counted(store: Store, runs: Sequence[str], where: Mapping[str, str]) -> list[int]:
     """Rows of every figure; a column that none of them has is an error."""
     counts, refused = [], []
     for name in FIGURES:

@@ -8,23 +8,9 @@ from typing import Any
 import altair as alt
 
 from taxonomy.errors import StoreError
-from xmodal.report.plots.rows import (
-    PANEL,
-    Figure,
-    Picked,
-    Row,
-    Rows,
-    counted,
-    flat,
-    fraction,
-    in_panels,
-    n_of,
-    named,
-    said,
-    side_by_side,
-    where_most,
-)
+from xmodal.report.plots.rows import Figure, Picked, Row, Rows, counted, flat, fraction, n_of, said
 from xmodal.report.plots.scores import F1_AXIS, RUN_TIPS, guessing, sets, single_runs
+from xmodal.report.plots.series import PANEL, held, in_panels, named, side_by_side, where_most
 from xmodal.report.style import COLUMN, GREY, packed, series_channels
 
 ANALYSIS = "hypernym-points"
@@ -57,7 +43,7 @@ def categories(picked: Picked) -> Figure:
     return Figure(
         chart=side_by_side(panels),
         title="Macro-F1 of every hypernym",
-        caption=f"Macro-F1 on {sets(rows)}, mean over runs"
+        caption=f"Macro-F1 on {sets(rows)}{held(picked)}, mean over runs"
         f"{', with the single runs as small dots' if several else ''}; best hypernyms of the first "
         f"condition on top. {guessing(rows, 'Grey tick')} {_counts(rows)}",
         n_rows=len(rows),
@@ -91,6 +77,7 @@ def coherence(picked: Picked) -> Figure:
     rows = _of(
         picked,
         lambda row: row["coherence"] is not None,
+        "no features' coherence is known: `xmodal coherence` measures it",
         usual={"lm_init": "pretrained"},
         apart_from=(*PANEL, "design"),
     )
@@ -98,8 +85,8 @@ def coherence(picked: Picked) -> Figure:
         chart=_scatter(rows, "coherence", "visual coherence (mean cosine)", NEAR),
         title="Visual coherence and macro-F1",
         caption="A dot a hypernym and shuffle. x: mean cosine of the hypernym's training pictures "
-        f"to the encoder; y: macro-F1 on {sets(rows)}. Means over runs. {_counts(rows)} "
-        "Correlations: `xmodal query @coherence-f1`.",
+        f"to the encoder; y: macro-F1 on {sets(rows)}{held(picked)}. Means over runs. "
+        f"{_counts(rows)} Correlations: `xmodal query @coherence-f1`.",
         n_rows=len(rows),
     )
 
@@ -109,6 +96,7 @@ def agreement(picked: Picked) -> Figure:
     rows = _of(
         picked,
         lambda row: row["probe_f1"] is not None,
+        "no run's LM was asked yes-no in text: `xmodal probe` does",
         usual={"shuffle": "none"},
         apart_from=(*PANEL, "design"),
     )
@@ -116,8 +104,8 @@ def agreement(picked: Picked) -> Figure:
         chart=_scatter(rows, "probe_f1", "text probe (macro-F1)", FRACTION, diagonal=True),
         title="What the LM knows in text, and says of pictures",
         caption="A dot a hypernym. x: macro-F1 of the LM alone, asked in text, mean over Yes-No "
-        f"phrasings; y: macro-F1 on {sets(rows)}. Means over runs. Dashed: the same in both. "
-        f"{_counts(rows)} Answer by answer: `xmodal query @probe-vlm-hypernym`.",
+        f"phrasings; y: macro-F1 on {sets(rows)}{held(picked)}. Means over runs. Dashed: the same "
+        f"in both. {_counts(rows)} Answer by answer: `xmodal query @probe-vlm-hypernym`.",
         n_rows=len(rows),
     )
 
@@ -132,6 +120,7 @@ def depth(picked: Picked) -> Figure:
     drawn = [row for row in rows if row["depth"] is not None or row["distance"] is not None]
     if not drawn:
         raise StoreError("nothing to draw: no hypernym has a place in WordNet")
+    n_placeless = len(_names(rows)) - len(_names(drawn))
     series = list(dict.fromkeys(row["series"] for row in rows))
     panels = []
     for title, part in in_panels(rows).items():
@@ -146,8 +135,8 @@ def depth(picked: Picked) -> Figure:
         title="Macro-F1 by how general the hypernym is",
         caption="A dot a hypernym and condition. Depth: least number of steps from WordNet's root. "
         "Distance: WordNet's steps from a leaf up to the hypernym, mean over its leaves that have "
-        f"such a path. y: macro-F1 on {sets(rows)}, mean over runs. {_counts(drawn)} Not drawn, "
-        f"without a place in WordNet: {n_of(len(_names(rows)) - len(_names(drawn)), 'hypernym')}.",
+        f"such a path. y: macro-F1 on {sets(rows)}{held(picked)}, mean over runs. {_counts(drawn)} "
+        f"Not drawn, without a place in WordNet: {n_of(n_placeless, 'hypernym')}.",
         n_rows=len(drawn),
     )
 
@@ -163,6 +152,7 @@ def _names(rows: Rows) -> set[tuple[str, str]]:
 def _of(
     picked: Picked,
     keep: Callable[[Row], bool] = lambda _: True,
+    lacking: str = "",
     *,
     usual: dict[str, str] | None = None,
     apart_from: Sequence[str],
@@ -172,10 +162,11 @@ def _of(
     Args:
         picked: What is drawn.
         keep: Rows that can be drawn.
+        lacking: Why there are none.
         usual: Column to value: what is drawn where the column was not chosen by, if any is.
         apart_from: As in named.
     """
-    rows = where_most(picked, picked.by_set(picked.rows(ANALYSIS, keep)))
+    rows = where_most(picked, picked.by_set(picked.rows(ANALYSIS, keep, lacking)))
     for column, value in (usual or {}).items():
         if column not in picked.where and not picked.runs:
             rows = [row for row in rows if row[column] == value] or rows

@@ -8,8 +8,6 @@ from typing import Any
 import altair as alt
 
 from xmodal.report.plots.rows import (
-    PANEL,
-    SHUFFLES,
     Figure,
     Picked,
     Row,
@@ -17,12 +15,17 @@ from xmodal.report.plots.rows import (
     counted,
     flat,
     fraction,
-    in_panels,
     n_of,
-    named,
     said,
-    side_by_side,
     spread,
+)
+from xmodal.report.plots.series import (
+    PANEL,
+    held,
+    in_panels,
+    named,
+    shuffle_of,
+    side_by_side,
     where_most,
 )
 from xmodal.report.style import COLUMN, GREY, packed, series_channels
@@ -56,7 +59,11 @@ RUN_TIPS = [said("series", "condition"), fraction("macro_f1", "macro-F1"), said(
 
 def ablation(picked: Picked) -> Figure:
     """F1 by share of the questions that is held out: the paper's main figure."""
-    found = picked.rows("score-points", lambda row: row["ratio_test"] is not None)
+    found = picked.rows(
+        "score-points",
+        lambda row: row["ratio_test"] is not None,
+        "the numbers of questions were not released, so that nobody knows what was held out",
+    )
     rows = named(
         picked.by_set(found, seen=True),
         apart_from=(*PANEL, "design", "ratio", "n_held_out_hypernyms"),
@@ -122,7 +129,7 @@ def shuffles(picked: Picked) -> Figure:
     rows = where_most(picked, [row for row in found if _base(row) in shuffled] or found)
     rows = named(rows, apart_from=("shuffle",))
     for row in rows:
-        row["labels"] = SHUFFLES.get(row["shuffle"], row["shuffle"])
+        row["labels"] = shuffle_of(row)
     order = list(dict.fromkeys(row["labels"] for row in rows))
     conditions = list(dict.fromkeys(row["series"] for row in rows))
     scale = alt.Scale(domain=[0, 1])
@@ -148,8 +155,8 @@ def shuffles(picked: Picked) -> Figure:
     return Figure(
         chart=alt.layer(*layers).properties(width=COLUMN - 90, height=alt.Step(11)),
         title="Macro-F1 with true and with shuffled labels",
-        caption=f"Macro-F1 on {sets(rows)}, mean over hypernyms, then over runs, where most is "
-        f"held out. {intervals(rows)} {guessing(rows, 'Grey tick')} "
+        caption=f"Macro-F1 on {sets(rows)}{held(picked)}, mean over hypernyms, then over "
+        f"runs. {intervals(rows)} {guessing(rows, 'Grey tick')} "
         f"{_counts(rows)}",
         n_rows=len(rows),
     )
@@ -174,9 +181,11 @@ def intervals(rows: Rows) -> str:
     if with_:
         levels = sorted({row["confidence"] for row in with_})
         of = " and ".join(f"{100 * level:g} %" for level in levels)
+        too = {True: "leaves, seeds and hypernyms", False: "leaves and seeds"}
+        drawn = {too[row["hypernyms"] == "random"] for row in with_}
         parts.append(
-            f"Bars: {of} bootstrap intervals, leaves and seeds drawn again, of {len(with_)} of "
-            f"{n_of(len(rows), 'point')}."
+            f"Bars: {of} bootstrap intervals ({' or '.join(sorted(drawn))} drawn again) of "
+            f"{len(with_)} of {n_of(len(rows), 'point')}."
         )
     if several:
         rest = " of the others" if with_ else ""

@@ -7,19 +7,8 @@ from typing import Any
 
 import altair as alt
 
-from xmodal.report.plots.rows import (
-    INITS,
-    SHUFFLES,
-    Figure,
-    Picked,
-    Row,
-    Rows,
-    counted,
-    fraction,
-    n_of,
-    said,
-    side_by_side,
-)
+from xmodal.report.plots.rows import Figure, Picked, Row, Rows, counted, fraction, n_of, said
+from xmodal.report.plots.series import SHUFFLES, init_of, shuffle_of, side_by_side
 from xmodal.report.style import COLUMN, packed, series_channels
 from xmodal.stats.select import as_text
 
@@ -56,11 +45,7 @@ def _design(row: Row) -> str:
         words = "nothing held out"
     else:
         words = f"{row['design']} ablation, ratio {as_text(row['ratio_nominal'])}"
-    return words if row["shuffle"] == "none" else f"{words}, {_shuffled(row)}"
-
-
-def _shuffled(row: Row) -> str:
-    return SHUFFLES.get(row["shuffle"], row["shuffle"])
+    return words if row["shuffle"] == "none" else f"{words}, {shuffle_of(row)}"
 
 
 def _nth(shuffle: str) -> int:
@@ -101,7 +86,11 @@ def _counts(rows: Rows, most: int) -> Any:
 
 def learning(picked: Picked) -> Figure:
     """Loss in training and on validation pictures, step by step."""
-    rows = picked.rows("loss-curve", lambda row: row["design"] is not None)
+    rows = picked.rows(
+        "loss-curve",
+        lambda row: row["design"] is not None,
+        "no run on a manifest is in the store: `xmodal train` makes one",
+    )
     rows = [{**row, "series": _condition(row)} for row in rows]
     rows.sort(key=lambda r: (r["ratio"], r["design"], _nth(r["shuffle"]), r["lm_init"]))
     series = list(dict.fromkeys(row["series"] for row in rows))
@@ -114,8 +103,8 @@ def learning(picked: Picked) -> Figure:
         chart=side_by_side(panels),
         title="Learning curves",
         caption="Metrics that training logged, a line a run, each point the mean of five logged "
-        "ones in a row; the mark is the last. Loss: mean cross-entropy at the answer. "
-        f"{n_of(len(runs), 'run')}.",
+        "ones in a row (fewer at the ends); the mark is the last. Loss: mean cross-entropy at the "
+        f"answer. {n_of(len(runs), 'run')}.",
         n_rows=len(rows),
     )
 
@@ -157,6 +146,6 @@ def _curves(rows: Rows, name: str, series: Sequence[str]) -> Any:
 
 
 def _condition(row: Row) -> str:
-    words = [INITS.get(row["lm_init"], row["lm_init"])]
-    words += [_shuffled(row)] if row["shuffle"] != "none" else []
+    words = [init_of(row)]
+    words += [shuffle_of(row)] if row["shuffle"] != "none" else []
     return ", ".join([*words, _design({**row, "ratio_nominal": row["ratio"], "shuffle": "none"})])
