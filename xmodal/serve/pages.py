@@ -61,6 +61,7 @@ def home(store: Store, params: Params) -> Row:
         "filters": _filters(every, where),
         "filtered": where,
         "own": chosen.own,
+        "released": chosen.released,
         "runs": _runs(store, chosen)[:MOST_RUNS],
         "n_runs": len(chosen.run_ids),
         "n_every": len(every.run_ids),
@@ -97,6 +98,7 @@ def compare(store: Store, params: Params) -> Row:
     return filled | {
         "rows": rows,
         "sort": sort,
+        "same": not single and sides["b"] in _condition_runs(every, [sides["a"]]),
         "sets": sets,
         "concept_ids": _concept_ids(store, every),
         "dataset_id": every.dataset_id,

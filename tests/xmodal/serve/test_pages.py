@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import shutil
 import struct
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
+from cli.main import app as cli
 from taxonomy.errors import ConfigError
 from tests.cli.tiny_store import Tiny
 from tests.xmodal.report import pages as hostile
@@ -28,6 +31,7 @@ from xmodal.serve.guard import LOCAL
 from xmodal.serve.run import listen
 from xmodal.store import Store
 
+RELEASED = Path(__file__).parents[2] / "fixtures" / "s1"
 BASE = "http://127.0.0.1:8000"
 
 
@@ -383,6 +387,28 @@ def test_an_empty_store(tmp_path: Path) -> None:
         assert client.get(address).status_code == 200
     (tmp_path / "x.duckdb").unlink()
     assert client.get("/").status_code == 503
+
+
+def test_released_runs_stand_beside_own_ones(evil_store: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copy(evil_store, tmp_path / "x.duckdb"))
+    imported = CliRunner().invoke(cli, ["import", "s1", str(RELEASED), "--store", str(store)])
+    assert imported.exit_code == 0, imported.output
+    client = client_of(store)
+    listed = client.get("/").text
+    with Store.open(store, read_only=True) as opened:
+        rows = opened.query("SELECT run_id FROM released_run ORDER BY run_id").to_pylist()
+        (a, b) = (row["run_id"] for row in rows[:2])
+        want = opened.analysis("side-by-side", a=a, b=b, single=True).to_pylist()
+    assert all(f'href="/run/{row["run_id"]}"' in listed for row in rows)
+    assert 'href="/run/aaa1"' in listed
+    assert client.get(f"/run/{a}").status_code == 200
+    page = client.get(f"/compare?a={a}&b={b}&single=1").text
+    assert want
+    for row in want:
+        assert row["hypernym"].replace("'", "&#39;") in page
+    assert client.get(f"/compare?a=aaa1&b={b}").status_code == 200
+    assert "runs of one condition" in client.get(f"/compare?a={a}&b={a}").text
+    assert client.get(f"/try?run={a}").status_code == 404, "there is nothing to ask"
 
 
 class TestListening:
