@@ -6,6 +6,7 @@
 -- Units: yes_rate in [0, 1]: share of the test questions, real image, that are answered Yes, mean
 --   over runs; where true and asked are the same it is the share of right Yes. answer_rate: the
 --   share whose true answer is Yes. n_questions: of a run, on average.
+-- hidden_settings: as in the view run_condition.
 -- Empty: no finished run is in the store: `xmodal train` makes one, `xmodal store sync` brings
 --   it in
 -- Params: $runs VARCHAR: run ids, whole, with commas between; all runs when left out.
@@ -70,6 +71,6 @@ condition AS (
     GROUP BY ALL
 )
 
-SELECT * EXCLUDE (hidden_settings)
+SELECT *
 FROM condition
 ORDER BY ALL;

@@ -7,6 +7,7 @@
 --   probe_f1 (macro-F1 of the same LM asked in text, mean over Yes-No phrasings) and depth (steps
 --   from WordNet's root) as in the view score_beside, mean over runs; NULL where not measured.
 --   n_questions: test questions of a run, on average.
+-- hidden_settings: as in the view run_condition.
 -- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
 --   `xmodal import s1 PATH` reads the paper's
 -- Params: $runs VARCHAR: run ids, whole, with commas between; all runs when left out.
@@ -37,6 +38,6 @@ WITH point AS (
     GROUP BY ALL
 )
 
-SELECT * EXCLUDE (hidden_settings)
+SELECT *
 FROM point
 ORDER BY ALL;

@@ -10,6 +10,7 @@
 --   estimate is this macro_f1; NULL where there is none. hypernyms: fixed, or random where they
 --   were drawn again too. stat_id: which it is. n_questions: test
 --   questions of a run in the set, on average.
+-- hidden_settings: as in the view run_condition.
 -- Empty: the store holds no finished run and no released one: `xmodal train` makes a run,
 --   `xmodal import s1 PATH` reads the paper's
 -- Params: $runs VARCHAR: run ids, whole, with commas between; all runs when left out.
@@ -71,7 +72,7 @@ level AS (
 )
 
 SELECT
-    point.* EXCLUDE (hidden_settings)
+    point.*
     REPLACE (CASE WHEN point.question_set <> 'leaf' THEN point.n_hypernyms END AS n_hypernyms),
     level.low,
     level.high,

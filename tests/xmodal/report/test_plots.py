@@ -217,7 +217,7 @@ def row(**changes: Any) -> dict[str, Any]:
         "lm_init": "pretrained", "shuffle": "none", "recipe": "r", "prompt": "p",
         "design": "random",
         "unit": "pair", "ratio": 1.0, "n_held_out_hypernyms": None, "mentions": "m",
-        "negatives": "n", "question_set": "held_out", "run_ids": ["a"],
+        "negatives": "n", "question_set": "held_out", "run_ids": ["a"], "hidden_settings": "one",
     }  # fmt: skip
     return usual | changes
 
@@ -236,7 +236,15 @@ def test_series_say_what_tells_them_apart() -> None:
     assert names(row(), row(lm="n"), apart_from=("source", "lm", "dataset")) == ["pretrained"] * 2
     assert names(row(), row(source="s1")) == ["m", "m (released)"]
     # other weights or another recipe under the same names: never one line
-    assert names(row(), row(run_ids=["b"])) == ["pretrained", "pretrained (2)"]
+    other = {"hidden_settings": "other", "run_ids": ["b"]}
+    assert names(row(), row(**other)) == ["pretrained", "pretrained (2)"]
+    # a line goes through the points of one recipe, however their runs' ids are ordered
+    points = named(
+        [row(), row(**other), row(ratio=0.5, hidden_settings="other", run_ids=["c"])],
+        apart_from=("ratio",),
+    )
+    lines = {(one["series"], one["hidden_settings"]) for one in points}
+    assert len(lines) == 2
 
 
 def test_figures_are_as_wide_as_columns(store: Store) -> None:

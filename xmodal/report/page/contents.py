@@ -111,7 +111,8 @@ def _statements(store: Store, chosen: Chosen) -> tuple[list[Row], int]:
     """Stored results about these runs in words, by what both sides have in common.
 
     Returns:
-        Rows with given, texts and notes, confirmatory results first; and how many texts are left out.
+        Rows with given, texts and notes, confirmatory results first; and how many texts are left
+        out.
     """
     groups: dict[str, Row] = {}
     n_all = 0

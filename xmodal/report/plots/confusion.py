@@ -19,9 +19,7 @@ def confusion(picked: Picked) -> Figure:
     """Yes rates by true hypernym of the picture and asked hypernym, of one condition."""
     rows = where_most(picked, picked.by_set(picked.rows("confusion")))
     pairs = ("true_hypernym", "asked_hypernym")
-    rows = named([{**row, "hypernym": tuple(row[k] for k in pairs)} for row in rows])
-    for row in rows:
-        del row["hypernym"]
+    rows = named(rows)
     conditions = list(dict.fromkeys(row["series"] for row in rows))
     drawn = [row for row in rows if row["series"] == conditions[0]]
     names = sorted({row[k] for row in drawn for k in pairs}, key=lambda name: (name.lower(), name))

@@ -27,15 +27,13 @@ OTHERS = (
     *("design", "ratio", "n_held_out_hypernyms"),
 )
 """What may tell series apart beside LM, weights and shuffle."""
-POINT = ("question_set", "hypernym")
-"""What tells points of a condition apart."""
 
 
 def named(rows: Rows, *, apart_from: Sequence[str] = ()) -> Rows:
     """The rows with a `series` each, in order: what tells their condition from the others.
 
     Args:
-        rows: With the columns of a condition, run_ids and, where it is the grain, hypernym.
+        rows: With the columns of a condition, hidden_settings and run_ids.
         apart_from: Columns that the figure shows by other means, as by panels. Of rows that
             stand in different panels nothing else is said.
 
@@ -49,14 +47,16 @@ def named(rows: Rows, *, apart_from: Sequence[str] = ()) -> Rows:
     for key, row in of.items():
         beside = [r for r in of.values() if all(r[k] == row[k] for k in panel)]
         told[key] = ", ".join(_told(row, beside, [k for k in columns if k not in apart_from]))
-    seen: dict[tuple[Any, ...], int] = {}
+    settings: dict[str, list[str]] = {}
     out = []
     for row in sorted(rows, key=lambda row: (*_place(row), row["run_ids"])):
         name = told[tuple(row[k] for k in columns)] or "all"
-        # conditions that differ in hidden settings alone
-        point = (name, *(row.get(k) for k in (*apart_from, *POINT)))
-        seen[point] = seen.get(point, 0) + 1
-        out.append({**row, "series": name if seen[point] == 1 else f"{name} ({seen[point]})"})
+        # conditions that no column tells apart: by their settings, so that no line joins two
+        own = settings.setdefault(name, [])
+        if row["hidden_settings"] not in own:
+            own.append(row["hidden_settings"])
+        number = own.index(row["hidden_settings"]) + 1
+        out.append({**row, "series": name if number == 1 else f"{name} ({number})"})
     return out
 
 
