@@ -7,10 +7,10 @@ from typing import Any
 
 import altair as alt
 
+from xmodal.report.facts.conditions import INITS
 from xmodal.report.plots.rows import Picked, Row, Rows
 from xmodal.stats.select import as_text
 
-INITS = {"pretrained": "pretrained", "random": "random weights", "scrambled": "scrambled taxonomy"}
 SHUFFLES = {
     "none": "true labels",
     "within": "shuffled within",
