@@ -39,8 +39,9 @@ def resample_leaves(
     A leaf's weight is drawn from an exponential distribution (Rubin's Bayesian bootstrap, 1981),
     one draw for all its questions under every hypernym and in every run. So no resample loses an
     answer altogether, as whole-number draws would where few leaves carry it. Where n leaves carry
-    an answer, a bootstrap's variance is (n - 1) / n of what it should be: weights are stretched,
-    by a power, to the variance n / (n - 1).
+    an answer, weights that are divided by their sum give a mean the variance s^2 / (n + 1) in
+    place of s^2 / (n - 1), s^2 that of the n leaves: each weight is stretched, by a power, to the
+    variance n / (n - 2), with which gamma-distributed weights have the latter.
 
     Args:
         cells: Counts of R runs.
@@ -128,13 +129,14 @@ _KNOWN: dict[int, float] = {}
 
 
 def stretch(n: int) -> float:
-    """The power p for which e ** p / mean(e ** p), e exponential, has variance n / (n - 1).
+    """The power p for which e ** p / mean(e ** p), e exponential, has variance n / (n - 2).
 
     Args:
-        n: Leaves that carry an answer; 1 is taken as 2, for one leaf tells nothing of variance.
+        n: Leaves that carry an answer; fewer than 3 are taken as 3, for one or two leaves tell
+            little of variance.
     """
-    n = max(n, 2)
+    n = max(n, 3)
     if n not in _KNOWN:
-        aim = np.log1p(n / (n - 1))
-        _KNOWN[n] = float(brentq(lambda p: gammaln(1 + 2 * p) - 2 * gammaln(1 + p) - aim, 0.5, 3.0))
+        aim = np.log1p(n / (n - 2))
+        _KNOWN[n] = float(brentq(lambda p: gammaln(1 + 2 * p) - 2 * gammaln(1 + p) - aim, 0.5, 5.0))
     return _KNOWN[n]

@@ -145,7 +145,7 @@ def freeze(path: Path, file: Path) -> tuple[PlanRow, bool]:
         ConfigError: The plan cannot be read.
         StoreError: No such store, or a manifest that it does not hold.
     """
-    text = read_text(file, "the plan")
+    text = read_text(file, "plan ")
     plan = parse_plan(text, str(file))
     with Store.open(path) as store:
         stored = {
