@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas  # noqa: F401  # see below
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -32,6 +33,9 @@ from xmodal.serve.models import BusyError, Models
 from xmodal.serve.pages import MissingError, Row
 from xmodal.serve.upload import Asked, read_asked
 from xmodal.store import Store
+
+# pyarrow imports pandas when it first needs it, and Altair looks into what is imported: a figure
+# that is drawn in another thread at that moment would fail. So it is whole before any request.
 
 WAIT_S = 3.0
 """Seconds that a page waits for a store that another process writes to."""
