@@ -123,7 +123,8 @@ def fit_mixed(
 
 
 SHOWN = (
-    *("kind", "method", "metric", "a", "b", "term", "estimate", "low", "high", "p", "p_holm"),
+    *("kind", "method", "metric", "a", "b", "term", "estimate", "low", "high", "confidence"),
+    *("p", "p_holm"),
     *("effect", "effect_name", "margin", "n_runs_a", "n_runs_b", "n_leaves", "n_hypernyms"),
 )
 

@@ -103,8 +103,14 @@ def compare(store: Store, a: Side, b: Side, settings: Settings) -> Comparison:
     together, so that what makes a leaf hard for both does not count as a difference.
 
     Raises:
-        ConfigError: No answers, no common questions, or no hypernym with both answers.
+        ConfigError: Two datasets, no answers, no common questions, or no hypernym with both
+            answers.
     """
+    if a.runs[0]["dataset"] != b.runs[0]["dataset"]:
+        raise ConfigError(
+            f"a is of dataset {a.runs[0]['dataset']} and b of {b.runs[0]['dataset']}: leaves of "
+            "two datasets cannot be held against each other"
+        )
     first, second = load_cells(store, [a, b])
     pairs = _pairs(a, b)
     before = first.n_questions() + second.n_questions()

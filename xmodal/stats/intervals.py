@@ -33,14 +33,14 @@ class Units:
         """What the units vary over, a level for each unit: none where there is but one unit.
 
         Manifests and projectors that vary together, or projectors within manifests, are one
-        factor, whose levels are the manifests; each on the same projectors' seeds, they are two.
+        factor, whose levels are the manifests; where projectors' seeds come again on other
+        manifests, on all of them or on some, they are two.
         """
-        crossed = len(set(zip(self.designs, self.inits, strict=True)))
-        if crossed == self.n_designs * self.n_inits and self.n_designs > 1 and self.n_inits > 1:
-            return [self.designs, self.inits]
-        if self.n_designs > 1:
-            return [self.designs]
-        return [self.inits] if self.n_inits > 1 else []
+        if self.n_designs == 1:
+            return [self.inits] if self.n_inits > 1 else []
+        pairs = set(zip(self.designs, self.inits, strict=True))
+        again = len(pairs) > self.n_inits and len(pairs) > self.n_designs
+        return [self.designs, self.inits] if again and self.n_inits > 1 else [self.designs]
 
 
 @dataclass(frozen=True)

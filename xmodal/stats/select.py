@@ -103,12 +103,10 @@ def _matching(
     """Those of the rows that have this value."""
     column = _ONE_RUN.get(key, key)
     if key in _ONE_RUN:
+        ids = {row[column] for row in rows}
         parts = [part.strip() for part in value.split(",") if part.strip()]
-        found = [row for row in rows if any(row[column].startswith(part) for part in parts)]
-        missing = [p for p in parts if not any(row[column].startswith(p) for row in rows)]
-        if missing or not parts:
-            raise ConfigError(unknown(key, ",".join(missing), {row[column] for row in rows}))
-        return found
+        meant = {_id_meant(key, part, ids) for part in parts or [""]}
+        return [row for row in rows if row[column] in meant]
     found = [row for row in rows if has(row[column], value)]
     if not found:
         there = {as_text(row[column]) for row in rows if row[column] is not None}
@@ -116,6 +114,16 @@ def _matching(
         where = f" (with {others})" if others else ""
         raise ConfigError(f"no run with {key}={value}{where}: {unknown('value', value, there)}")
     return found
+
+
+def _id_meant(key: str, given: str, ids: set[str]) -> str:
+    """The id that is given or that begins so."""
+    matches = sorted(i for i in ids if given and i.startswith(given))
+    if not matches:
+        raise ConfigError(unknown(key, given, ids))
+    if len(matches) > 1 and given not in ids:
+        raise ConfigError(f"{key} {given!r} is ambiguous: {', '.join(matches[:5])}")
+    return given if given in ids else matches[0]
 
 
 def _check_one_condition(rows: Sequence[Mapping[str, Any]], chosen_by: Mapping[str, str]) -> None:

@@ -100,6 +100,13 @@ def test_no_answers_of_a_kind(store: Store) -> None:
         found(store, {"image_mode": "zero"})
 
 
+def test_two_datasets_are_not_compared(store: Store) -> None:
+    a, b = sides(store)
+    other = replace(b, runs=tuple({**run, "dataset": "d2"} for run in b.runs))
+    with pytest.raises(ConfigError, match="a is of dataset d1 and b of d2: leaves of two datasets"):
+        compare(store, a, other, QUICK)
+
+
 def test_only_common_cells_are_compared() -> None:
     """The second manifest holds out the first six leaves alone."""
     with empty_store() as store:

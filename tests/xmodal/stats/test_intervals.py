@@ -66,7 +66,9 @@ def test_two_parts_add_up() -> None:
     [
         ((1, 2, 3), (4, 5, 6), [(1, 2, 3)]),  # together: one factor
         ((1, 1, 2, 2), (4, 5, 4, 5), [(1, 1, 2, 2), (4, 5, 4, 5)]),  # crossed: two
+        ((1, 1, 2), (4, 5, 4), [(1, 1, 2), (4, 5, 4)]),  # crossed but for one run: two
         ((1, 1, 2, 2), (4, 5, 6, 7), [(1, 1, 2, 2)]),  # nested: designs
+        ((1, 2, 3), (4, 4, 4), [(1, 2, 3)]),  # one seed on several designs
         ((1, 1, 1), (4, 5, 6), [(4, 5, 6)]),
         ((1,), (4,), []),
     ],

@@ -64,6 +64,7 @@ def test_runs_by_the_beginning_of_their_ids() -> None:
         ),
         ({"ratio": "all"}, "no run with ratio=all: unknown value 'all'; valid: 0, 0.5, 1"),
         ({"run": "zz"}, "unknown run 'zz'; valid: a1, a2, b1, c1, n1"),
+        ({"run": "a"}, "run 'a' is ambiguous: a1, a2"),
         ({"run": ","}, "unknown run ''; valid: a1, a2, b1, c1, n1"),
         (
             {"ratio": "1"},
