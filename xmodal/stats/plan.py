@@ -57,8 +57,8 @@ def parse_plan(text: str, where: str) -> Plan:
     """
     try:
         said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where} is not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, deep nesting
+        raise ConfigError(f"{where} is not TOML: {str(error).splitlines()[0]}") from None
     _only(said, ("name", "manifests", "contrast", *_SETTINGS), where)
     name, manifests = said.get("name"), said.get("manifests")
     if not isinstance(name, str) or not name.strip():
