@@ -1,8 +1,8 @@
-"""Options that hold several values with commas between."""
+"""Options that hold several values, or columns with their values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from taxonomy.errors import ConfigError
@@ -29,3 +29,20 @@ def listed(name: str, text: str, kind: Callable[[str], T]) -> list[T]:
             what = "whole numbers" if kind is int else "numbers"
             raise ConfigError(f"{name} must be {what} with commas between, got {part!r}") from None
     return values
+
+
+def columns_given(option: str, given: Sequence[str]) -> dict[str, str]:
+    """Column to value, from texts such as "lm_init=pretrained".
+
+    Raises:
+        ConfigError: One without "=", or a column given twice.
+    """
+    out: dict[str, str] = {}
+    for item in given:
+        key, equals, value = item.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"{option} must be COLUMN=VALUE, got {item!r}")
+        if key.strip() in out:
+            raise ConfigError(f"{option} has {key.strip()} twice: leave one")
+        out[key.strip()] = value.strip()
+    return out

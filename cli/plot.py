@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
+from cli.lists import columns_given
 from cli.options import DEFAULT_STORE, StorePath
 from taxonomy.errors import ConfigError
 
@@ -51,7 +52,6 @@ def plot(
 ) -> None:
     """Draw a figure at the width of a paper's column: `xmodal plot ablation --where source=own`."""
     from xmodal.report.plots.files import draw, figures_table
-    from xmodal.stats.ask import columns_given
     from xmodal.store.render import emit
 
     columns = columns_given("--where", where or ())

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
+from cli.lists import columns_given
 from cli.options import DEFAULT_STORE, Dataset, StorePath
 
 
@@ -50,7 +51,6 @@ def report(
     wrong, and where every run comes from.
     """
     from xmodal.report.report import write_report
-    from xmodal.stats.ask import columns_given
 
     page, n_bytes = write_report(
         store, output, dataset=dataset, runs=run or (), title=title, max_mb=max_mb,

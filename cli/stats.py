@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.errors import user_errors
+from cli.lists import columns_given, listed
 from cli.options import DEFAULT_STORE, FormatOrSuffix, Output, StorePath, to_stderr
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def compare(
     `xmodal stats compare --where ratio=1 --where shuffle=none --a lm_init=pretrained --b
     lm_init=random --margin 0.05`
     """
-    from xmodal.stats.ask import columns_given, compare_groups
+    from xmodal.stats.ask import compare_groups
     from xmodal.stats.compare import Settings
 
     settings = Settings(
@@ -97,7 +98,7 @@ def level(
     output: Output = None,
 ) -> None:
     """Score of one condition with its interval, stored."""
-    from xmodal.stats.ask import columns_given, measure_level
+    from xmodal.stats.ask import measure_level
     from xmodal.stats.compare import Settings
 
     settings = Settings(
@@ -134,8 +135,7 @@ def mixed(
     Columns: those of a condition, coherence, probe_f1, depth; scores macro_f1, macro_f1_s1,
     balanced_accuracy. Released runs are modelled as well (--where source=s1).
     """
-    from cli.lists import listed
-    from xmodal.stats.ask import columns_given, fit_mixed
+    from xmodal.stats.ask import fit_mixed
 
     rows, assumed = fit_mixed(
         store, formula, where=columns_given("--where", where or ()),

@@ -10,30 +10,13 @@ from typing import Any
 import pyarrow as pa
 
 from taxonomy.errors import ConfigError, unknown
-from xmodal.stats.compare import Settings
+from xmodal.stats.compare import Settings, check_confidence
 from xmodal.stats.plan import planned_contrasts
 from xmodal.stats.results import Contrast, mixed_rows, stat_rows
 from xmodal.stats.select import CONDITION, Side, as_text, has, side
 from xmodal.store import Store
 from xmodal.store.stat_rows import StatRow
 from xmodal.store.stats import add_stats, run_units
-
-
-def columns_given(option: str, given: Sequence[str]) -> dict[str, str]:
-    """Column to value, from texts such as "lm_init=pretrained".
-
-    Raises:
-        ConfigError: One without "=", or a column given twice.
-    """
-    out: dict[str, str] = {}
-    for item in given:
-        key, equals, value = item.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"{option} must be COLUMN=VALUE, got {item!r}")
-        if key.strip() in out:
-            raise ConfigError(f"{option} has {key.strip()} twice: leave one")
-        out[key.strip()] = value.strip()
-    return out
 
 
 def compare_groups(
@@ -113,8 +96,7 @@ def fit_mixed(
         ConfigError: A formula that cannot be read or fitted.
         StoreError: No such store.
     """
-    if not 0.5 <= confidence < 1:
-        raise ConfigError(f"confidence must be in [0.5, 1), got {confidence:g}")
+    check_confidence(confidence)
     with Store.open(path, read_only=True) as store:
         rows, assumed = mixed_rows(
             store, formula, where=where, slopes=slopes, confidence=confidence

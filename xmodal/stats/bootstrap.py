@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import gammaln
 
-from xmodal.stats.cells import Cells, Floats, group_scores, score_of_sums
+from xmodal.stats.cells import Cells, Floats, group_scores, mean_over_groups, score_of_sums
 
 CHUNK = 256
 """Resamples worked on at a time: their sums stay in the processor's caches."""
@@ -19,7 +19,6 @@ CHUNK = 256
 class Resampled:
     """Scores of R runs over the same B resamples of the leaves."""
 
-    runs: tuple[str, ...]
     estimate: Floats
     """[R] mean over hypernyms, as run_score has it."""
     resamples: NDArray[np.float32]
@@ -54,7 +53,6 @@ def resample_leaves(
         Estimates and resamples.
     """
     rng = np.random.default_rng(seed)
-    own = group_scores(cells, metric)
     out = np.empty((n_resamples, len(cells.runs)), dtype=np.float32)
     plans = [_Sums.of(group.answers, group.n, group.hits) for group in cells.groups]
     for start in range(0, n_resamples, CHUNK):
@@ -75,10 +73,7 @@ def resample_leaves(
             weight += share * known
         with np.errstate(invalid="ignore"):
             out[start : start + size] = total / weight
-    with np.errstate(invalid="ignore"):
-        known = ~np.isnan(own)
-        estimate = np.where(known, own, 0.0).sum(axis=0) / known.sum(axis=0)
-    return Resampled(cells.runs, estimate, out)
+    return Resampled(mean_over_groups(group_scores(cells, metric)), out)
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,14 @@ def _group_score(group: Group, metric: str) -> Floats:
     )
 
 
+def mean_over_groups(scores: Floats) -> Floats:
+    """Mean over the first axis of the groups that have a score; NaN where none has."""
+    known = ~np.isnan(scores)
+    with np.errstate(invalid="ignore"):
+        means: Floats = np.where(known, scores, 0).sum(axis=0) / known.sum(axis=0)
+    return means
+
+
 def score_of_sums(tp: Floats, tn: Floats, n_yes: Floats, n_no: Floats, metric: str) -> Floats:
     """Score from sums over questions, which may be weighted.
 

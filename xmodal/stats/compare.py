@@ -46,10 +46,19 @@ class Settings:
             raise ConfigError(f"resamples must be from 100 to 1000000, got {self.n_resamples}")
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed must be 0 or more, got {self.seed}")
-        if not 0.5 <= self.confidence < 1:
-            raise ConfigError(f"confidence must be in [0.5, 1), got {self.confidence:g}")
+        check_confidence(self.confidence)
         if self.margin is not None and not 0 < self.margin < 1:
             raise ConfigError(f"margin must be above 0 and below 1, got {self.margin:g}")
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse what is no share of an interval.
+
+    Raises:
+        ConfigError: It is not in [0.5, 1).
+    """
+    if not 0.5 <= confidence < 1:
+        raise ConfigError(f"confidence must be in [0.5, 1), got {confidence:g}")
 
 
 @dataclass(frozen=True)

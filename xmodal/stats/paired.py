@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from xmodal.stats.cells import Cells, Floats, Group, group_scores, score_of_sums
+from xmodal.stats.cells import Cells, Floats, Group, group_scores, mean_over_groups, score_of_sums
 
 CHUNK = 256
 
@@ -83,10 +83,7 @@ def _of_four(sums: list[Floats], metric: str) -> Floats:
 
 def _mean(scores: Floats) -> Floats:
     """Over groups (first axis) that have a score, then over runs (last)."""
-    known = ~np.isnan(scores)
-    with np.errstate(invalid="ignore"):
-        means: Floats = np.where(known, scores, 0).sum(axis=0) / known.sum(axis=0)
-    out: Floats = means.mean(axis=-1)
+    out: Floats = mean_over_groups(scores).mean(axis=-1)
     return out
 
 

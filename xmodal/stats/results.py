@@ -245,6 +245,8 @@ def _difference_rows(
 ) -> list[dict[str, Any]]:
     a, b = sides
     gap = found.difference
+    n_designs = min(found.a.n_designs, found.b.n_designs)
+    n_inits = min(found.a.n_inits, found.b.n_inits)
     base = {
         **shared,
         "kind": "difference",
@@ -261,14 +263,9 @@ def _difference_rows(
         "n_questions": found.a.n_questions + found.b.n_questions,
         "n_runs_a": len(a.runs),
         "n_runs_b": len(b.runs),
-        "n_designs": min(found.a.n_designs, found.b.n_designs),
-        "n_inits": min(found.a.n_inits, found.b.n_inits),
-        "note": _joined(
-            _seeds_note(
-                min(found.a.n_designs, found.b.n_designs), min(found.a.n_inits, found.b.n_inits)
-            ),
-            note,
-        ),
+        "n_designs": n_designs,
+        "n_inits": n_inits,
+        "note": _joined(_seeds_note(n_designs, n_inits), note),
     }
     low, high = gap.interval(settings.confidence)
     rows = [

@@ -66,7 +66,12 @@ def standing(row: Mapping[str, Any]) -> str:
     return f"exploratory: {row['exploratory_because']}" if row["plan_id"] else "exploratory"
 
 
+def marked(row: Mapping[str, Any]) -> str:
+    """A stored result in words, marked confirmatory or exploratory."""
+    return f"{statement(row)} [{standing(row)}]"
+
+
 def statements(store: Store) -> list[str]:
     """Every stored result in words, marked confirmatory or exploratory; the former first."""
     rows: Sequence[Mapping[str, Any]] = store.analysis("stats").to_pylist()
-    return [f"{statement(row)} [{standing(row)}]" for row in rows]
+    return [marked(row) for row in rows]
