@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import vl_convert as vlc
 from markupsafe import Markup
 
@@ -20,7 +19,7 @@ from xmodal.features.pictures import BUNDLE
 from xmodal.files import make_folder, write_whole
 from xmodal.report.facts.conditions import Chosen, choose
 from xmodal.report.facts.dataset import images
-from xmodal.report.page import part
+from xmodal.report.page import environment, part
 from xmodal.report.page.contents import N_EACH, N_SAMPLES, cards_of, contents, picture_ids
 from xmodal.report.pictures import Thumbnail, small_copy
 from xmodal.store import Store
@@ -200,7 +199,7 @@ def _rendered(
     }
     scripts = [filled["script"], *([filled["vega"]] if filled["figures"] else [])]
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             filled,
@@ -240,16 +239,6 @@ def _inline(text: str) -> Markup:
     assert "</style" not in text.lower()
     assert "<!--" not in text
     return Markup(text)
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("xmodal.report.page", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _notices(uris: Iterable[str]) -> str:

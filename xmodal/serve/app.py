@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 
 from taxonomy.errors import StoreError, XmodalError
 from xmodal.report.facts.dataset import images
-from xmodal.report.page import part
+from xmodal.report.page import environment, part
 from xmodal.report.pictures import MEDIA_TYPE, SIDE, small_copy
 from xmodal.report.plots import FIGURES
 from xmodal.report.style import FORMATS
@@ -113,18 +113,7 @@ class Site:
             "serve.css": (own.joinpath("serve.css").read_text(encoding="utf-8"), "text/css"),
             "serve.js": (own.joinpath("serve.js").read_text(encoding="utf-8"), "text/javascript"),
         }
-        self._templates = jinja2.Environment(
-            loader=jinja2.ChoiceLoader(
-                [
-                    jinja2.PackageLoader("xmodal.serve"),
-                    jinja2.PackageLoader("xmodal.report.page", "."),
-                ]
-            ),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = environment(jinja2.PackageLoader("xmodal.serve"))
 
     def opened(self) -> Store:
         """The store, to read; for as short as can be, for others wait to write.

@@ -19,6 +19,7 @@ from taxonomy.errors import ConfigError
 from tests.xmodal.report import pages
 from tests.xmodal.store.empty import empty_store
 from xmodal.report.page import contents, figures
+from xmodal.report.plots import FIGURES
 from xmodal.report.report import PAGE, report_page
 from xmodal.store import Store
 
@@ -59,7 +60,9 @@ class Read(HTMLParser):
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("page")
     with empty_store() as store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "FIGURES", ("ablation",))  # each takes a part of a second
+        patch.setattr(
+            figures, "FIGURES", {"ablation": FIGURES["ablation"]}
+        )  # each takes a part of a second
         pages.fill(store, folder)
         page = report_page(store)
         assert report_page(store) == page  # byte for byte
@@ -141,7 +144,7 @@ def test_a_chart_is_embedded_with_its_data(read: Read) -> None:
 def test_a_figure_that_is_too_large_is_of_fewer_runs_or_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "FIGURES", ("ablation",))
+    monkeypatch.setattr(figures, "FIGURES", {"ablation": FIGURES["ablation"]})
     row = {"run_id": "aaa1", "run_ids": ["aaa1"]}
     with empty_store() as store:
         pages.fill(store, tmp_path)

@@ -14,7 +14,7 @@ from xmodal.report.facts import dataset as data
 from xmodal.report.facts import runs as of_runs
 from xmodal.report.facts.conditions import Chosen, featured, label
 from xmodal.report.page.figures import figures
-from xmodal.stats.words import sentence, standing, statement
+from xmodal.stats.words import marked, sentence
 from xmodal.store import Store
 
 Row = dict[str, Any]
@@ -122,7 +122,7 @@ def _statements(store: Store, chosen: Chosen) -> tuple[list[Row], int]:
         n_all += 1
         if n_all > MOST_STATEMENTS:
             continue
-        text = f"{sentence(statement(row))} [{standing(row)}]"
+        text = sentence(marked(row))
         said = groups.setdefault(row["given"], {"given": row["given"], "texts": {}, "notes": {}})
         said["texts"][text] = 1
         if row["note"]:

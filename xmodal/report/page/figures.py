@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from taxonomy.errors import StoreError
-from xmodal.report.plots import FIGURES, figure
+from xmodal.report.plots import FIGURES
+from xmodal.report.plots.rows import Picked
 from xmodal.report.style import printed
 from xmodal.store import Store
 
@@ -45,20 +46,18 @@ def figures(store: Store, run_ids: Sequence[str], looked_at: Sequence[Row]) -> l
         ([row["run_id"] for row in looked_at], "Those runs that are looked at below, alone. "),
     ]
     out = []
-    for name in FIGURES:
+    for name, kind in FIGURES.items():
         left_out = None
         for runs, said in choices:
             try:
-                drawn = figure(store, name, runs=runs) if runs else None
+                drawn = kind.draw(Picked(store, runs, {})) if runs else None
             except StoreError:  # it has no rows: there are others
                 break
             if drawn is None:
                 continue
             spec = printed(drawn.chart).to_dict(validate=False)
             if len(json.dumps(spec)) <= MOST_BYTES:
-                # the page says which runs it is about; the caption would list every id
-                caption = drawn.caption.partition(" Chosen: run ")[0]
-                out.append(Embedded(name, drawn.title, said + caption, spec))
+                out.append(Embedded(name, drawn.title, said + drawn.caption, spec))
                 break
             left_out = drawn.title
         else:
