@@ -25,6 +25,7 @@ from cli.runs import app as runs_app
 from cli.serve import serve
 from cli.stats import app as stats_app
 from cli.store import app as store_app
+from cli.sweep import app as sweep_app
 from cli.taxonomy import app as taxonomy_app
 from cli.train import train
 
@@ -57,6 +58,7 @@ app.add_typer(plan_app, name="plan")
 app.add_typer(runs_app, name="runs")
 app.add_typer(stats_app, name="stats")
 app.add_typer(store_app, name="store")
+app.add_typer(sweep_app, name="sweep")
 app.add_typer(taxonomy_app, name="taxonomy")
 
 

@@ -160,7 +160,7 @@ def demo(
     results = train_jobs(jobs, workers or min(4, n_cores()), labels)
     n_trained = sum(result.trained for result in results)
     yield f"runs      {n_trained} trained, {len(results) - n_trained} there already"
-    report = sync_store(store, jobs)
+    report = sync_store(store)
     yield from report.problems()
     from xmodal.report.demo import closing
 

@@ -100,6 +100,21 @@ def own(folder: Path, doing: str = "extracts into") -> Iterator[None]:
         yield
 
 
+def is_owned(folder: Path) -> bool:
+    """Whether another process has a folder for itself now, see own; False where none can."""
+    path = folder / LOCK
+    try:
+        import fcntl
+
+        with path.open("r+") as lock:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, FileNotFoundError):
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def _taken(folder: Path, doing: str) -> str:
     return f"another process {doing} {folder}: wait for it to end"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from taxonomy.model import Taxonomy
+from taxonomy.model import Manifest, Taxonomy
 from xmodal.features.extract import FeatureConfig, FeatureSet, feature_set_id, load_features
 from xmodal.features.skipped import with_features
 from xmodal.lms.causal import EMBEDDED, LanguageModel, load_lm
@@ -18,6 +18,16 @@ from xmodal.store.scan import scan
 from xmodal.vlm.experiment import RunResult, RunSpec
 from xmodal.vlm.group_run import OnRunStep, run_group
 from xmodal.vlm.recipes import Recipe
+
+
+class Source(Protocol):
+    """What runs read datasets and manifests from: a store, or files written for them."""
+
+    def load_taxonomy(self, dataset_id: str, /) -> Taxonomy:
+        """A dataset by its id."""
+
+    def load_manifest(self, manifest_id: str, /) -> Manifest:
+        """A manifest by its id."""
 
 
 def features_dir(store: Path) -> Path:
@@ -80,30 +90,41 @@ def train_group(jobs: Sequence[TrainJob], on_step: OnRunStep | None = None) -> l
     return run_group(run_specs(jobs), runs_dir(jobs[0].store), on_step)
 
 
-def run_specs(jobs: Sequence[TrainJob]) -> list[RunSpec]:
-    """What to run for each job of one store, read from the store and the features beside it."""
+def run_specs(jobs: Sequence[TrainJob], source: Source | None = None) -> list[RunSpec]:
+    """What to run for each job of one store, read from the features beside it and from a source.
+
+    Args:
+        jobs: What to run.
+        source: Where datasets and manifests are read; None for the store.
+    """
+    if source is not None:
+        return _specs(jobs, source)
+    with Store.open(jobs[0].store, read_only=True) as opened:
+        return _specs(jobs, opened)
+
+
+def _specs(jobs: Sequence[TrainJob], source: Source) -> list[RunSpec]:
     taxonomies: dict[str, Taxonomy] = {}
     features: dict[str, FeatureSet] = {}
     specs = []
-    with Store.open(jobs[0].store, read_only=True) as opened:
-        for job in jobs:
-            manifest = opened.load_manifest(job.manifest_id)
-            of = manifest.dataset_id
-            taxonomies[of] = taxonomies.get(of) or opened.load_taxonomy(of)
-            made = job.feature_set_id or feature_set_id(of, FeatureConfig())
-            features[made] = features.get(made) or load_features(features_dir(job.store) / made)
-            specs.append(
-                RunSpec(
-                    taxonomy=taxonomies[of],
-                    manifest=with_features(manifest, features[made]),
-                    lm=loaded_lm(job.lm, job.lm_init, job.revision, job.lm_seed, job.device),
-                    features=features[made],
-                    recipe=job.recipe,
-                    prompt=job.prompt,
-                    seed_init=job.seed,
-                    seed_order=job.seed,
-                )
+    for job in jobs:
+        manifest = source.load_manifest(job.manifest_id)
+        of = manifest.dataset_id
+        taxonomies[of] = taxonomies.get(of) or source.load_taxonomy(of)
+        made = job.feature_set_id or feature_set_id(of, FeatureConfig())
+        features[made] = features.get(made) or load_features(features_dir(job.store) / made)
+        specs.append(
+            RunSpec(
+                taxonomy=taxonomies[of],
+                manifest=with_features(manifest, features[made]),
+                lm=loaded_lm(job.lm, job.lm_init, job.revision, job.lm_seed, job.device),
+                features=features[made],
+                recipe=job.recipe,
+                prompt=job.prompt,
+                seed_init=job.seed,
+                seed_order=job.seed,
             )
+        )
     return specs
 
 

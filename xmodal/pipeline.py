@@ -26,13 +26,26 @@ from xmodal.features.skipped import with_features
 from xmodal.features.stored import load_stored
 from xmodal.features.unseen import check_unseen, pictures_asked, training_sha256
 from xmodal.jobs import TrainJob, features_dir, loaded_lm, run_specs, runs_dir, shared_groups
-from xmodal.lms.causal import BUNDLED, EMBEDDED, bundled_which
+from xmodal.lms.causal import BUNDLED, EMBEDDED, bundled_hashes, bundled_which
 from xmodal.machine import device_meant
 from xmodal.store import Store, SyncReport
 from xmodal.store.rows import FeatureSetRow, SkippedImageRow
 from xmodal.store.scan import scan
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import named_recipe
+
+_UNTAUGHT = """
+SELECT DISTINCT
+    lm,
+    lm_init,
+    lm_hash
+FROM run
+WHERE
+    list_contains($lms, lm)
+    AND lm_init <> 'random'
+    AND lm_hash NOT IN (SELECT lm_hash FROM lm_pair)
+ORDER BY lm_hash
+"""
 
 
 def ensure_features(
@@ -131,22 +144,20 @@ def check_seeds(seeds: Sequence[int]) -> None:
         raise ConfigError(f"seeds must be below 2 to the power of 63, got {max(seeds)}")
 
 
-def sync_store(store: Path, jobs: Sequence[TrainJob]) -> SyncReport:
-    """Note what the embedded LMs were taught, and bring finished runs into the store.
+def sync_store(store: Path) -> SyncReport:
+    """Bring finished runs into the store, and note what the embedded LMs of its runs were taught.
 
     Random weights were taught nothing.
     """
-    lms = sorted({(job.lm, job.lm_init, job.device) for job in jobs if job.lm in BUNDLED})
-    taught = {
-        loaded_lm(lm, init, None, 0, device).sha256: taught_pairs(bundled_which(lm, init))
-        for lm, init, device in lms
-        if init != "random"
-    }
     scanned = scan(runs_dir(store))
     with Store.open(store) as opened:
-        for lm_hash, pairs in taught.items():
-            opened.add_lm_pairs(lm_hash, pairs)
-        return opened.sync(runs_dir(store), scanned)
+        report = opened.sync(runs_dir(store), scanned)
+        for row in opened.query(_UNTAUGHT, {"lms": list(BUNDLED)}).to_pylist():
+            # another version's LM of that name was taught who knows what
+            if row["lm_hash"] in bundled_hashes(row["lm"], row["lm_init"]):
+                pairs = taught_pairs(bundled_which(row["lm"], row["lm_init"]))
+                opened.add_lm_pairs(row["lm_hash"], pairs)
+    return report
 
 
 def _features_of(store: Path, dataset_id: str, given: str | None) -> FeatureSet:
@@ -204,6 +215,7 @@ def plan_jobs(
     allow_seen: bool = False,
     device: str = "auto",
     changes: Mapping[str, Any] | None = None,
+    load: bool = True,
 ) -> tuple[list[TrainJob], list[str]]:
     """One job a manifest and seed, every setting checked; features are extracted if missing.
 
@@ -221,6 +233,7 @@ def plan_jobs(
         allow_seen: Test on pictures that the encoder was trained on.
         device: cpu, cuda, cuda:1, mps; auto for the first GPU, or cpu where there is none.
         changes: Settings of the recipe to change; None values are left as they are.
+        load: Load the LM now, so that one that cannot be read is known of before any work.
 
     Returns:
         The jobs, and what to tell the user about questions left out.
@@ -233,7 +246,8 @@ def plan_jobs(
         loaded = [opened.load_manifest(manifest) for manifest in manifests]
     found = list({manifest.manifest_id: manifest for manifest in loaded}.values())
     where = device_meant(device)
-    loaded_lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0, where)
+    if load:
+        loaded_lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0, where)
     datasets = sorted({manifest.dataset_id for manifest in found})
     sets = {one: _features_of(store, one, features) for one in datasets}
     notes = [
@@ -287,7 +301,7 @@ def train_manifests(
     yield from notes
     for result in train_jobs(jobs, workers, co_train=co_train):
         yield f"{result.run_id} {'trained' if result.trained else 'is there'}: {result.path}"
-    report = sync_store(store, jobs)
+    report = sync_store(store)
     yield from (report.summary(), *report.problems())
 
 

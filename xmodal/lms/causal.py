@@ -112,6 +112,13 @@ def bundled_which(name: str, init: str) -> str:
     return "scrambled" if init == "scrambled" else "pretrained"
 
 
+@functools.cache
+def bundled_hashes(name: str, init: str) -> frozenset[str]:
+    """Hashes of an LM of the bundle, of its weights as a CPU and as a GPU use them."""
+    lm = load_lm(name, init=init)
+    return frozenset((lm.sha256, weights_sha256(lm.model.to(torch.bfloat16))))
+
+
 def _folder(name: str, init: str) -> str:
     """Where the weights are: a folder of the bundle, or the name as it was given."""
     if name != EMBEDDED and init == "scrambled":

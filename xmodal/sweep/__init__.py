@@ -1,0 +1,1 @@
+"""Many runs: declared once, planned into tasks, run here or on a cluster through submitit."""

@@ -1,0 +1,111 @@
+"""What submitit calls on a node: a task in a process of its own, started anew when it fails."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+_GRACE_S = 20.0
+"""Seconds that a process has to end once it is told to."""
+_STOPPED = tuple(-one for one in (signal.SIGTERM, signal.SIGINT))
+
+
+class TaskFailedError(RuntimeError):
+    """A task ended before its time."""
+
+
+class TaskCall:
+    """One task of a sweep, for an executor of submitit; small enough to pickle.
+
+    The work is done by a child, so that nothing that ends it (a fault of the GPU, want of memory)
+    ends the retries too. Told by submitit that its time is up or that another job comes first, the
+    child is ended, and the job queued again: what it saved last is where it goes on.
+    """
+
+    def __init__(self, folder: str, number: int, retries: int, threads: int | None = None) -> None:
+        self.folder = folder
+        self.number = number
+        self.retries = retries
+        self.threads = threads
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __call__(self) -> int:
+        """Do the task.
+
+        Returns:
+            How often it was started anew.
+
+        Raises:
+            TaskFailedError: It failed more often than it may, in a way that will come again, or
+                was stopped from outside.
+        """
+        for attempt in range(self.retries + 1):
+            code = self._once()
+            if code == 0:
+                return attempt
+            if code in _STOPPED:
+                raise TaskFailedError(f"task {self.number} was stopped from outside")
+            if error := self._user_error():
+                raise TaskFailedError(f"task {self.number}: {error}")
+            self._tell(f"task {self.number} ended with status {code}, attempt {attempt + 1}")
+        raise TaskFailedError(f"task {self.number} failed {self.retries + 1} times")
+
+    def checkpoint(self) -> Any:
+        """Called by submitit when the job must make way: end the child, and come back later."""
+        import submitit
+
+        self._end()
+        again = TaskCall(self.folder, self.number, self.retries, self.threads)
+        return submitit.helpers.DelayedSubmission(again)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_child": None}
+
+    def _once(self) -> int:
+        command = [sys.executable, "-u", "-m", "xmodal.sweep.task", self.folder, str(self.number)]
+        if self.threads is not None:
+            command += ["--threads", str(self.threads)]
+        # the signal goes to every process of the job; it is this one that answers it
+        self._child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGUSR2, signal.SIG_IGN),
+        )
+        try:
+            return self._child.wait()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        child = self._child
+        if child is None or child.poll() is not None:
+            return
+        child.terminate()
+        until = time.monotonic() + _GRACE_S
+        while child.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+
+    def _user_error(self) -> str | None:
+        """The error that will come again, if the child ended with one.
+
+        Read without the package's own readers: this process stays small beside its child.
+        """
+        path = Path(self.folder) / "tasks" / f"{self.number:04d}" / "progress.json"
+        try:
+            said = json.loads(path.read_text())
+        except (OSError, ValueError):
+            return None
+        return str(said["error"]) if said.get("user_error") else None
+
+    @staticmethod
+    def _tell(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
