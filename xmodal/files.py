@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import file_digest
 from pathlib import Path
+from typing import IO
 
 from taxonomy.errors import DataError
 from xmodal.room import no_room, room_in, why_no_room
@@ -17,8 +19,15 @@ LOCK = "lock"
 """An empty file of a folder that one process has for itself."""
 
 
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What a network file system says that is mounted without locks."""
+
 # what mkstemp makes of a name in write_whole, such as .run.json.a1b2c3d4.json
 _BEGUN = re.compile(r"\..+(?P<suffix>\.\w+)\.\w{8}(?P=suffix)")
+
+
+class TakenError(DataError):
+    """Another process has a folder for itself."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -81,27 +90,40 @@ def own(folder: Path, doing: str = "extracts into") -> Iterator[None]:
         doing: What whoever has it does with it, for the message.
 
     Raises:
-        DataError: Another process has it.
+        TakenError: Another process has it.
     """
-    with (folder / LOCK).open("w") as lock:
+    try:
+        lock = (folder / LOCK).open("w")
+    except FileNotFoundError as error:  # whoever had the folder has just removed it
+        raise _taken(folder, doing) from error
+    with lock:
+        if not _lock(lock):
+            raise _taken(folder, doing)
         try:
-            import fcntl
-        except ImportError:  # no such locks on this system
-            yield
-            return
-        try:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             # whoever had it may have removed the file since it was opened here
             is_ours = os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat())
         except OSError as error:
-            raise DataError(_taken(folder, doing)) from error
+            raise _taken(folder, doing) from error
         if not is_ours:
-            raise DataError(_taken(folder, doing))
+            raise _taken(folder, doing)
         yield
 
 
-def _taken(folder: Path, doing: str) -> str:
-    return f"another process {doing} {folder}: wait for it to end"
+def _lock(lock: IO[str]) -> bool:
+    """Lock an open file; False if another process has it, True also where there are no locks."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        return True
+    try:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _NO_LOCKS
+    return True
+
+
+def _taken(folder: Path, doing: str) -> TakenError:
+    return TakenError(f"another process {doing} {folder}: wait for it to end")
 
 
 @contextmanager
