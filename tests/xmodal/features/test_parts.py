@@ -86,8 +86,7 @@ def count_made(patch: pytest.MonkeyPatch, most: int | None = None) -> list[str]:
     return made
 
 
-@pytest.mark.parametrize("kind", CONFIGS)
-@pytest.mark.parametrize("of", [2, 13])
+@pytest.mark.parametrize(("kind", "of"), [("patches", 2), ("bfloat16", 3), ("pca", 2), ("pca", 13)])
 def test_parts_in_any_order_make_the_bytes_of_one_call(
     taxonomy: Taxonomy,
     tmp_path: Path,
@@ -267,7 +266,7 @@ def test_no_room_to_put_them_together_leaves_them(taxonomy: Taxonomy, tmp_path: 
     config = CONFIGS["patches"]
     extract_part(taxonomy, config, tmp_path, Part(1, 2))
     # half of the 75 rows of 64 x 58 x 4 bytes fit, all do not
-    with files_at_most(700_000), pytest.raises(NoRoomError, match="^no room in "):
+    with files_at_most(700_000), pytest.raises(NoRoomError, match=r"^no room in "):
         extract_part(taxonomy, config, tmp_path, Part(2, 2))
     left = names(tmp_path)
     assert len(left) == 4
@@ -286,7 +285,7 @@ class TestSkipBad:
             picture.write_bytes(picture.read_bytes()[:-30])
         return of
 
-    @pytest.mark.parametrize("kind", CONFIGS)
+    @pytest.mark.parametrize("kind", ["bfloat16", "pca"])
     def test_pictures_skipped_by_any_part_make_the_id(
         self, own: Taxonomy, tmp_path: Path, kind: str
     ) -> None:
