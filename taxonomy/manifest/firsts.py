@@ -34,11 +34,18 @@ class Traffic:
     """What goes between machines, by phase."""
 
     phases: dict[str, Phase] = field(default_factory=lambda: defaultdict(Phase))
+    state_bytes: int = 0
+    """The most that the merging side holds at a time of what it was sent."""
+
+    def holds(self, arrays: Sequence[npt.NDArray[Any]]) -> None:
+        """Note what the merging side holds at a time."""
+        self.state_bytes = max(self.state_bytes, sum(array.nbytes for array in arrays))
 
     def up(self, phase: str, arrays: Sequence[npt.NDArray[Any]]) -> None:
         """Count what each partition sends, one round."""
         self.phases[phase].rounds += 1
         self.phases[phase].bytes_up += sum(array.nbytes for array in arrays)
+        self.holds(arrays)
 
     def down(self, phase: str, array: npt.NDArray[Any], n_partitions: int) -> None:
         """Count what every partition is sent."""

@@ -131,6 +131,7 @@ class _Merge:
                 ]
                 self.traffic.up("shuffle", sent)
                 whole = replace(whole, **{name: np.any(rows, axis=0)})
+            self.traffic.holds([whole.used, whole.claimed, whole.false])
         labels = draw_labels(whole, self.config)
         for one in self.partitions:
             one.labels = labels
