@@ -91,11 +91,16 @@ def own(folder: Path, doing: str = "extracts into") -> Iterator[None]:
 
     Raises:
         TakenError: Another process has it.
+        DataError: It cannot be written.
     """
     try:
         lock = (folder / LOCK).open("w")
     except FileNotFoundError as error:  # whoever had the folder has just removed it
         raise _taken(folder, doing) from error
+    except OSError as error:
+        if why := why_no_room(error):
+            raise no_room(folder, why) from error
+        raise DataError(f"{folder} cannot be written: {error.strerror}") from error
     with lock:
         if not _lock(lock):
             raise _taken(folder, doing)
@@ -142,9 +147,9 @@ def own_runs(folders: Iterable[Path]) -> Iterator[None]:
         for folder in sorted(folders):
             if not folder.parent.exists():
                 make_folder(folder.parent, "the folder of runs")
-                held.callback(_drop_if_empty, folder.parent)
+                held.callback(drop_empty, folder.parent)
             make_folder(folder, "a run's folder")
-            held.callback(_drop_if_empty, folder)
+            held.callback(drop_empty, folder)
             held.enter_context(own(folder, "trains"))
             held.callback(_drop_lock, folder)
             _sweep(folder)
@@ -163,6 +168,10 @@ def _drop_lock(folder: Path) -> None:
         (folder / LOCK).unlink()
 
 
-def _drop_if_empty(folder: Path) -> None:
+def drop_empty(folder: Path) -> None:
+    """Remove a folder if there is nothing in it.
+
+    Over NFS an open file that is removed keeps its folder from going until it is closed.
+    """
     with suppress(OSError):
         folder.rmdir()

@@ -30,7 +30,7 @@ from xmodal.features.feature_set import DESCRIPTION, FeatureSet, load_features
 from xmodal.features.parts import Part
 from xmodal.features.pca import Pca, one_thread
 from xmodal.features.shards import plan
-from xmodal.files import TakenError, file_sha256, make_folder, own, write_whole
+from xmodal.files import TakenError, drop_empty, file_sha256, make_folder, own, write_whole
 
 __all__ = [
     "FeatureConfig",
@@ -327,3 +327,5 @@ def _folder(part: Path, stays: bool = False) -> Iterator[Path]:
             raise
         if not stays:
             shutil.rmtree(part, ignore_errors=True)
+    if not stays:
+        drop_empty(part)

@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from taxonomy.errors import ConfigError, DataError
 from taxonomy.reading import read_object
 from xmodal.features.shards import ArrayFile, Note, Notes, Shard
-from xmodal.files import TakenError, own, write_whole
+from xmodal.files import drop_empty, own, write_whole
 
 MOST = 9999
 """Parts of a set."""
@@ -148,15 +149,15 @@ def missing(root: Path, set_id: str, n_parts: int, skip_bad: bool) -> list[int]:
 
 
 def remove(root: Path, set_id: str) -> None:
-    """Remove all parts of a set, but those that a process is at: it removes its own."""
+    """Remove all parts of a set, but those that a process is at, and those of other users."""
     for folder in parts_in(root, set_id):
-        try:
+        with suppress(DataError):
             with own(folder):
                 shutil.rmtree(folder, ignore_errors=True)
-        except TakenError:
-            continue
+            drop_empty(folder)
     for left in root.glob(f"*.{set_id}.part-*-of-*{_MARK}"):
-        left.unlink(missing_ok=True)
+        with suppress(OSError):
+            left.unlink()
 
 
 def _mark_of(root: Path, set_id: str, part: Part) -> Path:

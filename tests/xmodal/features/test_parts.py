@@ -19,9 +19,9 @@ from tests.xmodal import tiny
 from tests.xmodal.tiny import StoppedError
 from xmodal.features import parts, shards
 from xmodal.features.config import FeatureConfig
-from xmodal.features.extract import Part, Work, extract, extract_part
+from xmodal.features.extract import Part, Work, extract, extract_part, feature_set_id
 from xmodal.features.feature_set import FeatureSet
-from xmodal.files import own
+from xmodal.files import LOCK, own
 
 CONFIGS = {
     "patches": FeatureConfig(encoder="classical", pooling="patches", n_views=3),
@@ -327,6 +327,19 @@ def test_what_is_no_part(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as refused:
         Part.read(text)
     assert str(refused.value) == message
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(taxonomy: Taxonomy, tmp_path: Path) -> None:
+    """A folder stands for the lock, which even the superuser cannot open for writing."""
+    set_id = feature_set_id(taxonomy.dataset_id, PCA)
+    mine = Part(1, 2).folder(tmp_path, set_id)
+    (mine / LOCK).mkdir(parents=True)
+    with pytest.raises(DataError) as refused:
+        extract_part(taxonomy, PCA, tmp_path, Part(1, 2))
+    assert str(refused.value) == f"{mine} cannot be written: Is a directory"
+    # and does not keep one call from making the set
+    got, _ = extract(taxonomy, PCA, tmp_path)
+    assert names(tmp_path) == [mine.name, got.feature_set_id]
 
 
 def test_folders_that_only_look_like_parts(taxonomy: Taxonomy, tmp_path: Path) -> None:
