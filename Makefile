@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test fuzz test-slow demo notebook format clean
+.PHONY: check test fuzz test-slow test-slurm demo notebook format clean
 
 # The environment is made once, and again when the requirements change.
 $(VENV)/.ready: pyproject.toml
@@ -25,6 +25,11 @@ fuzz: $(VENV)/.ready
 
 test-slow: $(VENV)/.ready
 	OMP_NUM_THREADS=1 XMODAL_RESULTS=benchmarks/results $(BIN)/python -m pytest -m slow
+
+# A cluster of one node on this machine; as root, SLURM is installed where it is not (Debian).
+test-slurm: $(VENV)/.ready
+	command -v sbatch >/dev/null || apt-get install -y --no-install-recommends slurm-wlm munge
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
 
 demo: $(VENV)/.ready
 	$(BIN)/xmodal demo

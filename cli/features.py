@@ -100,15 +100,26 @@ def extract(
             "--skip-bad", help="Leave out pictures that cannot be decoded, and their questions."
         ),
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Make part I of N only, 1/N to N/N, on any machines that see the store's folder. "
+            "Whichever ends last puts the parts together, and fits a pca on all of them: until "
+            "then they keep the tokens of every view.",
+        ),
+    ] = None,
 ) -> None:
     """Extract the features of every image of a dataset; a second call does nothing.
 
-    What was stopped goes on where it was.
+    What was stopped goes on where it was; what parts (--shard) hold is taken from them.
     """
     from xmodal.features.encoders.load import config_for
-    from xmodal.features.extract import Work
-    from xmodal.pipeline import ensure_features
+    from xmodal.features.extract import Part, Work
+    from xmodal.pipeline import ensure_features, ensure_part
     from xmodal.progress import counter
+
+    part = Part.read(shard) if shard is not None else None
 
     config = config_for(
         encoder, device, pooling=pooling, layer=layer, side=resize, fit=fit, revision=revision,
@@ -120,8 +131,16 @@ def extract(
         batch_size=batch_size,
         skip_bad=skip_bad,
     )
+    made = False
     with counter("pictures") as progress:
-        features, made = ensure_features(store, config, dataset, progress, work)
+        if part is None:
+            features, made = ensure_features(store, config, dataset, progress, work)
+        else:
+            given = {"progress": progress, "work": work, "say": typer.echo}
+            found = ensure_part(store, config, part, dataset, **given)
+            if found is None:
+                return
+            features = found
     skipped = f", {len(features.skipped)} pictures skipped" if features.skipped else ""
     said = "extracted" if made else "is there"
     typer.echo(f"{features.feature_set_id} {said}{skipped}: {features.path}")

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from cli.errors import user_errors
-from cli.options import DEFAULT_STORE, Format, StorePath, to_stderr
+from cli.options import DEFAULT_STORE, Dataset, Format, StorePath, to_stderr
 from cli.sweep_options import (
     Account,
     Changes,
     CoTrain,
     Cpus,
+    DryRun,
     Executor,
     FeatureSets,
     File,
@@ -120,10 +121,7 @@ def run(
     qos: Qos = None,
     setup: Setup = None,
     sbatch: Sbatch = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print the batch script for SLURM, and submit nothing."),
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run a sweep's tasks that are not done and not under way; given again, it goes on.
 
@@ -141,6 +139,55 @@ def run(
     )  # fmt: skip
     dealt = grouping(task_hours, runs_per_task, co_train)
     for line in run_sweep(store, sweep, asked, dealt, given, dry_run=dry_run):
+        typer.echo(line)
+
+
+@app.command("features")
+@user_errors
+def features(
+    encoder: Annotated[list[str], typer.Option(help="As for features extract; may be repeated.")],
+    shards: Annotated[int, typer.Option(min=1, help="Parts of each set, a task each.")],
+    store: StorePath = DEFAULT_STORE,
+    dataset: Dataset = None,
+    pooling: Annotated[str | None, typer.Option("--pool", help="As for features extract.")] = None,
+    layer: Annotated[str | None, typer.Option(help="As for features extract.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16, on disk.")] = "float32",
+    device: Annotated[str, typer.Option(help="Where a transformers model computes.")] = "cpu",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be decoded.")
+    ] = False,
+    executor: Executor = "local",
+    workers: Workers = None,
+    retries: Retries = 2,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    memory: Memory = None,
+    time_min: TimeMin = None,
+    partition: Partition = None,
+    account: Account = None,
+    qos: Qos = None,
+    setup: Setup = None,
+    sbatch: Sbatch = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Extract a dataset's features in parts, a task each; whoever ends last joins them.
+
+    Given again it goes on, and notes in the store what is whole.
+    """
+    from xmodal.features.encoders.load import config_for
+    from xmodal.sweep.features import sweep_features
+
+    configs = [
+        config_for(one, device, pooling=pooling, layer=layer, dtype=dtype) for one in encoder
+    ]
+    given = resources(
+        executor, workers, retries, gpus, cpus, memory, time_min, partition, account, qos,
+        setup, sbatch,
+    )  # fmt: skip
+    for line in sweep_features(
+        store, configs, shards, given, dataset=dataset, device=device, skip_bad=skip_bad,
+        dry_run=dry_run,
+    ):  # fmt: skip
         typer.echo(line)
 
 

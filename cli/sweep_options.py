@@ -95,6 +95,9 @@ Sbatch = Annotated[
     Texts,
     typer.Option("--sbatch", help="OPTION=VALUE of sbatch, such as constraint=a100; repeatable."),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the batch script for SLURM, and submit nothing.")
+]
 Tasks = Annotated[
     list[int] | None, typer.Option("--task", help="Number of a task; may be repeated.")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import file_digest
 from pathlib import Path
+from typing import IO
 
 from taxonomy.errors import DataError
 from xmodal.room import no_room, room_in, why_no_room
@@ -17,8 +19,15 @@ LOCK = "lock"
 """An empty file of a folder that one process has for itself."""
 
 
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What a network file system says that is mounted without locks."""
+
 # what mkstemp makes of a name in write_whole, such as .run.json.a1b2c3d4.json
 _BEGUN = re.compile(r"\..+(?P<suffix>\.\w+)\.\w{8}(?P=suffix)")
+
+
+class TakenError(DataError):
+    """Another process has a folder for itself."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -81,42 +90,54 @@ def own(folder: Path, doing: str = "extracts into") -> Iterator[None]:
         doing: What whoever has it does with it, for the message.
 
     Raises:
-        DataError: Another process has it.
+        TakenError: Another process has it.
+        DataError: It cannot be written.
     """
-    with (folder / LOCK).open("w") as lock:
+    try:
+        lock = (folder / LOCK).open("w")
+    except FileNotFoundError as error:  # whoever had the folder has just removed it
+        raise _taken(folder, doing) from error
+    except OSError as error:
+        if why := why_no_room(error):
+            raise no_room(folder, why) from error
+        raise DataError(f"{folder} cannot be written: {error.strerror}") from error
+    with lock:
+        if not _lock(lock):
+            raise _taken(folder, doing)
         try:
-            import fcntl
-        except ImportError:  # no such locks on this system
-            yield
-            return
-        try:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             # whoever had it may have removed the file since it was opened here
             is_ours = os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat())
         except OSError as error:
-            raise DataError(_taken(folder, doing)) from error
+            raise _taken(folder, doing) from error
         if not is_ours:
-            raise DataError(_taken(folder, doing))
+            raise _taken(folder, doing)
         yield
 
 
 def is_owned(folder: Path) -> bool:
     """Whether another process has a folder for itself now, see own; False where none can."""
-    path = folder / LOCK
+    try:
+        with (folder / LOCK).open("r+") as lock:
+            return not _lock(lock)
+    except FileNotFoundError:
+        return False
+
+
+def _lock(lock: IO[str]) -> bool:
+    """Lock an open file; False if another process has it, True also where there are no locks."""
     try:
         import fcntl
-
-        with path.open("r+") as lock:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, FileNotFoundError):
-        return False
-    except OSError:
+    except ImportError:  # no such locks on this system
         return True
-    return False
+    try:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _NO_LOCKS
+    return True
 
 
-def _taken(folder: Path, doing: str) -> str:
-    return f"another process {doing} {folder}: wait for it to end"
+def _taken(folder: Path, doing: str) -> TakenError:
+    return TakenError(f"another process {doing} {folder}: wait for it to end")
 
 
 @contextmanager
@@ -135,9 +156,9 @@ def own_runs(folders: Iterable[Path]) -> Iterator[None]:
         for folder in sorted(folders):
             if not folder.parent.exists():
                 make_folder(folder.parent, "the folder of runs")
-                held.callback(_drop_if_empty, folder.parent)
+                held.callback(drop_empty, folder.parent)
             make_folder(folder, "a run's folder")
-            held.callback(_drop_if_empty, folder)
+            held.callback(drop_empty, folder)
             held.enter_context(own(folder, "trains"))
             held.callback(_drop_lock, folder)
             _sweep(folder)
@@ -156,6 +177,10 @@ def _drop_lock(folder: Path) -> None:
         (folder / LOCK).unlink()
 
 
-def _drop_if_empty(folder: Path) -> None:
+def drop_empty(folder: Path) -> None:
+    """Remove a folder if there is nothing in it.
+
+    Over NFS an open file that is removed keeps its folder from going until it is closed.
+    """
     with suppress(OSError):
         folder.rmdir()

@@ -17,9 +17,11 @@ from xmodal.bundle.lm.package import taught_pairs
 from xmodal.features.extract import (
     FeatureConfig,
     FeatureSet,
+    Part,
     Progress,
     Work,
     extract,
+    extract_part,
     feature_set_id,
 )
 from xmodal.features.skipped import with_features
@@ -72,6 +74,29 @@ def ensure_features(
     features, made = extract(taxonomy, config, features_dir(store), progress, work)
     note_features(store, taxonomy, features)
     return features, made
+
+
+def ensure_part(
+    store: Path, config: FeatureConfig, part: Part, dataset_id: str | None = None, **given: Any
+) -> FeatureSet | None:
+    """Make a part of a dataset's features; note the set in the store once it is whole.
+
+    Args:
+        store: The DuckDB file.
+        config: Encoder and pooling.
+        part: Which.
+        dataset_id: Id of a dataset or its beginning; None for the latest.
+        **given: See xmodal.features.extract.extract_part.
+
+    Returns:
+        The feature set; None if it is not whole yet.
+    """
+    with Store.open(store, read_only=True) as opened:
+        taxonomy = opened.load_taxonomy(dataset_id)
+    features = extract_part(taxonomy, config, features_dir(store), part, **given)
+    if features is not None:
+        note_features(store, taxonomy, features)
+    return features
 
 
 def take_features(

@@ -50,6 +50,7 @@ def training_set(
     held: Bools,
     mentions: str,
     order: NegativeOrder,
+    taught: Bools | None = None,
 ) -> Training:
     """Apply a mentions policy.
 
@@ -60,6 +61,8 @@ def training_set(
         held: bool [L, H], the held-out cells.
         mentions: The policy, as ManifestConfig names it.
         order: Hash orders from which rebalance takes its No.
+        taught: bool [H], hypernyms with a training Yes outside held-out cells; None for those of
+            these questions.
     """
     train = world.image_split[questions.image] == TRAIN
     in_cell = question_held_out(questions, held)
@@ -70,7 +73,7 @@ def training_set(
     stay = train & ~in_cell
     if mentions != "keep":
         exact = mentions != "drop_words"
-        without = ~hypernyms_with_yes(world, questions, stay)
+        without = ~(hypernyms_with_yes(world, questions, stay) if taught is None else taught)
         words = {world.hypernyms.words[h] for h in np.flatnonzero(without)}
         hypernyms = _mentioning(world.hypernyms, words, exact)
         leaves = _mentioning(world.leaves, words, exact)
@@ -115,6 +118,7 @@ def _rebalance(
     held: Bools,
     stay: Bools,
     order: NegativeOrder,
+    taught: Bools | None = None,
 ) -> Training:
     """Make No equal Yes for each hypernym, dropping or drawing No from kept cells."""
     stay = stay.copy()

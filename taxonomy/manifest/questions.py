@@ -45,10 +45,14 @@ class NegativeOrder:
 
     def of(self, hypernym: int, images: Ints) -> Ints:
         """The given images (rows, ascending) in the hash order of a hypernym."""
+        return images[np.argsort(self.keys(hypernym, images), kind="stable")]
+
+    def keys(self, hypernym: int, images: Ints) -> Keys:
+        """What the given images (rows) are sorted by for a hypernym."""
         if hypernym not in self._keys:
             purpose = f"hypernym-no|{self._world.hypernyms.keys[hypernym]}"
             self._keys[hypernym] = keys64(self._seed, purpose, self._world.image_ids)
-        return images[np.argsort(self._keys[hypernym][images], kind="stable")]
+        return self._keys[hypernym][images]
 
 
 def draw_questions(
@@ -58,6 +62,8 @@ def draw_questions(
     *,
     negatives: str,
     train_leaf_negatives: int,
+    shown: Ints | None = None,
+    matched: tuple[Ints, Ints] | None = None,
 ) -> Questions:
     """Draw the questions of one shuffle: two leaf questions an image, hypernym Yes and No.
 
@@ -67,18 +73,22 @@ def draw_questions(
         order: Hash orders for this dataset and shuffle.
         negatives: matched or image.
         train_leaf_negatives: Leaf No questions of a training image; others have one.
+        shown: Leaves that are the label of some picture; None for those of this world's.
+        matched: Images and hypernyms of matched No, drawn elsewhere; None to draw them here.
     """
     images = np.flatnonzero(labels.label_of[world.image_leaf] >= 0)
     label = labels.label_of[world.image_leaf]
     parts = [(images, label[images], np.ones(len(images), dtype=np.bool_), False)]
-    shown = np.unique(label[images])
+    shown = np.unique(label[images]) if shown is None else shown
     seed = f"{world.dataset_id}|{labels.shuffle_id}"
     image, asked, short_leaf = _leaf_no(world, label, images, shown, seed, train_leaf_negatives)
     parts.append((image, asked, np.zeros(len(image), dtype=np.bool_), False))
     row, hypernym = np.nonzero(world.used[label[images]])
     yes_image = images[row]
     parts.append((yes_image, hypernym, np.ones(len(yes_image), dtype=np.bool_), True))
-    if negatives == "matched":
+    if matched is not None:
+        image, asked, short = *matched, 0
+    elif negatives == "matched":
         image, asked, short = _matched_no(world, label, images, yes_image, hypernym, order)
     else:
         seed = f"{world.dataset_id}|{labels.draw_id}"

@@ -71,9 +71,30 @@ def test_extract_makes_a_feature_set_once(world: Tiny) -> None:
     }
 
 
+def test_parts_make_the_set_of_one_call(world: Tiny, made: Tiny, tmp_path: Path) -> None:
+    options = ("--encoder", "classical", "--n-components", "8", "--n-views", "2")
+    whole = world.call("features", "extract", *options)
+    (tmp_path / "parts").mkdir()
+    apart = made.copy(tmp_path / "parts")
+    before = apart.store.read_bytes()
+    first = apart.call("features", "extract", *options, "--shard", "1/2")
+    assert (first.exit_code, first.stderr) == (0, "")
+    set_id = made_id(whole.stdout)
+    assert first.stdout == f"part 1/2 of {set_id} is whole; 1 missing: 2\n"
+    assert apart.store.read_bytes() == before
+    last = apart.call("features", "extract", *options, "--shard", "2/2")
+    folder = apart.store.parent / "features" / set_id
+    assert (last.stdout, last.stderr) == (f"{set_id} is there: {folder}\n", "")
+    assert [path.name for path in folder.parent.iterdir()] == [set_id]
+    for path in (world.store.parent / "features" / set_id).iterdir():
+        assert (folder / path.name).read_bytes() == path.read_bytes()
+    assert stored(apart) == stored(world)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--shard", "3/2"], "shard must be i/n with i from 1 to n and n at most 9999, got 3/2"),
         (
             ["--encoder", "/no/dinov2"],
             "encoder '/no/dinov2' is none of the package and cannot be loaded as a local folder or",

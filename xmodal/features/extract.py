@@ -2,7 +2,7 @@
 
 While it is made, a set lies in a hidden folder beside the others: the array, and a note for each
 whole shard. It takes its place by one rename. A call that finds such a folder checks its shards
-and makes the rest.
+and makes the rest. Several machines can make a set together, a part each; see extract_part.
 """
 
 from __future__ import annotations
@@ -12,54 +12,38 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from taxonomy.errors import DataError
-from taxonomy.hashing import content_id, keyed_order
+from taxonomy.hashing import content_id
 from taxonomy.model import Taxonomy
+from xmodal.features import parts
+from xmodal.features.build import Build, Progress, Work
 from xmodal.features.config import FeatureConfig
-from xmodal.features.crew import Order, make_shards
 from xmodal.features.encoders.encoder import Encoder
 from xmodal.features.encoders.load import load_encoder
-from xmodal.features.feature_set import ARRAY, DESCRIPTION, FeatureSet, load_features
-from xmodal.features.pca import PCA, Pca, one_thread
-from xmodal.features.shards import ArrayFile, Notes, Shard, plan
-from xmodal.files import file_sha256, own, write_whole
+from xmodal.features.feature_set import DESCRIPTION, FeatureSet, load_features
+from xmodal.features.parts import Part
+from xmodal.features.pca import Pca, one_thread
+from xmodal.features.shards import plan
+from xmodal.files import TakenError, drop_empty, file_sha256, make_folder, own, write_whole
 
 __all__ = [
     "FeatureConfig",
     "FeatureSet",
+    "Part",
     "Progress",
     "Work",
     "extract",
+    "extract_part",
     "feature_set_id",
     "load_features",
     "one_thread",
 ]
-
-Progress = Callable[[int, int], None]
-"""Called with (pictures done, pictures in all)."""
-
-FIT_BYTES = 1 << 30
-"""Tokens that a pca is fitted on, at most; of more training pictures a share is drawn."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """How features are extracted; nothing of it changes which ones."""
-
-    device: str = "cpu"
-    """Where a transformers model computes."""
-    workers: int | None = 1
-    """Processes; None for one a core, and fewer where starting one costs more than it brings."""
-    batch_size: int | None = None
-    """Pictures that the encoder sees at once; None for what suits it."""
-    skip_bad: bool = False
-    """Leave pictures out that cannot be decoded, instead of failing."""
 
 
 def feature_set_id(dataset_id: str, config: FeatureConfig, encoder: Encoder | None = None) -> str:
@@ -108,33 +92,121 @@ def extract(
         DataError: The encoder or a picture cannot be read, none is for training, the disk is
             too small, or another process is at it. Whole shards stay for the next call.
     """
-    work = work or Work()
-    encoder = load_encoder(config, work.device)
-    made_id = feature_set_id(taxonomy.dataset_id, config, encoder)
-    if found := _there(root, made_id, work.skip_bad):
+    wanted = _Wanted(taxonomy, config, root, work or Work(), progress)
+    if found := wanted.there():
+        wanted.remove_parts()
         return found, False
-    splits = np.array(taxonomy.images["split"].to_pylist(), dtype=object)
-    train = np.flatnonzero(splits == "train")
-    if not len(train):
-        raise DataError(f"dataset {taxonomy.dataset_id} has no training picture")
-    first, further = plan(
-        range(taxonomy.images.num_rows),
-        taxonomy.images["uri"].to_pylist(),
-        taxonomy.images["sha256"].to_pylist(),
-        train.tolist(),
-        config.n_views,
-    )
-    with _folder(root / f".{made_id}.part") as part:
-        build = _Build(part, config, encoder, work, first, further, train, progress)
+    with _folder(wanted.folder) as folder:
+        return wanted.make(folder), True
+
+
+def extract_part(
+    taxonomy: Taxonomy,
+    config: FeatureConfig,
+    root: Path,
+    part: Part,
+    progress: Progress | None = None,
+    work: Work | None = None,
+    say: Callable[[str], object] | None = None,
+) -> FeatureSet | None:
+    """Make a part of a feature set; whoever finds all parts whole puts them together.
+
+    Processes that make parts share nothing but the root, and write no file that another writes. The
+    set is the one that extract makes, byte for byte on machines that compute alike. Locks keep two
+    calls from doing the same work, and the bytes do not depend on them.
+
+    Args:
+        taxonomy: The dataset.
+        config: Encoder and pooling.
+        root: As for extract.
+        part: Which.
+        progress: As for extract; what is put together is counted anew.
+        work: As for extract.
+        say: Told in a line why there is no set yet.
+
+    Returns:
+        The feature set if it is whole; None if parts are missing, or another process puts them
+        together.
+
+    Raises:
+        ConfigError: As for extract.
+        DataError: As for extract, or another process makes this part.
+    """
+    wanted = _Wanted(taxonomy, config, root, work or Work(), progress)
+    told = say or (lambda _: None)
+    try:
+        if not (found := wanted.there()):
+            wanted.make_part(part)
+            found = wanted.together(part, told)
+    except FileNotFoundError:
+        # another machine that sees no locks of this one has put the set in place
+        if not (found := wanted.there()):
+            raise
+    if found:
+        wanted.remove_parts()
+    return found
+
+
+@dataclass
+class _Wanted:
+    """A feature set that is to be."""
+
+    taxonomy: Taxonomy
+    config: FeatureConfig
+    root: Path
+    work: Work
+    progress: Progress | None
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        return load_encoder(self.config, self.work.device)
+
+    @cached_property
+    def set_id(self) -> str:
+        """Its id if no picture is skipped."""
+        return feature_set_id(self.taxonomy.dataset_id, self.config, self.encoder)
+
+    @property
+    def folder(self) -> Path:
+        """Where one process makes it."""
+        return self.root / f".{self.set_id}.part"
+
+    @cached_property
+    def train(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Ids of the training pictures."""
+        found = _train(self.taxonomy)
+        if not len(found):
+            raise DataError(f"dataset {self.taxonomy.dataset_id} has no training picture")
+        return found
+
+    def there(self) -> FeatureSet | None:
+        """The finished set."""
+        return _there(self.root, self.set_id, self.work.skip_bad)
+
+    def build(self, folder: Path) -> Build:
+        """What makes rows in a folder; takes what parts other than the folder's own hold."""
+        uris, hashes = (self.taxonomy.images[name].to_pylist() for name in ("uri", "sha256"))
+        train = self.train
+        first, further = plan(range(len(uris)), uris, hashes, train.tolist(), self.config.n_views)
+        others = parts.parts_in(self.root, self.set_id)
+        others.pop(folder, None)
+        views = first, further, train
+        return Build(folder, self.config, self.encoder, self.work, *views, self.progress, others)
+
+    def make(self, folder: Path) -> FeatureSet:
+        """Make all rows in a folder and put the set in place."""
+        build = self.build(folder)
         skipped = build.run()
+        set_id = _with_skipped(self.set_id, skipped)
+        encoder = self.encoder
         features = FeatureSet(
-            feature_set_id=_with_skipped(made_id, skipped),
-            dataset_id=taxonomy.dataset_id,
-            config=config,
-            n_images=taxonomy.images.num_rows,
-            augmented=train if config.n_views > 1 else train[:0],
+            feature_set_id=set_id,
+            dataset_id=self.taxonomy.dataset_id,
+            config=self.config,
+            n_images=self.taxonomy.images.num_rows,
+            augmented=self.train if self.config.n_views > 1 else self.train[:0],
             sha256=file_sha256(build.array),
-            path=root / _with_skipped(made_id, skipped),
+            path=self.root / set_id,
             encoder_version=encoder.version,
             revision=encoder.revision,
             weights_sha256=encoder.weights_sha256,
@@ -143,7 +215,38 @@ def extract(
             skipped=skipped,
         )
         put(build.whole, features)
-    return load_features(features.path), True
+        parts.remove(self.root, self.set_id)
+        return load_features(features.path)
+
+    def make_part(self, part: Part) -> None:
+        """Make the rows of a part, unless it is whole."""
+        if parts.is_whole(self.root, self.set_id, part, self.work.skip_bad):
+            return
+        with _folder(part.folder(self.root, self.set_id), stays=True) as folder:
+            n_skipped = self.build(folder).run_part(part)
+            parts.mark(self.root, self.set_id, part, n_skipped)
+
+    def together(self, part: Part, say: Callable[[str], object]) -> FeatureSet | None:
+        """Put the parts together if all are whole."""
+        missing = parts.missing(self.root, self.set_id, part.of, self.work.skip_bad)
+        if missing:
+            if found := self.there():
+                return found
+            named = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+            say(f"part {part} of {self.set_id} is whole; {len(missing)} missing: {named}")
+            return None
+        try:
+            # a folder of its own in there, should another machine not see the lock
+            with _folder(self.folder) as folder, _apart(folder) as apart:
+                return self.there() or self.make(Path(apart))
+        except TakenError:
+            say(f"part {part} of {self.set_id} is whole; another process puts the set together")
+            return None
+
+    def remove_parts(self) -> None:
+        """Remove what a call that was killed at its end left of them."""
+        if (self.root / self.set_id).is_dir():
+            parts.remove(self.root, self.set_id)
 
 
 def put(made: Path, features: FeatureSet) -> None:
@@ -170,12 +273,16 @@ def fit_again(taxonomy: Taxonomy, features: FeatureSet, encoder: Encoder, work: 
     Raises:
         DataError: A picture is gone or another one, or there is no room.
     """
-    splits = np.array(taxonomy.images["split"].to_pylist(), dtype=object)
-    train = np.flatnonzero(splits == "train")
+    train = _train(taxonomy)
     uris, hashes = (taxonomy.images[name].to_pylist() for name in ("uri", "sha256"))
     first, _ = plan(range(len(uris)), uris, hashes, train.tolist(), 1)
     with tempfile.TemporaryDirectory(prefix="xmodal-pca-") as folder:
-        return _Build(Path(folder), features.config, encoder, work, first, [], train, None).refit()
+        return Build(Path(folder), features.config, encoder, work, first, [], train, None).refit()
+
+
+def _train(taxonomy: Taxonomy) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    splits = np.array(taxonomy.images["split"].to_pylist(), dtype=object)
+    return np.flatnonzero(splits == "train")
 
 
 def _with_skipped(made_id: str, skipped: Sequence[tuple[int, str]]) -> str:
@@ -195,11 +302,20 @@ def _there(root: Path, made_id: str, skip_bad: bool) -> FeatureSet | None:
     return None
 
 
+def _apart(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="together-", dir=folder, ignore_cleanup_errors=True)
+
+
 @contextmanager
-def _folder(part: Path) -> Iterator[Path]:
-    """A folder for this process alone; it stays only if a shard in it is whole."""
+def _folder(part: Path, stays: bool = False) -> Iterator[Path]:
+    """A folder for this process alone; after an error it stays only if a shard in it is whole.
+
+    Args:
+        part: Its path.
+        stays: It stays without an error too.
+    """
     root = part.parent
-    part.mkdir(parents=True, exist_ok=True)
+    make_folder(part, "a folder of features")
     with own(part):
         try:
             yield part
@@ -209,143 +325,7 @@ def _folder(part: Path) -> Iterator[Path]:
                 if not any(root.iterdir()):
                     root.rmdir()
             raise
-        shutil.rmtree(part, ignore_errors=True)
-
-
-@dataclass
-class _Build:
-    """One set in the making."""
-
-    part: Path
-    config: FeatureConfig
-    encoder: Encoder
-    work: Work
-    first: list[Shard]
-    further: list[Shard]
-    train: np.ndarray[tuple[int], np.dtype[np.int64]]
-    progress: Progress | None
-    skipped: dict[int, str] = field(default_factory=dict)
-    done: int = 0
-
-    @property
-    def whole(self) -> Path:
-        """The folder that takes its place among the others."""
-        return self.part / "whole"
-
-    @property
-    def array(self) -> Path:
-        """The file in it."""
-        return self.whole / ARRAY
-
-    @property
-    def total(self) -> int:
-        """Rows of the finished file."""
-        return sum(map(len, self.first)) + sum(map(len, self.further))
-
-    def run(self) -> tuple[tuple[int, str], ...]:
-        """Make every row.
-
-        Returns:
-            (image id, reason) of each skipped picture, ascending.
-        """
-        self.whole.mkdir(exist_ok=True)
-        side = self.encoder.preparation.side
-        with one_thread():
-            _, n_tokens, width = self.encoder.encode(torch.ones(1, 3, side, side)).shape
-        if self.config.pooling == "pca":
-            self._pooled(n_tokens, width)
-        else:
-            n_tokens = 1 if self.config.pooling == "mean" else n_tokens
-            file = self._file(self.array, (self.total, n_tokens, width), self.config.dtype)
-            self._fill(file, [*self.first, *self.further], "notes-rows")
-        return tuple(sorted(self.skipped.items()))
-
-    def _pooled(self, n_tokens: int, width: int) -> None:
-        """Tokens of every picture first, then the pca, then the further views through it."""
-        tokens = self._tokens(n_tokens, width)
-        pool = self._fit(tokens)
-        fitted = self.whole / PCA
-        pool.save(fitted)
-        file = self._file(self.array, (self.total, 1, pool.width), self.config.dtype)
-        mapped = np.load(tokens.path, mmap_mode="r")
-        at_a_time = max(1, FIT_BYTES // tokens.row_bytes)
-        for row in range(0, tokens.shape[0], at_a_time):
-            part = torch.from_numpy(np.array(mapped[row : row + at_a_time]))
-            file.write(row, pool(part))
-        self._fill(file, self.further, "notes-rows", pca=fitted, fit=file_sha256(fitted))
-
-    def _tokens(self, n_tokens: int, width: int) -> ArrayFile:
-        n_images = sum(map(len, self.first))
-        tokens = self._file(self.part / "tokens.npy", (n_images, n_tokens, width), "float32")
-        self._fill(tokens, self.first, "notes-tokens")
-        return tokens
-
-    def refit(self) -> Pca:
-        """The pca alone, as run() fits it."""
-        side = self.encoder.preparation.side
-        with one_thread():
-            _, n_tokens, width = self.encoder.encode(torch.ones(1, 3, side, side)).shape
-        return self._fit(self._tokens(n_tokens, width))
-
-    def _fit(self, tokens: ArrayFile) -> Pca:
-        ids = [i for i in self.train.tolist() if i not in self.skipped]
-        if not ids:
-            raise DataError("no training picture can be decoded: there is nothing to fit a pca on")
-        most = max(1, FIT_BYTES // tokens.row_bytes)
-        if len(ids) > most:
-            ids = sorted(keyed_order(ids, self.config.seed, "pca")[:most])
-        mapped = np.load(tokens.path, mmap_mode="r")
-        return Pca.fit(torch.from_numpy(np.array(mapped[ids])), self.config)
-
-    def _file(self, path: Path, shape: tuple[int, int, int], dtype: str) -> ArrayFile:
-        file = ArrayFile(path=path, shape=shape, dtype=dtype)
-        if not file.is_there():
-            needed = shape[0] * file.row_bytes
-            free = shutil.disk_usage(self.part).free
-            if needed > free:
-                raise DataError(
-                    f"{path.parent.parent} needs {needed / 1e9:.1f} GB for {shape[0]} x "
-                    f"{shape[1]} tokens of {shape[2]} numbers, {free / 1e9:.1f} GB are free: "
-                    "pool them, keep bfloat16, or move the store"
-                )
-            file.make()
-        return file
-
-    def _fill(
-        self,
-        file: ArrayFile,
-        shards: list[Shard],
-        notes: str,
-        pca: Path | None = None,
-        fit: str = "",
-    ) -> None:
-        """Make the shards of a file that are not whole."""
-        kept = Notes(self.part / notes)
-        kept.folder.mkdir(exist_ok=True)
-        order = Order(
-            config=self.config,
-            file=file,
-            notes=kept,
-            device=self.work.device,
-            batch_size=self.work.batch_size,
-            skip_bad=self.work.skip_bad,
-            pca=pca,
-            fit=fit,
-        )
-        missing = []
-        for shard in shards:
-            note = kept.whole(shard, file, fit, self.work.skip_bad)
-            if note is None:
-                missing.append(shard)
-            else:
-                self.skipped |= dict(note.skipped)
-                self.done += len(shard)
-        self._say()
-        for shard, note in make_shards(order, missing, self.encoder, self.work.workers):
-            self.skipped |= dict(note.skipped)
-            self.done += len(shard)
-            self._say()
-
-    def _say(self) -> None:
-        if self.progress is not None:
-            self.progress(self.done, self.total)
+        if not stays:
+            shutil.rmtree(part, ignore_errors=True)
+    if not stays:
+        drop_empty(part)

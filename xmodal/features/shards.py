@@ -89,8 +89,11 @@ class ArrayFile:
 
     def make(self) -> None:
         """Lay the file out, empty."""
-        made = np.lib.format.open_memmap(self.path, mode="w+", dtype=self._stored, shape=self.shape)
-        made.flush()
+        with room_in(self.path.parent):
+            made = np.lib.format.open_memmap(
+                self.path, mode="w+", dtype=self._stored, shape=self.shape
+            )
+            made.flush()
 
     def _place(self, row: int) -> int:
         return self.path.stat().st_size - (self.shape[0] - row) * self.row_bytes
@@ -101,7 +104,10 @@ class ArrayFile:
         Returns:
             sha256 of their bytes.
         """
-        content = as_stored(tokens, self.dtype).tobytes()
+        return self.put(row, as_stored(tokens, self.dtype).tobytes())
+
+    def put(self, row: int, content: bytes) -> str:
+        """Write the bytes of rows, as write does."""
         with room_in(self.path.parent), self.path.open("r+b") as file:
             file.seek(self._place(row))
             file.write(content)
@@ -109,11 +115,15 @@ class ArrayFile:
             os.fsync(file.fileno())
         return sha256(content).hexdigest()
 
-    def digest(self, row: int, n_rows: int) -> str:
-        """sha256 of the bytes of some rows."""
+    def content(self, row: int, n_rows: int) -> bytes:
+        """The bytes of some rows."""
         with self.path.open("rb") as file:
             file.seek(self._place(row))
-            return sha256(file.read(n_rows * self.row_bytes)).hexdigest()
+            return file.read(n_rows * self.row_bytes)
+
+    def digest(self, row: int, n_rows: int) -> str:
+        """sha256 of the bytes of some rows."""
+        return sha256(self.content(row, n_rows)).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from taxonomy.errors import DataError
+from xmodal.jobs import runs_dir
 from xmodal.pipeline import sync_store
 from xmodal.sweep.declared import Declared
 from xmodal.sweep.executors import LOCAL, Resources
 from xmodal.sweep.folder import SweepFolder, check_tasks, find_sweep
+from xmodal.sweep.features import note_sets
 from xmodal.sweep.paper import PaperPlan, paper_plan
 from xmodal.sweep.plan import Grouping, Plan, plan_sweep
 from xmodal.sweep.run import begin, cancel, folder_of, hand_out, script
@@ -56,7 +58,7 @@ def run_sweep(
             yield script(folder, (), resources)
             return
     else:
-        if not dry_run:
+        if not dry_run and runs_dir(store).is_dir():
             sync_store(store)
         plan = plan_sweep(store, declared, grouping)
         if dry_run:
@@ -65,7 +67,8 @@ def run_sweep(
         yield from (*plan.notes, plan.headline())
         folder = begin(store, plan)
     yield from hand_out(folder, resources)
-    if resources.executor == LOCAL:
+    yield from note_sets(folder)
+    if resources.executor == LOCAL and runs_dir(store).is_dir():
         report = sync_store(store)
         yield from (report.summary(), *report.problems())
 

@@ -62,7 +62,8 @@ class Block:
                 raise ConfigError(f"changes must be of {', '.join(CHANGES)}, got {name!r}")
             fits = isinstance(value, (int, float) if kind is float else kind)
             if isinstance(value, bool) or not fits:
-                raise ConfigError(f"changes: {name} must be a {kind.__name__}, got {value!r}")
+                words = {float: "a number", int: "a whole number", str: "a text"}
+                raise ConfigError(f"changes: {name} must be {words[kind]}, got {value!r}")
 
     def settings(self) -> Iterator[dict[str, Any]]:
         """What `xmodal train` would be told, for each LM, initialisation, features and recipe."""

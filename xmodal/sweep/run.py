@@ -117,7 +117,7 @@ def _run_here(folder: SweepFolder, numbers: Sequence[int], resources: Resources)
     yield summary(states(folder))
 
 
-def script(folder: SweepFolder, tasks: Sequence[Task], resources: Resources) -> str:
+def script(folder: SweepFolder, tasks: Sequence[Task | TaskOf], resources: Resources) -> str:
     """The batch script for what would be submitted now; nothing is written.
 
     Args:

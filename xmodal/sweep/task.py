@@ -19,13 +19,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from taxonomy.errors import XmodalError, one_line
+from xmodal.features.extract import Part, Work, extract_part
 from xmodal.files import make_folder, own
-from xmodal.jobs import TrainJob, run_specs, runs_dir, shared_groups
+from xmodal.jobs import TrainJob, features_dir, run_specs, runs_dir, shared_groups
 from xmodal.machine import device_meant, n_cores
 from xmodal.sweep.folder import FEATURES, Progress, SweepFolder, TaskOf, key_of
 from xmodal.vlm.group_run import OnRunStep, run_group
 
-_SAY_EVERY_S = 5.0
+_SAY_EVERY_S = 2.0
 
 
 @dataclass
@@ -55,7 +56,7 @@ class _Teller:
         def after(place: int, step: int, total: int, loss: float) -> None:
             self.steps[run_ids[place]] = (step, total)
             self.n_made += 1
-            if time.monotonic() - self.said >= _SAY_EVERY_S:
+            if self.n_made == 1 or time.monotonic() - self.said >= _SAY_EVERY_S:
                 self.say()
 
         return after
@@ -153,7 +154,19 @@ def _train_group(
 
 
 def _extract(folder: SweepFolder, task: TaskOf, teller: _Teller) -> None:
-    raise NotImplementedError
+    assert task.config is not None
+    assert task.part is not None
+    assert task.dataset_id is not None
+    taxonomy = folder.inputs.load_taxonomy(task.dataset_id)
+    extract_part(
+        taxonomy,
+        task.config,
+        features_dir(folder.beside / "store"),
+        Part(*task.part),
+        progress=teller.on_picture,
+        work=Work(device=device_meant(task.device), skip_bad=task.skip_bad, workers=None),
+        say=_tell,
+    )
 
 
 def _tell(line: str) -> None:
