@@ -12,8 +12,8 @@ from xmodal.jobs import runs_dir
 from xmodal.pipeline import sync_store
 from xmodal.sweep.declared import Declared
 from xmodal.sweep.executors import LOCAL, Resources
-from xmodal.sweep.folder import SweepFolder, check_tasks, find_sweep
 from xmodal.sweep.features import note_sets
+from xmodal.sweep.folder import SweepFolder, check_tasks, find_sweep
 from xmodal.sweep.paper import PaperPlan, paper_plan
 from xmodal.sweep.plan import Grouping, Plan, plan_sweep
 from xmodal.sweep.run import begin, cancel, folder_of, hand_out, script
