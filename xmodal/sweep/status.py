@@ -15,6 +15,7 @@ from xmodal.jobs import runs_dir
 from xmodal.store import Store
 from xmodal.sweep.executors import SLURM, is_controller, job_name, slurm_queue
 from xmodal.sweep.folder import TRAIN, Progress, Submission, SweepFolder, TaskOf, key_of
+from xmodal.sweep.launch import TaskFailedError
 from xmodal.vlm.run_folder import RunFolder
 
 PLANNED, WAITING, RUNNING, DONE, FAILED, CANCELLED = (
@@ -26,6 +27,7 @@ _WORKING = ("RUNNING", "CONFIGURING", "COMPLETING", "STAGE_OUT", "RESIZING", "SI
 _FRESH_S = 120.0
 """Seconds within which a task of another machine that said something is taken to be running."""
 _TAIL_BYTES = 1 << 16
+_FAILED = f"{TaskFailedError.__module__}.{TaskFailedError.__name__}: "
 _RUN_IDS = """
 SELECT run_id
 FROM run
@@ -38,6 +40,8 @@ class TaskState:
     """One task as it stands."""
 
     task: int
+    kind: str
+    """train or features."""
     about: str
     state: str
     """planned (never submitted), waiting, running, done, failed or cancelled."""
@@ -87,7 +91,8 @@ def summary(found: Sequence[TaskState]) -> str:
               (DONE, RUNNING, WAITING, PLANNED, FAILED, CANCELLED)}  # fmt: skip
     said = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
     n_done, n_runs = sum(one.n_done for one in found), sum(one.n_runs for one in found)
-    return f"{len(found)} tasks: {said}; {n_done} of {n_runs} runs finished"
+    what = "runs" if all(one.kind == TRAIN for one in found) else "parts"
+    return f"{len(found)} tasks: {said}; {n_done} of {n_runs} {what} finished"
 
 
 def _stored(store: Path) -> frozenset[str]:
@@ -120,6 +125,7 @@ def _state(
     left = progress.seconds_left if progress is not None and state == RUNNING else None
     return TaskState(
         task=number,
+        kind=task.kind,
         about=task.label(),
         state=state,
         n_runs=n_runs,
@@ -175,8 +181,10 @@ def _standing(
         return RUNNING, None
     if number in submission.cancelled:
         return CANCELLED, None
-    why = progress.error if progress is not None else None
-    return FAILED, why or last_line(folder, job) or said
+    why = (progress.error if progress is not None else None) or last_line(folder, job)
+    if said in (None, "FAILED", "COMPLETED"):  # the queue knows no better
+        return FAILED, why or said
+    return FAILED, f"{said}: {why}" if why else said
 
 
 def _runs_locally(
@@ -211,6 +219,6 @@ def tail(folder: SweepFolder, job: str, n_lines: int) -> list[str]:
 
 
 def last_line(folder: SweepFolder, job: str) -> str | None:
-    """The last line of a job's log."""
-    found = tail(folder, job, 1)
-    return one_line(found[0]) if found else None
+    """The last line of a job's log that is not srun's, without the error's class."""
+    found = [line for line in tail(folder, job, 20) if not line.startswith("srun: ")]
+    return one_line(found[-1].removeprefix(_FAILED)) if found else None
