@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from taxonomy.errors import DataError
 from tests.cli.tiny_store import Tiny
 from xmodal.store import Store
 from xmodal.sweep.folder import SweepFolder, find_sweep
@@ -36,10 +39,8 @@ def n_runs(world: Tiny) -> int:
         return store.runs().num_rows
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def commands(folder: Path) -> Path:
     """Commands of a cluster that takes jobs and shows what the file `queue` says."""
-    folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "queue").touch()
     scripts = {
@@ -52,8 +53,63 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, line in scripts.items():
         (folder / name).write_text(f"#!/bin/sh\n{line}\n")
         (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def once(made: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """A sweep of two tasks that was submitted to the cluster."""
+    folder = tmp_path_factory.mktemp("submitted")
+    (folder / "store").mkdir()
+    world = made.copy(folder / "store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{commands(folder / 'bin')}:{os.environ['PATH']}")
+        done = world.call(
+            "sweep", "run", *options(world), "--runs-per-task", "2", "--executor", "slurm",
+            "--gpus", "1", "--cpus", "4", "--time", "60", "--workers", "1",
+            "--partition", "short", "--sbatch", "constraint=a100", "--setup", "module load cuda",
+        )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "2 tasks submitted as job 71" in done.stdout
+    return world
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A copy of it, with a cluster of its own."""
+
+    world: Tiny
+    bin: Path
+
+    @property
+    def folder(self) -> SweepFolder:
+        return find_sweep(self.world.store, None)
+
+    def queue(self, *lines: str) -> None:
+        (self.bin / "queue").write_text("".join(f"{line}\n" for line in lines))
+
+    def again(self) -> str:
+        """What the command says when it is given again."""
+        given = ("sweep", "run", "--sweep", self.folder.path.name[:6], "--executor", "slurm")
+        done = self.world.call(*given)
+        assert done.exit_code == 0, done.stderr
+        return done.stdout
+
+    def status(self) -> list[dict[str, Any]]:
+        return rows(self.world, "sweep", "status")
+
+
+@pytest.fixture
+def submitted(once: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submitted:
+    shutil.copytree(once.store.parent.parent, tmp_path / "own")
+    shutil.rmtree(tmp_path / "own" / "bin")
+    bin_ = commands(tmp_path / "own" / "bin")
+    shutil.copy(once.store.parent.parent / "bin" / "submitted", bin_)
+    shutil.copy(once.store.parent.parent / "bin" / "n", bin_)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    world = Tiny(tmp_path / "own" / "store" / once.store.name, once.lm, once.manifests)
+    return Submitted(world, bin_)
 
 
 def test_two_tasks_at_a_time_here_train_each_run_once(world: Tiny) -> None:
@@ -81,21 +137,8 @@ def test_two_tasks_at_a_time_here_train_each_run_once(world: Tiny) -> None:
     assert "trained: " in log
 
 
-def begun(world: Tiny, cluster: Path, seeds: str = "1,2") -> SweepFolder:
-    """A sweep on the cluster, in two tasks."""
-    done = world.call(
-        "sweep", "run", *options(world, seeds), "--runs-per-task", "2", "--executor", "slurm",
-        "--gpus", "1", "--cpus", "4", "--time", "60", "--workers", "1", "--partition", "short",
-        "--sbatch", "constraint=a100", "--setup", "module load cuda",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.stderr
-    assert "2 tasks submitted as job 71" in done.stdout
-    return find_sweep(world.store, None)
-
-
-def test_the_cluster_gets_one_array_and_what_was_asked_for(world: Tiny, cluster: Path) -> None:
-    begun(world, cluster)
-    script = (cluster / "submitted").read_text()
+def test_the_cluster_gets_one_array_and_what_was_asked_for(submitted: Submitted) -> None:
+    script = (submitted.bin / "submitted").read_text()
     for line in (
         "--array=0-1%1", "--gpus-per-node=1", "--cpus-per-task=4", "--time=60",
         "--partition=short", "--constraint=a100", "--requeue", "--signal=USR2@90",
@@ -103,77 +146,66 @@ def test_the_cluster_gets_one_array_and_what_was_asked_for(world: Tiny, cluster:
         assert f"#SBATCH {line}" in script
     assert script.index("module load cuda") < script.index("srun")
     # what waits or runs is left alone
-    (cluster / "queue").write_text("71_0|RUNNING|None\n71_1|PENDING|Resources\n")
-    found = rows(world, "sweep", "status")
+    submitted.queue("71_0|RUNNING|None", "71_1|PENDING|Resources")
+    found = submitted.status()
     assert [(one["state"], one["line"]) for one in found] == [
         ("running", None),
         ("waiting", "Resources"),
     ]
-    again = ("sweep", "run", "--sweep", find_sweep(world.store, None).path.name[:6])
-    assert "2 tasks are under way: left alone" in world.call(*again, "--executor", "slurm").stdout
-    assert (cluster / "n").read_text().count("x") == 1
+    assert "2 tasks are under way: left alone" in submitted.again()
+    assert (submitted.bin / "n").read_text().count("x") == 1
 
 
-def test_a_task_needs_the_folders_alone_and_goes_on(
-    world: Tiny, cluster: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = begun(world, cluster)
+def test_a_task_needs_the_folders_alone_and_goes_on(submitted: Submitted) -> None:
+    folder, store = submitted.folder, submitted.world.store
     # the store is somebody else's now
-    hidden = world.store.rename(world.store.with_suffix(".away"))
-    monkeypatch.chdir(world.store.parent)
+    hidden = store.rename(store.with_suffix(".away"))
     run_task(folder, 0)
     progress = folder.progress(0)
     assert progress is not None
     assert (progress.finished, progress.error, len(progress.runs)) == (True, None, 2)
-    hidden.rename(world.store)
-    (cluster / "queue").write_text("71_1|RUNNING|None\n")
-    found = rows(world, "sweep", "status")
-    assert [(one["state"], one["n_done"]) for one in found] == [("done", 2), ("running", 0)]
+    hidden.rename(store)
+    submitted.queue("71_1|RUNNING|None")
+    assert [(one["state"], one["n_done"]) for one in submitted.status()] == [
+        ("done", 2),
+        ("running", 0),
+    ]
     # the other ended without a word: it is handed out again, alone
-    (cluster / "queue").write_text("71_1|FAILED|NonZeroExitCode\n")
-    assert rows(world, "sweep", "status")[1]["line"] == "FAILED"
-    again = world.call("sweep", "run", "--sweep", folder.path.name, "--executor", "slurm")
-    assert "1 tasks submitted as job 72" in again.stdout
+    submitted.queue("71_1|TIMEOUT|TimeLimit")
+    assert submitted.status()[1]["line"] == "TIMEOUT"
+    assert "1 tasks submitted as job 72" in submitted.again()
     assert [one.tasks for _, one in folder.submissions()] == [(0, 1), (1,)]
 
 
 def test_a_submission_that_was_interrupted_is_cancelled_and_made_anew(
-    world: Tiny, cluster: Path
+    submitted: Submitted,
 ) -> None:
-    folder = begun(world, cluster)
-    ((path, submission),) = folder.submissions()
-    said = json.loads(path.read_text())
-    path.write_text(json.dumps(said | {"job_ids": []}))
-    (cluster / "queue").write_text("71_0|RUNNING|None\n71_1|PENDING|None\n")
-    again = world.call("sweep", "run", "--sweep", folder.path.name, "--executor", "slurm")
-    assert "2 tasks submitted as job 72" in again.stdout
-    assert (cluster / "cancelled").read_text().split() == ["71_0", "71_1"]
-    ((_, renewed),) = folder.submissions()
+    ((path, before),) = submitted.folder.submissions()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"job_ids": []}))
+    submitted.queue("71_0|RUNNING|None", "71_1|PENDING|None")
+    assert "2 tasks submitted as job 72" in submitted.again()
+    assert (submitted.bin / "cancelled").read_text().split() == ["71_0", "71_1"]
+    ((_, renewed),) = submitted.folder.submissions()
     assert renewed.job_ids == ("72_0", "72_1")
-    assert renewed.tasks == submission.tasks
+    assert renewed.tasks == before.tasks
 
 
-def test_cancelled_tasks_are_told_from_failed_ones(world: Tiny, cluster: Path) -> None:
-    folder = begun(world, cluster)
-    (cluster / "queue").write_text("71_0|RUNNING|None\n71_1|PENDING|None\n")
-    assert world.call("sweep", "cancel", "--task", "1").stdout == "task 1 cancelled (job 71_1)\n"
-    assert (cluster / "cancelled").read_text() == "71_1\n"
-    (cluster / "queue").write_text("")
-    assert [one["state"] for one in rows(world, "sweep", "status")] == ["failed", "cancelled"]
-    assert world.call("sweep", "cancel").stdout == "no task waits or runs\n"
-    assert folder.stop.exists()
+def test_cancelled_tasks_are_told_from_failed_ones(submitted: Submitted) -> None:
+    submitted.queue("71_0|RUNNING|None", "71_1|PENDING|None")
+    done = submitted.world.call("sweep", "cancel", "--task", "1")
+    assert done.stdout == "task 1 cancelled (job 71_1)\n"
+    assert (submitted.bin / "cancelled").read_text() == "71_1\n"
+    submitted.queue()
+    assert [one["state"] for one in submitted.status()] == ["failed", "cancelled"]
+    assert submitted.world.call("sweep", "cancel").stdout == "no task waits or runs\n"
 
 
-def test_a_user_s_error_is_the_task_s_line(
-    world: Tiny, cluster: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = begun(world, cluster)
-    monkeypatch.chdir(world.store.parent)
-    (cells,) = (folder.path / "inputs" / world.manifests[0]).glob("cells.parquet")
-    cells.write_bytes(b"nothing")
-    with pytest.raises(Exception, match="cannot be read as Parquet"):
+def test_a_user_s_error_is_the_task_s_line(submitted: Submitted) -> None:
+    folder = submitted.folder
+    (folder.path / "inputs" / submitted.world.manifests[0] / "cells.parquet").write_bytes(b"no")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
         run_task(folder, 0)
-    found = rows(world, "sweep", "status")[0]
+    found = submitted.status()[0]
     assert found["state"] == "failed"
     assert "cells.parquet cannot be read as Parquet" in found["line"]
 
