@@ -153,6 +153,10 @@ def test_the_cluster_gets_one_array_and_what_was_asked_for(submitted: Submitted)
         ("waiting", "Resources"),
     ]
     assert "2 tasks are under way: left alone" in submitted.again()
+    planned = submitted.world.call(
+        "sweep", "plan", *options(submitted.world), "--runs-per-task", "2"
+    )
+    assert "0 to deal out, 4 in its tasks (xmodal sweep status), 0 new tasks" in planned.stderr
     assert (submitted.bin / "n").read_text().count("x") == 1
 
 

@@ -74,7 +74,8 @@ class Block:
                 "lm": lm, "lm_init": init, "revision": self.revision,
                 "recipe": recipe, "prompt": self.prompt, "features": features,
                 "allow_seen": self.allow_seen, "device": self.device,
-                "changes": dict(self.changes),
+                # a whole number in a file is the fraction that a command line makes of it
+                "changes": {name: CHANGES[name](value) for name, value in self.changes.items()},
             }  # fmt: skip
 
 

@@ -45,6 +45,8 @@ def test_a_sweep_is_products_of_settings(tmp_path: Path) -> None:
     ]
     assert {one["recipe"] for one in settings} == {"s1"}
     assert all(one["changes"] == {"epochs": 2, "batch_unit": "images"} for one in settings)
+    # as the command line would have it: 2 and 2.0 are other recipes to a hash
+    assert {type(one["changes"]["epochs"]) for one in settings} == {float}
 
 
 @pytest.mark.parametrize(

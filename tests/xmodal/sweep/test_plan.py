@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxonomy.reading import record_of
 from xmodal.jobs import TrainJob
 from xmodal.sweep.estimate import Estimate, fit
-from xmodal.sweep.folder import key_of
+from xmodal.sweep.folder import RunOf, key_of
 from xmodal.sweep.plan import Grouping, _cut, _tasks, id_of
 from xmodal.vlm.cost import Calibration
 from xmodal.vlm.recipes import named_recipe
@@ -79,6 +83,17 @@ def test_so_many_runs_to_a_task(jobs: list[TrainJob], n: int) -> None:
     assert sum(len(task.jobs) for task in tasks) == len(jobs)
     assert max(len(task.jobs) for task in tasks) <= n
     assert {task.seconds for task in tasks} == {None}
+
+
+@pytest.mark.parametrize("changes", [{}, {"epochs": 2.0, "patience": 3}, {"projector": "linear"}])
+def test_a_run_keeps_its_key_through_the_sweep_s_file(changes: dict[str, Any]) -> None:
+    asked = replace(job("m"), recipe=named_recipe("embedded", **changes), device="auto")
+    text = json.dumps(asdict(RunOf.of(asked)))
+    read = record_of(RunOf, json.loads(text), "x").job(asked.store)
+    assert read == asked
+    assert key_of(read) == key_of(asked)
+    assert key_of(replace(asked, device="cuda")) == key_of(asked)
+    assert key_of(replace(asked, seed=1)) != key_of(asked)
 
 
 @given(jobs_)
