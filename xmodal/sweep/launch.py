@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+COMMAND = (sys.executable, "-u", "-m", "xmodal.sweep.task")
+"""Starts a task's own process; its options, folder and number follow."""
 _GRACE_S = 20.0
 """Seconds that a process has to end once it is told to."""
 _STOPPED = tuple(-one for one in (signal.SIGTERM, signal.SIGINT))
@@ -67,9 +71,8 @@ class TaskCall:
         return {**vars(self), "_child": None}
 
     def _once(self) -> int:
-        command = [sys.executable, "-u", "-m", "xmodal.sweep.task", self.folder, str(self.number)]
-        if self.threads is not None:
-            command += ["--threads", str(self.threads)]
+        threads = [] if self.threads is None else ["--threads", str(self.threads)]
+        command = [*COMMAND, *threads, self.folder, str(self.number)]
         # the signal goes to every process of the job; it is this one that answers it
         self._child = subprocess.Popen(
             command,
@@ -82,16 +85,21 @@ class TaskCall:
             self._end()
 
     def _end(self) -> None:
-        child = self._child
-        if child is None or child.poll() is not None:
+        """End the child, if there is one.
+
+        By its number and not through Popen: a signal's handler calls this while wait holds the
+        lock of Popen, for which it would wait in vain.
+        """
+        child, self._child = self._child, None
+        if child is None or child.returncode is not None:
             return
-        child.terminate()
-        until = time.monotonic() + _GRACE_S
-        while child.poll() is None and time.monotonic() < until:
-            time.sleep(0.05)
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(child.pid, signal.SIGTERM)
+            until = time.monotonic() + _GRACE_S
+            while os.waitpid(child.pid, os.WNOHANG) == (0, 0):
+                if time.monotonic() > until:
+                    os.kill(child.pid, signal.SIGKILL)
+                time.sleep(0.05)
 
     def _user_error(self) -> str | None:
         """The error that will come again, if the child ended with one.
