@@ -8,6 +8,7 @@ from cli.align import app as align_app
 from cli.ask import ask
 from cli.binding import app as binding_app
 from cli.bundle import app as bundle_app
+from cli.card import card
 from cli.ceiling import ceiling
 from cli.coherence import coherence
 from cli.demo import demo
@@ -36,6 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("ask")(ask)
+app.command("card")(card)
 app.command("ceiling")(ceiling)
 app.command("coherence")(coherence)
 app.command("demo")(demo)

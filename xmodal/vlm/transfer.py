@@ -91,14 +91,8 @@ class Evaluator:
             manifest: What is asked.
 
         Raises:
-            ManifestError: A manifest of another dataset.
             DataError: The folder lost its projector, or it is damaged.
         """
-        if manifest.dataset_id != record["dataset_id"]:
-            raise ManifestError(
-                f"manifest {manifest.manifest_id} is of dataset {manifest.dataset_id}, run "
-                f"{record['run_id']} of {record['dataset_id']}: take one of the same dataset"
-            )
         projector = folder.load_projector().to(lm.device)
         relation = manifest.config.relation
         examples = read_examples(taxonomy, manifest)
