@@ -54,9 +54,7 @@ def evaluate_run(
         StoreError: No such run or manifest.
         XmodalError: One by one, a question is answered otherwise than in its batch.
     """
-    one_of("split", split, SPLITS)
-    for mode in images:
-        one_of("image", mode, IMAGE_MODES)
+    check_asked(split, images)
     with Store.open(store, read_only=True) as opened:
         record = opened.load_run(run_id)
         own = opened.load_manifest(record["manifest_id"])
@@ -73,9 +71,30 @@ def evaluate_run(
         check_unseen(features, pictures_asked(taxonomy, manifest, (split,)), allow_seen)
     folder = RunFolder(runs_dir(store) / record["run_id"])
     evaluator = Evaluator.load(record, folder, lm_of(record), features, taxonomy, own, manifest)
+    yield from evaluated_lines(evaluator, images, split, verified)
+    yield from sync_lines(store)
+
+
+def evaluated_lines(
+    evaluator: Evaluator, images: Sequence[str], split: str, verified: int | None
+) -> Iterator[str]:
+    """Score a split in each image mode, once; a line for each.
+
+    Args:
+        evaluator: Ready to be asked.
+        images: Image modes.
+        split: Whose questions are asked.
+        verified: As for evaluate_run.
+    """
     for mode in dict.fromkeys(images):
         yield _line(evaluator.evaluate(mode, split, verified), mode, split)
-    yield from sync_lines(store)
+
+
+def check_asked(split: str, images: Sequence[str]) -> None:
+    """Raise ConfigError unless there are such a split and such image modes."""
+    one_of("split", split, SPLITS)
+    for mode in images:
+        one_of("image", mode, IMAGE_MODES)
 
 
 def features_of(store: Store, record: Mapping[str, Any]) -> FeatureSet:

@@ -143,12 +143,13 @@ def _load(config: CardConfig) -> Iterator[str]:
     if lacking := _no_encoder(config):
         yield "import torch, xmodal"
         yield 'projector = xmodal.load_projector(".")  # a torch module, held against config.json'
-        yield f"features = torch.zeros(1, {features.n_tokens}, {features.width})  # yours: [B, P, Dv]"
-        yield "prefix = projector(features)  # [B, K, Dl], before the tokens of the question"
+        size = f"1, {features.n_tokens}, {features.width}"
+        yield f"features = torch.zeros({size})  # put yours here: [B, P, Dv]"
+        yield "prefix = projector(features)  # [B, K, Dl], goes before the tokens of the question"
     else:
         yield "from PIL import Image"
         yield "import xmodal"
-        yield 'features = xmodal.load_encoder(".")(Image.new("RGB", (224, 224)))  # or Image.open(...)'
+        yield 'features = xmodal.load_encoder(".")(Image.new("RGB", (9, 9)))  # or Image.open(FILE)'
         yield 'prefix = xmodal.load_projector(".")(features)  # [1, K, Dl], before the question'
     yield "```"
     yield ""
@@ -171,7 +172,7 @@ def _no_encoder(config: CardConfig) -> str:
         return "they were imported, and what made them is not known"
     if features.config.pooling == "pca" and features.pca_sha256 is None:
         return (
-            f"the pca that pooled them is not here, as the feature set kept none (`xmodal ask` fits "
+            "the pca that pooled them is not here, as the feature set kept none (`xmodal ask` fits "
             f"it again and keeps it as `{PCA}`; a card made after that has it)"
         )
     return ""
@@ -201,7 +202,7 @@ def _data(config: CardConfig, facts: Facts) -> Iterator[str]:
         f" of the pairs and {_ratio(manifest.ratio_realised_questions)} of the questions realised; "
         f"mentions {manifest.mentions}"
     )
-    seed = f" (seed {manifest.shuffle_seed})" if manifest.shuffle_seed is not None else ""
+    seed = "" if manifest.shuffle_seed is None else f" (seed {manifest.shuffle_seed})"
     yield f"- **Shuffle** {manifest.shuffle}: {_SHUFFLES.get(manifest.shuffle, 'imported')}{seed}"
     yield (
         f"- **Questions**: {config.training.n_train_questions:,} in training about "
@@ -256,11 +257,12 @@ def _training(config: CardConfig, facts: Facts) -> Iterator[str]:
     packages = ", ".join(f"{name} {version}" for name, version in sorted(training.versions.items()))
     commit = f"commit `{training.git_commit}`" if training.git_commit else "commit unknown"
     group = ", in one pass with others" if row["co_train_group"] else ""
+    unit = training.settings.get("batch_unit", "questions")
     yield "## Training"
     yield ""
     yield (
         f"- Recipe `{training.recipe}`, every setting in `config.json`: {training.n_steps:,} steps "
-        f"of {row['batch_size']}{group}; seeds {training.seed_init} (initialisation) and "
+        f"of {row['batch_size']} {unit}{group}; seeds {training.seed_init} (initialisation) and "
         f"{training.seed_order} (order)"
     )
     yield f"- Device {training.device}, {row['seconds']:,.0f} s; {packages}; {commit}"
@@ -276,8 +278,8 @@ def _limits(config: CardConfig) -> Iterator[str]:
         "weights, from these features, in this prompt. Anything else is untested."
     )
     yield (
-        "- It was made to measure what a language model knows of things that it has not seen, under "
-        "the manifest above: what was held out was held out on purpose. It is no product."
+        "- It was made to measure what a language model knows of things that it has not seen: what "
+        "the manifest holds out was held out on purpose. It is no product."
     )
     yield "- One run of one seed: other seeds differ; the scores have no interval here."
     if config.manifest.shuffle not in ("none", "swap_control"):
@@ -285,7 +287,10 @@ def _limits(config: CardConfig) -> Iterator[str]:
     if config.lm.init != "pretrained":
         yield f"- A control: the language model's weights are {config.lm.init}."
     if features.config.pooling == "pca":
-        yield "- A pca is fitted on the dataset's own training pictures: it goes with these alone."
+        yield (
+            "- Its features were pooled by a pca of the dataset's own training pictures: features "
+            "of another dataset, pooled by a pca of their own, do not fit."
+        )
     yield (
         "- Licence: none is stated here. What language model, encoder and pictures allow is for "
         "whoever shares it to say."
