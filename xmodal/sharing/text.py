@@ -199,7 +199,7 @@ def _data(config: CardConfig, facts: Facts) -> Iterator[str]:
     )
     yield (
         f"- **Held out**: ratio {manifest.ratio:g} nominal, {_ratio(manifest.ratio_realised_cells)}"
-        f" of the pairs and {_ratio(manifest.ratio_realised_questions)} of the questions realised; "
+        f" of the cells and {_ratio(manifest.ratio_realised_questions)} of the questions realised; "
         f"mentions {manifest.mentions}"
     )
     seed = "" if manifest.shuffle_seed is None else f" (seed {manifest.shuffle_seed})"
