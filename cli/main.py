@@ -11,6 +11,7 @@ from cli.bundle import app as bundle_app
 from cli.card import card
 from cli.ceiling import ceiling
 from cli.coherence import coherence
+from cli.compare import compare
 from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.features import app as features_app
@@ -40,6 +41,7 @@ app.command("ask")(ask)
 app.command("card")(card)
 app.command("ceiling")(ceiling)
 app.command("coherence")(coherence)
+app.command("compare")(compare)
 app.command("demo")(demo)
 app.command("eval")(evaluate)
 app.command("plot")(plot)
