@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from taxonomy.errors import ConfigError, StoreError
 from xmodal.reproduce.compare import Compared, compare_tables
 from xmodal.reproduce.parts import TIMINGS
 from xmodal.reproduce.verdict import DIFFERENT, IDENTICAL, WITHIN, Reproduction
+from xmodal.sharing.compared import DATASETS, DESIGNS, KINDS, METRICS, OF_DATASET, Part
 from xmodal.store import Store
 
 ONLY_A, ONLY_B = "only in A", "only in B"
@@ -31,144 +32,6 @@ _COLUMNS = pa.schema(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """Rows of a run that are held against one another; see compare_tables."""
-
-    name: str
-    text: str
-    """Of $id and $timings, or of $id alone."""
-    keys: tuple[str, ...]
-    numbers: tuple[str, ...]
-    exact: tuple[str, ...] = ()
-    by_row: bool = False
-    asked: bool = False
-    """Rows of what was asked after training, by the column asked: only what both stores asked."""
-
-
-_METRICS = _Part(
-    name="metrics",
-    text="SELECT step, name, value FROM metric WHERE run_id = $id",
-    keys=("step", "name"),
-    numbers=("value",),
-)
-_KINDS: Mapping[str, tuple[str, tuple[_Part, ...]]] = {
-    "projector": (
-        "SELECT run_id FROM run",
-        (
-            _METRICS,
-            _Part(
-                name="predictions",
-                text="""
-                SELECT image_mode, example_id, logit_yes, logit_no, predicted
-                FROM prediction
-                WHERE run_id = $id
-                """,
-                keys=("image_mode", "example_id"),
-                numbers=("logit_yes", "logit_no"),
-                exact=("predicted",),
-                by_row=True,
-            ),
-            _Part(
-                name="evaluations",
-                text="""
-                SELECT
-                    concat_ws('|', manifest_id, split, image_mode) AS asked,
-                    example_id,
-                    logit_yes,
-                    logit_no,
-                    predicted
-                FROM evaluation_prediction
-                JOIN evaluation USING (evaluation_id)
-                WHERE run_id = $id
-                """,
-                keys=("asked", "example_id"),
-                numbers=("logit_yes", "logit_no"),
-                exact=("predicted",),
-                by_row=True,
-                asked=True,
-            ),
-        ),
-    ),
-    "alignment": (
-        "SELECT run_id FROM align_run",
-        (
-            _METRICS,
-            _Part(
-                name="answers",
-                text="""
-                SELECT
-                    to_json({
-                        'of': [dataset_id, caption_set_id, text_feature_set_id, feature_set_id],
-                        'by': [names, class_list, example_set, split]
-                    })::VARCHAR AS asked,
-                    align_answer.* EXCLUDE (evaluation_id)
-                FROM align_answer
-                JOIN align_evaluation USING (evaluation_id)
-                WHERE run_id = $id
-                """,
-                keys=("asked", "task", "query_id", "class_id", "unseen", "n_right", "n_candidates"),
-                numbers=("cosine_right", "cosine_first"),
-                exact=("rank", "first_id", "edges"),
-                asked=True,
-            ),
-        ),
-    ),
-    "decoder": (
-        "SELECT run_id FROM binding_run",
-        (
-            _METRICS,
-            _Part(
-                name="accuracy",
-                text="SELECT * EXCLUDE (run_id) FROM binding_accuracy WHERE run_id = $id",
-                keys=("step", "stage", "context", "vocabulary", "question", "n_objects"),
-                numbers=("n_right", "n_in_scene", "loss"),
-                exact=("n_questions", "ends_stage", "in_distribution"),
-            ),
-        ),
-    ),
-    "released": (
-        "SELECT run_id FROM released_run",
-        (
-            _Part(
-                name="scores",
-                text="""
-                SELECT
-                    question_set,
-                    concept,
-                    macro_f1_s1,
-                    coalesce(blind_f1_s1, 'NaN'::DOUBLE) AS blind_f1_s1,
-                    coalesce(accuracy, 'NaN'::DOUBLE) AS accuracy,
-                    n_questions,
-                    whole
-                FROM released_score
-                WHERE run_id = $id
-                """,
-                keys=("question_set", "concept"),
-                numbers=("macro_f1_s1", "blind_f1_s1", "accuracy"),
-                exact=("n_questions", "whole"),
-            ),
-        ),
-    ),
-}
-_DESIGNS = {
-    "manifest": "SELECT manifest_id AS id, rows_sha256 AS said FROM manifest ORDER BY id",
-    "feature set": "SELECT feature_set_id AS id, sha256 AS said FROM feature_set ORDER BY id",
-    "text features": (
-        "SELECT text_feature_set_id AS id, sha256 AS said FROM text_feature_set ORDER BY id"
-    ),
-    "caption set": "SELECT caption_set_id AS id, sha256 AS said FROM caption_set ORDER BY id",
-    "scene set": "SELECT scene_set_id AS id, sha256 AS said FROM scene_set ORDER BY id",
-}
-"""What has one hash."""
-_DATASETS = "SELECT dataset_id AS id FROM dataset ORDER BY id"
-_OF_DATASET = {
-    "concepts": "SELECT * FROM concept WHERE dataset_id = $id ORDER BY concept_id",
-    "edges": "SELECT * FROM edge WHERE dataset_id = $id ORDER BY ALL",
-    "pairs": "SELECT * FROM leaf_hypernym WHERE dataset_id = $id ORDER BY ALL",
-    # where a picture lies is no part of the dataset
-    "pictures": "SELECT * EXCLUDE (uri) FROM image WHERE dataset_id = $id ORDER BY image_id",
-}
 _FOLLOWED = ("manifest", "dataset")
 """Designs that must be the same: of features the runs tell."""
 
@@ -183,7 +46,7 @@ class Comparison:
 
     def _runs(self, *verdicts: str) -> int:
         """How many runs have one of these verdicts."""
-        of_runs = pc.is_in(self.table["kind"], value_set=pa.array(list(_KINDS)))
+        of_runs = pc.is_in(self.table["kind"], value_set=pa.array(list(KINDS)))
         meant = pc.is_in(self.table["verdict"], value_set=pa.array(verdicts))
         return int(pc.sum(pc.and_(of_runs, meant), min_count=0).as_py())
 
@@ -225,7 +88,7 @@ def compare_stores(a: Path, b: Path, *, tolerance: float = 0.0) -> Comparison:
         stores = (first, second)
         rows = [
             row
-            for kind, (ids, parts) in _KINDS.items()
+            for kind, (ids, parts) in KINDS.items()
             for row in _runs(stores, kind, ids, parts, tolerance)
         ]
         rows += _designs(stores)
@@ -233,7 +96,7 @@ def compare_stores(a: Path, b: Path, *, tolerance: float = 0.0) -> Comparison:
 
 
 def _runs(
-    stores: tuple[Store, Store], kind: str, ids: str, parts: Sequence[_Part], tolerance: float
+    stores: tuple[Store, Store], kind: str, ids: str, parts: Sequence[Part], tolerance: float
 ) -> list[dict[str, Any]]:
     a, b = (set(store.query(ids)["run_id"].to_pylist()) for store in stores)
     rows = []
@@ -247,9 +110,9 @@ def _runs(
     return rows
 
 
-def _compared(stores: tuple[Store, Store], run_id: str, part: _Part) -> Compared:
+def _compared(stores: tuple[Store, Store], run_id: str, part: Part) -> Compared:
     sides = [store.query(part.text, {"id": run_id}) for store in stores]
-    if part is _METRICS:
+    if part is METRICS:
         timed = pa.array(TIMINGS)
         sides = [one.filter(pc.invert(pc.is_in(one["name"], value_set=timed))) for one in sides]
     if part.asked:
@@ -284,7 +147,7 @@ def _said(run_id: str, kind: str, parts: Sequence[Compared], tolerance: float) -
         environment=(),
         notes=(),
     )
-    answers = [part for part in parts if part.part != _METRICS.name]
+    answers = [part for part in parts if part.part != METRICS.name]
     return {
         "verdict": of.verdict,
         "n_answers": sum(part.n for part in answers),
@@ -301,7 +164,7 @@ def _said(run_id: str, kind: str, parts: Sequence[Compared], tolerance: float) -
 def _designs(stores: tuple[Store, Store]) -> list[dict[str, Any]]:
     """What differs under one id."""
     rows = []
-    for kind, text in _DESIGNS.items():
+    for kind, text in DESIGNS.items():
         a, b = (
             {row["id"]: row["said"] for row in store.query(text).to_pylist()} for store in stores
         )
@@ -315,7 +178,7 @@ def _designs(stores: tuple[Store, Store]) -> list[dict[str, Any]]:
             for one in a
             if one in b and a[one] != b[one]
         ]
-    a, b = (store.query(_DATASETS)["id"].to_pylist() for store in stores)
+    a, b = (store.query(DATASETS)["id"].to_pylist() for store in stores)
     for one in a:
         if one in b and (others := _other_tables(stores, one)):
             note = f"other {', '.join(others)}"
@@ -329,6 +192,6 @@ def _other_tables(stores: tuple[Store, Store], dataset_id: str) -> list[str]:
     first, second = stores
     return [
         name
-        for name, text in _OF_DATASET.items()
+        for name, text in OF_DATASET.items()
         if not first.query(text, of).equals(second.query(text, of))
     ]
