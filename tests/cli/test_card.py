@@ -15,95 +15,113 @@ import torch
 from PIL import Image, ImageOps
 
 import xmodal
-from taxonomy.errors import DataError
+from taxonomy.errors import DataError, StoreError, XmodalError
 from taxonomy.model import Manifest, Taxonomy, TaxonomyConfig
 from tests.cli.tiny_store import Tiny
+from tests.sql import released
 from tests.xmodal import tiny
+from xmodal.evaluations import evaluate_run
+from xmodal.features.config import FeatureConfig
 from xmodal.features.new_pictures import NewPictures
+from xmodal.features.pca import Pca
+from xmodal.features.unseen import training_sha256
+from xmodal.pipeline import ensure_features, train_manifests
+from xmodal.sharing.card import make_card
+from xmodal.sharing.evaluate import evaluate_card
 from xmodal.store import Store
+from xmodal.store.describe import describe_run
+from xmodal.store.verify import verify
 from xmodal.taxonomies import build_taxonomy
 
-QUICK = ("--epochs", "3", "--batch-size", "6")
+MEAN, PCA = (
+    FeatureConfig(encoder="classical", pooling=pooling, n_components=8, n_views=2)
+    for pooling in ("mean", "pca")
+)
 
 
 @dataclass(frozen=True)
 class Shared:
-    """A store with two runs, pooled by pca and by mean, and the cards of both."""
+    """A store with two runs, on features pooled by pca and by mean, and the cards of both."""
 
     world: Tiny
     runs: dict[str, str]
     cards: dict[str, Path]
 
 
-def extracted(world: Tiny, pool: str, dataset: str | None = None) -> str:
-    """Extract features and give their id."""
-    more = () if dataset is None else ("--dataset", dataset)
-    done = world.call("features", "extract", "--encoder", "classical", "--pool", pool, *more)
-    assert done.exit_code == 0, done.stderr
-    with Store.open(world.store, read_only=True) as store:
-        rows = store.query(
-            "SELECT feature_set_id AS id FROM feature_set WHERE pooling = $pool "
-            "AND dataset_id = coalesce($dataset, dataset_id)",
-            {"pool": pool, "dataset": dataset},
-        )
-    (found,) = rows["id"].to_pylist()
-    return str(found)
-
-
 @pytest.fixture(scope="module")
 def shared(made: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Shared:
     world = made.copy(tmp_path_factory.mktemp("trained"))
     runs, cards = {}, {}
-    for pool in ("pca", "mean"):
-        assert world.train(*QUICK, "--features", extracted(world, pool)).exit_code == 0
-        (name,) = {one.name for one in (world.store.parent / "runs").iterdir()} - {*runs.values()}
-        runs[pool] = name
-        cards[pool] = tmp_path_factory.mktemp("cards") / pool
-        done = world.call("card", name[:6], "--output", cards[pool])
-        assert (done.exit_code, done.stdout) == (0, f"{cards[pool]}\n"), done.stderr
+    for config in (PCA, MEAN):
+        features, _ = ensure_features(world.store, config)
+        said, synced = train_manifests(
+            world.store,
+            world.manifests[:1],
+            seeds=[7],
+            lm=str(world.lm),
+            recipe="embedded",
+            features=features.feature_set_id,
+            changes={"epochs": 1.0, "batch_size": 6},
+        )
+        name = said.split()[0]
+        assert synced.endswith(" 0 rejected")
+        runs[config.pooling] = name
+        cards[config.pooling] = tmp_path_factory.mktemp("cards") / config.pooling
+        make_card(world.store, name[:6], cards[config.pooling])
     return Shared(world, runs, cards)
 
 
 @pytest.fixture
-def elsewhere(made: Tiny, tmp_path: Path) -> Tiny:
+def elsewhere(made: Tiny, shared: Shared, tmp_path: Path) -> Tiny:
     """Another store with the dataset, its manifests and features, and no run."""
     (tmp_path / "elsewhere").mkdir()
     world = made.copy(tmp_path / "elsewhere")
-    extracted(world, "pca")
+    shutil.copytree(shared.world.store.parent / "features", world.store.parent / "features")
+    for config in (PCA, MEAN):
+        assert not ensure_features(world.store, config)[1]
     return world
 
 
-def asked(world: Tiny, card: Path, *more: str, manifest: str | None = None) -> Any:
-    given = ("--projector", card, "--manifest", manifest or world.manifests[1])
-    return world.call("eval", *given, "--lm", world.lm, *more)
+def asked(world: Tiny, card: Path, *images: str, manifest: str | None = None, **more: Any) -> str:
+    """The last line of what is said."""
+    given: dict[str, Any] = {"images": images or ("real",), "lm": str(world.lm)} | more
+    manifest = manifest or world.manifests[1]
+    return list(evaluate_card(world.store, card, manifest_id=manifest, **given))[-1]
 
 
 def answers(world: Tiny) -> pa.Table:
+    text = (
+        "SELECT image_mode, example_id, logit_yes, logit_no, predicted "
+        "FROM evaluation_prediction JOIN evaluation USING (evaluation_id) ORDER BY ALL"
+    )
     with Store.open(world.store, read_only=True) as store:
-        return store.query(
-            "SELECT * EXCLUDE (evaluation_id) FROM evaluation_prediction ORDER BY example_id"
-        )
+        return store.query(text)
 
 
-def refusal(done: Any) -> str:
-    """The one line on stderr."""
-    assert (done.exit_code, done.stdout) == (1, ""), done.stdout
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("error: ")
-    return str(done.stderr.removeprefix("error: ").rstrip("\n"))
+def refused(world: Tiny, card: Path, *images: str, **more: Any) -> str:
+    """What is said of a card that cannot be asked."""
+    with pytest.raises(XmodalError) as caught:
+        asked(world, card, *images, **more)
+    return str(caught.value)
+
+
+def run_lines(card: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the four lines of a card's text leave, run in its folder."""
+    (code,) = re.findall(r"```python\n(.*?)```", (card / "README.md").read_text(), re.DOTALL)
+    assert len(code.splitlines()) == 4
+    monkeypatch.chdir(card)
+    given: dict[str, Any] = {}
+    exec(code, given)
+    return given
 
 
 def test_the_four_lines_of_the_card_work_as_written(
     shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pool, card in shared.cards.items():
-        (code,) = re.findall(r"```python\n(.*?)```", (card / "README.md").read_text(), re.DOTALL)
-        assert len(code.splitlines()) == 4
-        monkeypatch.chdir(card)
-        given: dict[str, Any] = {}
-        exec(code, given)
-        work = xmodal.open(shared.world.store)
-        run = work.run(shared.runs[pool])
+    work = xmodal.open(shared.world.store)
+    for pooling, card in shared.cards.items():
+        given = run_lines(card, monkeypatch)
+        run = work.run(shared.runs[pooling])
         encoder = NewPictures.load(work.taxonomy(), run.features())
         features = encoder.encode(Image.new("RGB", (9, 9)))
         assert torch.equal(given["features"], features)
@@ -118,22 +136,12 @@ def test_a_card_without_the_pca_says_so_and_loads(
     for path in (folder / "features").rglob("pca.safetensors"):
         path.unlink()
     older = Tiny(folder / shared.world.store.name, shared.world.lm, shared.world.manifests)
-    run = shared.runs["pca"]
-    done = older.call("card", run)
-    assert done.exit_code == 0, done.stderr
-    card = folder / "cards" / run
-    text = (card / "README.md").read_text()
-    assert "the pca that pooled them is not here" in text
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(code.splitlines()) == 4
-    monkeypatch.chdir(card)
-    given: dict[str, Any] = {}
-    exec(code, given)
-    assert given["prefix"].shape == (1, 8, 16)
-    with pytest.raises(DataError, match=r"has no pca.safetensors, by which the features were"):
+    card = make_card(older.store, shared.runs["pca"])
+    assert card == folder / "cards" / shared.runs["pca"]
+    assert "the pca that pooled them is not here" in (card / "README.md").read_text()
+    assert run_lines(card, monkeypatch)["prefix"].shape == (1, 8, 16)
+    with pytest.raises(DataError, match=r"has no pca\.safetensors, by which the features were"):
         xmodal.load_encoder(card)
-    # features with the same bytes are the same, whoever keeps the pca
-    assert asked(older, card).exit_code == 0
 
 
 def test_what_a_card_says(shared: Shared) -> None:
@@ -144,10 +152,8 @@ def test_what_a_card_says(shared: Shared) -> None:
         scores = {
             one["question_set"]: one for one in store.analysis("score-points", runs=run).to_pylist()
         }
-    folder = shared.world.store.parent / "runs" / run
-    assert (card / "projector.safetensors").read_bytes() == (
-        folder / "projector.safetensors"
-    ).read_bytes()
+    weights = shared.world.store.parent / "runs" / run / "projector.safetensors"
+    assert (card / "projector.safetensors").read_bytes() == weights.read_bytes()
     assert (config["run_id"], config["lm"]["weights_sha256"]) == (run, row["lm_hash"])
     # a folder of this machine: its last part alone
     assert config["lm"]["name"] == shared.world.lm.name
@@ -156,7 +162,7 @@ def test_what_a_card_says(shared: Shared) -> None:
     assert [config["prompt"]["yes_id"], config["prompt"]["no_id"]] == answer_ids
     assert config["manifest"]["manifest_id"] == row["manifest_id"]
     pictures = (card / "training_pictures.txt").read_text().split()
-    assert len(pictures) == config["training"]["n_pictures"] > 0
+    assert len(pictures) == config["training"]["n_pictures"] == 20
     text = (card / "README.md").read_text()
     front = text.split("---")[1]
     assert "library_name: xmodal" in front
@@ -172,62 +178,30 @@ def test_elsewhere_it_answers_as_the_run_does_to_the_bit(
 ) -> None:
     home = shutil.copytree(shared.world.store.parent, tmp_path / "home")
     here = Tiny(home / shared.world.store.name, shared.world.lm, shared.world.manifests)
-    modes = ("--image", "real", "--image", "mean", "--image", "noise")
-    done = here.call("eval", "--run", shared.runs["pca"], "--manifest", here.manifests[1], *modes)
-    assert done.exit_code == 0, done.stderr
-    done = asked(elsewhere, shared.cards["pca"], *modes, "--verify-batch")
-    assert done.exit_code == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == (
-        "1 runs brought in, 0 unchanged, 0 still running, 0 rejected, 3 evaluations brought in"
-    )
-    by_mode = (
-        "SELECT image_mode, example_id, logit_yes, logit_no, predicted "
-        "FROM evaluation_prediction JOIN evaluation USING (evaluation_id) ORDER BY ALL"
-    )
-    found = []
-    for world in (here, elsewhere):
-        with Store.open(world.store, read_only=True) as store:
-            found.append(store.query(by_mode))
-    assert found[0].num_rows > 0
-    assert found[0] == found[1]
-
-
-def test_its_answers_stay_apart_and_the_store_whole(shared: Shared, elsewhere: Tiny) -> None:
-    card = shared.cards["pca"]
-    assert asked(elsewhere, card).exit_code == 0
-    again = asked(elsewhere, card)
-    assert " is there: " in again.stdout
+    images, card = ("real", "noise"), shared.cards["pca"]
+    manifest = here.manifests[1]
+    list(evaluate_run(here.store, shared.runs["pca"], manifest_id=manifest, images=images))
+    assert asked(elsewhere, card, *images, verified=3).startswith("1 runs brought in, 0 unchanged")
+    found = answers(elsewhere)
+    assert found.num_rows > 0
+    assert found == answers(here)
+    # apart from own runs; the manifest that it was trained from is here: its cells are known
     with Store.open(elsewhere.store, read_only=True) as store:
         (row,) = store.query("FROM card_run").to_pylist()
-        assert store.runs().num_rows == 0
-        for name in ("main-results", "baselines", "runs-overview", "score-points"):
-            assert store.analysis(name).num_rows == 0, name
+        assert store.analysis("main-results").num_rows == store.runs().num_rows == 0
         transfer = store.analysis("transfer").to_pylist()
-    assert (row["trained_run_id"], row["trained_ratio"]) == (shared.runs["pca"], 1.0)
-    assert {one["source"] for one in transfer} == {"card"}
-    assert {one["run_id"] for one in transfer} == {row["run_id"]}
-    # the manifest that it was trained from is here: what was held out then is known
+        assert describe_run(store, row["run_id"])["trained_run_id"] == shared.runs["pca"]
+    assert {(one["source"], one["run_id"]) for one in transfer} == {("card", row["run_id"])}
     assert {(one["question_set"], one["own_set"]) for one in transfer} == {
         ("held_out", "held_out"), ("seen", "held_out"), ("leaf", "leaf")
     }  # fmt: skip
-    before = answers(elsewhere)
-    assert elsewhere.call("store", "rebuild").exit_code == 0
-    assert answers(elsewhere) == before
-    verified = elsewhere.call("store", "verify")
-    assert verified.exit_code == 0, verified.stdout
-    shown = elsewhere.call("runs", "show", row["run_id"])
-    assert shared.runs["pca"] in shown.stdout
 
 
-def other_dataset(folder: Path, *, swap: bool) -> tuple[Taxonomy, Manifest]:
-    """Pictures in negative; or the same ones, trained on where they were tested and back."""
+def negative(folder: Path) -> tuple[Taxonomy, Manifest]:
+    """The same leaves with other pictures."""
     table = tiny.table(folder)
-    if swap:
-        text = table.read_text().replace(",train", ",x").replace(",test", ",train")
-        table.write_text(text.replace(",x", ",test"))
-    else:
-        for path in folder.glob("*.png"):
-            ImageOps.invert(Image.open(path)).save(path)
+    for path in folder.glob("*.png"):
+        ImageOps.invert(Image.open(path)).save(path)
     of = build_taxonomy(TaxonomyConfig(source="csv", min_leaves=2), csv=table)
     return of, tiny.manifest(of, ratio=1.0)
 
@@ -235,53 +209,53 @@ def other_dataset(folder: Path, *, swap: bool) -> tuple[Taxonomy, Manifest]:
 def test_another_dataset_is_asked_where_features_are_made_alike(
     shared: Shared, elsewhere: Tiny, tmp_path: Path
 ) -> None:
-    of, manifest = other_dataset(tmp_path / "negative", swap=False)
+    of, manifest = negative(tmp_path / "negative")
     with Store.open(elsewhere.store) as store:
         store.add_taxonomy(of)
         store.add_manifest(manifest)
+    mean, pca = shared.cards["mean"], shared.cards["pca"]
     to = {"manifest": manifest.manifest_id}
-    assert "holds no features of dataset " in refusal(asked(elsewhere, shared.cards["mean"], **to))
-    extracted(elsewhere, "pca", of.dataset_id)
-    said = refusal(asked(elsewhere, shared.cards["mean"], **to))
+    assert "holds no features of dataset " in refused(elsewhere, mean, **to)
+    ensure_features(elsewhere.store, MEAN, of.dataset_id)
+    said = refused(elsewhere, pca, **to)
     assert "was made otherwise than the card's: it has " in said
-    assert "pooling pca, the card mean" in said
-    extracted(elsewhere, "mean", of.dataset_id)
-    done = asked(elsewhere, shared.cards["mean"], **to)
-    assert done.exit_code == 0, done.stderr
+    assert "pooling mean, the card pca" in said
+    assert asked(elsewhere, mean, **to).endswith("1 evaluations brought in")
     with Store.open(elsewhere.store, read_only=True) as store:
         transfer = store.analysis("transfer").to_pylist()
         (run,) = store.query("FROM card_run").to_pylist()
+        problems = [one.problems for one in verify(store, elsewhere.store.parent / "runs")]
+    assert problems == [()] * len(problems)
     assert {one["own_set"] for one in transfer} == {None}
-    assert (run["dataset_id"] == of.dataset_id) > (run["trained_dataset_id"] == of.dataset_id)
-    assert elsewhere.call("store", "verify").exit_code == 0
-    said = refusal(asked(elsewhere, shared.cards["pca"], **to))
-    assert re.search(r"was pooled by another pca than the card's|it has width \d", said), said
-    said = refusal(asked(elsewhere, shared.cards["mean"], "--image", "mean", **to))
+    assert run["dataset_id"] == of.dataset_id != run["trained_dataset_id"]
+    said = refused(elsewhere, mean, "mean", **to)
     assert said.startswith("image mean is made of the pictures that the projector was trained on")
 
 
 def test_pictures_that_it_was_trained_on_are_refused(
     shared: Shared, elsewhere: Tiny, tmp_path: Path
 ) -> None:
-    of, manifest = other_dataset(tmp_path / "swapped", swap=True)
-    with Store.open(elsewhere.store) as store:
-        store.add_taxonomy(of)
-        store.add_manifest(manifest)
-    extracted(elsewhere, "mean", of.dataset_id)
-    to = {"manifest": manifest.manifest_id}
-    said = refusal(asked(elsewhere, shared.cards["mean"], **to))
-    assert said.startswith("the projector was trained on 20 of the 20 pictures asked about, such")
+    card = Path(shutil.copytree(shared.cards["mean"], tmp_path / "card"))
+    # a card whose projector was trained on every picture
+    with Store.open(elsewhere.store, read_only=True) as store:
+        pictures = store.query("SELECT DISTINCT sha256 FROM image ORDER BY 1")["sha256"].to_pylist()
+    (card / "training_pictures.txt").write_text("".join(f"{one}\n" for one in pictures))
+    config = json.loads((card / "config.json").read_text())
+    config["training"]["pictures_sha256"] = training_sha256(pictures)
+    (card / "config.json").write_text(json.dumps(config))
+    said = refused(elsewhere, card)
+    assert said.startswith("the projector was trained on 10 of the 10 pictures asked about, such")
     assert not (elsewhere.store.parent / "runs").exists()
-    assert asked(elsewhere, shared.cards["mean"], "--allow-seen", **to).exit_code == 0
+    assert asked(elsewhere, card, allow_seen=True).endswith("1 evaluations brought in")
 
 
-def test_damaged_cards_are_one_line(shared: Shared, elsewhere: Tiny, tmp_path: Path) -> None:
-    card = shutil.copytree(shared.cards["pca"], tmp_path / "card")
+def test_damaged_cards_are_refused(shared: Shared, elsewhere: Tiny, tmp_path: Path) -> None:
+    card = Path(shutil.copytree(shared.cards["pca"], tmp_path / "card"))
     config = json.loads((card / "config.json").read_text())
 
     def said(**changes: Any) -> str:
         (card / "config.json").write_text(json.dumps(config | changes))
-        return refusal(asked(elsewhere, card))
+        return refused(elsewhere, card)
 
     assert "must be of library xmodal and format 1, got 'xmodal' and 2" in said(format=2)
     assert "lm: it must hold an object, got 'x'" in said(lm="x")
@@ -289,6 +263,13 @@ def test_damaged_cards_are_one_line(shared: Shared, elsewhere: Tiny, tmp_path: P
         prompt=config["prompt"] | {"question": "{phrase}?"}
     )
     assert "gives Yes and No the ids " in said(prompt=config["prompt"] | {"yes_id": 1})
+    another = config["features"] | {"sha256": "0" * 64, "pca_sha256": "1" * 64}
+    assert "was pooled by another pca than the card's (" in said(features=another)
+    assert "the card kept none" in said(features=another | {"pca_sha256": None})
+    (card / "config.json").write_text(json.dumps(config))
+    assert refused(elsewhere, card, lm=None) == (
+        "lm 'lm' of the card was a folder where it was trained: give its place here with --lm"
+    )
     assert "of weights 000000000000" in said(lm=config["lm"] | {"weights_sha256": "0" * 64})
     (card / "training_pictures.txt").write_text("0\n")
     assert "is not the list that the card was made with" in said()
@@ -298,29 +279,42 @@ def test_damaged_cards_are_one_line(shared: Shared, elsewhere: Tiny, tmp_path: P
     assert "projector.safetensors has sha256 " in said()
     with pytest.raises(DataError, match=r"projector\.safetensors has sha256 "):
         xmodal.load_projector(card)
+    Pca(*(torch.ones(size) for size in ((4,), (4, 2), (1,)))).save(card / "pca.safetensors")
+    with pytest.raises(DataError, match=r"pca\.safetensors has sha256 "):
+        xmodal.load_encoder(card)
     (card / "config.json").unlink()
-    assert "is no folder of `xmodal card`: it has no config.json" in refusal(asked(elsewhere, card))
+    assert "is no folder of `xmodal card`: it has no config.json" in refused(elsewhere, card)
     assert not (elsewhere.store.parent / "runs").exists()
 
 
-def test_bad_use_is_one_line(shared: Shared, elsewhere: Tiny, tmp_path: Path) -> None:
-    card = shared.cards["pca"]
-    said = refusal(
-        elsewhere.call("eval", "--projector", card, "--manifest", elsewhere.manifests[0])
-    )
-    assert (
-        said
-        == "lm 'lm' of the card was a folder where it was trained: give its place here with --lm"
-    )
-    for given in ([], ["--projector", card], ["--run", "a", "--projector", card]):
-        assert refusal(elsewhere.call("eval", *given)).startswith("give --run RUN, or --projector ")
-    assert refusal(shared.world.call("card", "nope")).startswith("unknown run 'nope'; valid: ")
+def test_what_is_written_and_what_is_not(shared: Shared, tmp_path: Path) -> None:
+    with Store.open(shared.world.store) as store:
+        released.add(store, [(released.run("published"), [])])
+    with pytest.raises(StoreError, match=r"^run published is a released one and has no projector"):
+        make_card(shared.world.store, "published")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
-    run = shared.runs["pca"]
-    for output, why in (
-        (tmp_path / "full", "is not empty"),
-        (tmp_path / "full" / "x", "is a file"),
-    ):
-        assert why in refusal(shared.world.call("card", run, "--output", output))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "full"]
+    with pytest.raises(DataError, match="is not empty: give a folder that is empty or not there"):
+        make_card(shared.world.store, shared.runs["pca"], tmp_path / "full")
+    assert [path.name for path in tmp_path.rglob("*")] == ["full", "x"]
+
+
+def test_the_commands(shared: Shared, elsewhere: Tiny, tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    done = shared.world.call("card", shared.runs["pca"][:6], "--output", card)
+    assert (done.exit_code, done.stdout) == (0, f"{card}\n"), done.stderr
+    assert {path.name for path in card.iterdir()} == {
+        "README.md", "config.json", "pca.safetensors", "projector.safetensors",
+        "training_pictures.txt",
+    }  # fmt: skip
+    given = ("--projector", card, "--manifest", elsewhere.manifests[0])
+    done = elsewhere.call("eval", *given)
+    assert (done.exit_code, done.stderr) == (1, (
+        "error: lm 'lm' of the card was a folder where it was trained: give its place here with "
+        "--lm\n"
+    ))  # fmt: skip
+    done = elsewhere.call("eval", *given, "--lm", elsewhere.lm)
+    assert done.exit_code == 0, done.stderr
+    assert " scored: " in done.stdout
+    done = elsewhere.call("eval", "--projector", card)
+    assert (done.exit_code, done.stderr[:40]) == (1, "error: give --run RUN, or --projector FO")

@@ -9,10 +9,11 @@ from typing import Any
 
 from taxonomy.errors import DataError
 from taxonomy.hashing import content_id
-from taxonomy.reading import read_object, record_of, short
+from taxonomy.reading import read_object, read_text, record_of, short
 from xmodal.features.config import FeatureConfig
 from xmodal.features.feature_set import FeatureSet
 from xmodal.features.pca import PCA, Pca
+from xmodal.features.unseen import training_sha256
 from xmodal.files import file_sha256
 from xmodal.lms.causal import BUNDLED
 
@@ -187,6 +188,18 @@ def checked_projector(folder: Path, config: CardConfig) -> Path:
             f"{path} has sha256 {found[:12]}, {CONFIG} says {config.projector.sha256[:12]}: {_ANEW}"
         )
     return path
+
+
+def checked_pictures(folder: Path, config: CardConfig) -> frozenset[str]:
+    """sha256 of each picture that a card's projector was trained on, held against its config.
+
+    Raises:
+        DataError: The list is gone or another one.
+    """
+    found = frozenset(read_text(folder / PICTURES).split())
+    if training_sha256(found) != config.training.pictures_sha256:
+        raise DataError(f"{folder / PICTURES} is not the list that the card was made with: {_ANEW}")
+    return found
 
 
 def checked_pca(folder: Path, config: CardConfig) -> Pca | None:
