@@ -234,7 +234,8 @@ def _record(config: CardConfig, lm: str) -> dict[str, Any]:
         "n_prefix_tokens": config.projector.n_prefix_tokens,
         "lm": lm,
         "lm_init": config.lm.init,
-        "lm_revision": config.lm.revision,
+        # another place has revisions of its own, or none; its weights are held against the hash
+        "lm_revision": config.lm.revision if lm == config.lm.name else None,
         "lm_hash": config.lm.weights_sha256,
         "device": config.training.device,
         "seed_init": config.training.seed_init,
