@@ -94,20 +94,11 @@ def make_card(store: Path, run_id: str, output: Path | None = None) -> Path:
         xmodal_version=versions()["xmodal"],
         run_id=row["run_id"],
         dataset_id=row["dataset_id"],
-        projector=ProjectorPart(
-            kind=projector.config.kind,
-            width_in=projector.width_in,
-            width_out=projector.width_out,
-            n_prefix_tokens=row["n_prefix_tokens"],
-            n_params=row["n_params"],
-            sha256=file_sha256(folder.path / PROJECTOR),
-        ),
+        projector=_projector(row, folder, projector),
         lm=_lm(row),
         features=features_part(features, pca.sha256 if pca else None),
         prompt=_prompt(row, taxonomy, own.config.relation),
-        manifest=ManifestPart(
-            **{one.name: facts.manifest[one.name] for one in fields(ManifestPart)}
-        ),
+        manifest=_manifest(facts.manifest),
         training=_training(row, pictures),
     )
     path = output or store.parent / "cards" / str(row["run_id"])
@@ -155,6 +146,21 @@ def _facts(store: Store, row: Mapping[str, Any], own: Manifest) -> Facts:
         scores=store.analysis("score-points", runs=row["run_id"]).to_pylist(),
         blind=store.query(_MODES, {"id": row["run_id"]}).to_pylist(),
     )
+
+
+def _projector(row: Mapping[str, Any], folder: RunFolder, projector: Projector) -> ProjectorPart:
+    return ProjectorPart(
+        kind=projector.config.kind,
+        width_in=projector.width_in,
+        width_out=projector.width_out,
+        n_prefix_tokens=row["n_prefix_tokens"],
+        n_params=row["n_params"],
+        sha256=file_sha256(folder.path / PROJECTOR),
+    )
+
+
+def _manifest(row: Mapping[str, Any]) -> ManifestPart:
+    return ManifestPart(**{one.name: row[one.name] for one in fields(ManifestPart)})
 
 
 def _lm(row: Mapping[str, Any]) -> LmPart:

@@ -81,21 +81,7 @@ def evaluate_card(
     config = read_config(folder)
     checked_projector(folder, config)
     found = _Found.of(store, config, manifest_id)
-    if found.own is None and (blind := {"mean", "noise"} & set(images)):
-        raise ConfigError(
-            f"image {min(blind)} is made of the pictures that the projector was trained on, those "
-            f"of manifest {config.manifest.manifest_id}, which {store} lacks: take zero or "
-            "other-leaf"
-        )
-    if split != "train":
-        asked = pictures_asked(found.taxonomy, found.manifest, (split,))
-        check_unseen(found.features, asked, allow_seen)
-        _check_untrained(checked_pictures(folder, config), asked, allow_seen)
-    if not pc.any(pc.equal(found.manifest.examples["split"], split)).as_py():
-        raise ManifestError(
-            f"manifest {found.manifest.manifest_id} asks nothing about the {split} split"
-        )
-    _check_prompt(config, found.taxonomy, found.manifest)
+    _check(store, folder, config, found, images, split, allow_seen)
     where = lm or found.lm
     if where is None:
         raise ConfigError(
@@ -171,6 +157,33 @@ class _Found:
             own=with_features(own, features) if own is not None else None,
             lm=next(iter(lms), None) if config.lm.is_folder else config.lm.name,
         )
+
+
+def _check(
+    store: Path,
+    folder: Path,
+    config: CardConfig,
+    found: _Found,
+    images: Sequence[str],
+    split: str,
+    allow_seen: bool,
+) -> None:
+    """Refuse what cannot or should not be asked, before the LM is loaded; see evaluate_card."""
+    if found.own is None and (blind := {"mean", "noise"} & set(images)):
+        raise ConfigError(
+            f"image {min(blind)} is made of the pictures that the projector was trained on, those "
+            f"of manifest {config.manifest.manifest_id}, which {store} lacks: take zero or "
+            "other-leaf"
+        )
+    if split != "train":
+        asked = pictures_asked(found.taxonomy, found.manifest, (split,))
+        check_unseen(found.features, asked, allow_seen)
+        _check_untrained(checked_pictures(folder, config), asked, allow_seen)
+    if not pc.any(pc.equal(found.manifest.examples["split"], split)).as_py():
+        raise ManifestError(
+            f"manifest {found.manifest.manifest_id} asks nothing about the {split} split"
+        )
+    _check_prompt(config, found.taxonomy, found.manifest)
 
 
 def _matching(config: CardConfig, folders: Sequence[Path]) -> FeatureSet:
