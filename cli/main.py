@@ -8,8 +8,10 @@ from cli.align import app as align_app
 from cli.ask import ask
 from cli.binding import app as binding_app
 from cli.bundle import app as bundle_app
+from cli.card import card
 from cli.ceiling import ceiling
 from cli.coherence import coherence
+from cli.compare import compare
 from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.features import app as features_app
@@ -37,8 +39,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("ask")(ask)
+app.command("card")(card)
 app.command("ceiling")(ceiling)
 app.command("coherence")(coherence)
+app.command("compare")(compare)
 app.command("demo")(demo)
 app.command("eval")(evaluate)
 app.command("plot")(plot)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from taxonomy.errors import ConfigError, DataError
+from taxonomy.errors import ConfigError, DataError, ManifestError
 from taxonomy.model import one_of
-from xmodal.features.extract import load_features
+from xmodal.features.extract import FeatureSet, load_features
 from xmodal.features.skipped import with_features
 from xmodal.features.unseen import check_unseen, pictures_asked
 from xmodal.jobs import features_dir, runs_dir, sync_lines
@@ -54,33 +54,70 @@ def evaluate_run(
         StoreError: No such run or manifest.
         XmodalError: One by one, a question is answered otherwise than in its batch.
     """
-    one_of("split", split, SPLITS)
-    for mode in images:
-        one_of("image", mode, IMAGE_MODES)
+    check_asked(split, images)
     with Store.open(store, read_only=True) as opened:
         record = opened.load_run(run_id)
         own = opened.load_manifest(record["manifest_id"])
         manifest = own if manifest_id is None else opened.load_manifest(manifest_id)
         taxonomy = opened.load_taxonomy(record["dataset_id"])
-        said = opened.query(
-            "SELECT sha256 FROM feature_set WHERE feature_set_id = $id",
-            {"id": record["feature_set_id"]},
+        features = features_of(opened, record)
+    if manifest.dataset_id != record["dataset_id"]:
+        raise ManifestError(
+            f"manifest {manifest.manifest_id} is of dataset {manifest.dataset_id}, run "
+            f"{record['run_id']} of {record['dataset_id']}: take one of the same dataset"
         )
-    features = load_features(features_dir(store) / str(record["feature_set_id"]))
+    own, manifest = with_features(own, features), with_features(manifest, features)
+    if split != "train":
+        check_unseen(features, pictures_asked(taxonomy, manifest, (split,)), allow_seen)
+    folder = RunFolder(runs_dir(store) / record["run_id"])
+    evaluator = Evaluator.load(record, folder, lm_of(record), features, taxonomy, own, manifest)
+    yield from evaluated_lines(evaluator, images, split, verified)
+    yield from sync_lines(store)
+
+
+def evaluated_lines(
+    evaluator: Evaluator, images: Sequence[str], split: str, verified: int | None
+) -> Iterator[str]:
+    """Score a split in each image mode, once; a line for each.
+
+    Args:
+        evaluator: Ready to be asked.
+        images: Image modes.
+        split: Whose questions are asked.
+        verified: As for evaluate_run.
+    """
+    for mode in dict.fromkeys(images):
+        yield _line(evaluator.evaluate(mode, split, verified), mode, split)
+
+
+def check_asked(split: str, images: Sequence[str]) -> None:
+    """Raise ConfigError unless there are such a split and such image modes."""
+    one_of("split", split, SPLITS)
+    for mode in images:
+        one_of("image", mode, IMAGE_MODES)
+
+
+def features_of(store: Store, record: Mapping[str, Any]) -> FeatureSet:
+    """The features beside a store that a stored run was trained on.
+
+    Args:
+        store: Open, to read.
+        record: Of the run.
+
+    Raises:
+        DataError: They are gone, or others by now.
+    """
+    said = store.query(
+        "SELECT sha256 FROM feature_set WHERE feature_set_id = $id",
+        {"id": record["feature_set_id"]},
+    )
+    features = load_features(features_dir(Path(store.path)) / str(record["feature_set_id"]))
     if features.sha256 not in said["sha256"].to_pylist():
         raise DataError(
             f"{features.path} holds other features than run {record['run_id']} was trained on; "
             "bring the old ones back"
         )
-    if manifest.dataset_id == record["dataset_id"]:
-        own, manifest = with_features(own, features), with_features(manifest, features)
-    if split != "train":
-        check_unseen(features, pictures_asked(taxonomy, manifest, (split,)), allow_seen)
-    folder = RunFolder(runs_dir(store) / record["run_id"])
-    evaluator = Evaluator.load(record, folder, lm_of(record), features, taxonomy, own, manifest)
-    for mode in dict.fromkeys(images):
-        yield _line(evaluator.evaluate(mode, split, verified), mode, split)
-    yield from sync_lines(store)
+    return features
 
 
 def lm_of(record: Mapping[str, Any]) -> LanguageModel:

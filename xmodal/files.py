@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -54,6 +55,54 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             os.replace(made, path)
         finally:
             made.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder to fill with files that are fsynced; it takes its place by one rename.
+
+    Args:
+        folder: Where it ends up; missing or empty.
+
+    Yields:
+        The folder to fill. After an error nothing of it is left.
+
+    Raises:
+        DataError: There is something, or it cannot be written.
+        NoRoomError: The disk is full.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file: give a folder that is empty or not there")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise DataError(f"{folder} is not empty: give a folder that is empty or not there")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        if why := why_no_room(error):
+            raise no_room(folder.parent, why) from error
+        raise DataError(f"{folder} cannot be made: {error.strerror}") from error
+    try:
+        with room_in(folder.parent):
+            yield made
+            made.chmod(0o755)
+            os.replace(made, folder)
+            sync_folder(folder.parent)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a rename in a folder survive a power cut, where the system can say so."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def make_folder(folder: Path, what: str) -> None:

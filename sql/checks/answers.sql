@@ -11,6 +11,10 @@ WITH asked AS (
     SELECT evaluation.evaluation_id AS id, evaluation.manifest_id, run.feature_set_id
     FROM evaluation
     JOIN run USING (run_id)
+    UNION ALL
+    SELECT evaluation.evaluation_id AS id, evaluation.manifest_id, card_run.feature_set_id
+    FROM evaluation
+    JOIN card_run USING (run_id)
 ),
 
 said AS (

@@ -16,6 +16,7 @@ import pyarrow as pa
 import torch
 from safetensors.torch import save
 
+from tests.fuzz.card_files import card_files, read_card
 from tests.fuzz.case import Reader
 from tests.fuzz.damage import npy, to_parquet
 from tests.xmodal.align import small as small_align
@@ -275,7 +276,10 @@ def kept_readers(home: Path) -> list[Reader]:
         ("record", {"run.json": in_json({"status": "finished", "started_at": "x"})},
          {"run.json": "json"}, lambda f: RecordFolder(f).record(), "xmodal.run_record:read_object"),
     ]  # fmt: skip
+    card = card_files(runs["vlm"]["projector.safetensors"])
     weights: list[Row] = [
+        ("card", card, dict(zip(card, ("json", "tensors", "text", "tensors"), strict=True)),
+         read_card, "xmodal.sharing.config:CardConfig.__init__"),
         ("projector", runs["vlm"], {"projector.safetensors": "tensors"},
          lambda f: RunFolder(f).load_projector(), "xmodal.vlm.run_folder:Projector.__init__"),
         ("vlm-state", runs["vlm"], {"state.safetensors": "tensors"}, read_vlm_state,

@@ -23,5 +23,5 @@ NAMES = (
     "released", "stages", "plan",
     "caption-set", "text-set", "feature-set", "given-npz", "given-tensors", "scene-set", "probe",
     "encoder", "note", "record", "projector", "vlm-state", "aligner", "align-state", "decoder",
-    "binding-state",
+    "binding-state", "card",
 )  # fmt: skip

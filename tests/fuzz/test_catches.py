@@ -15,7 +15,7 @@ READERS = (
     "taxonomy/separation/nouns.py", "taxonomy/sources", "taxonomy/interchange", "xmodal/align",
     "xmodal/alignments", "xmodal/arrays.py", "xmodal/binding", "xmodal/bundle/encoder/load.py",
     "xmodal/features", "xmodal/interchange.py", "xmodal/parquet.py", "xmodal/probe/pairs.py",
-    "xmodal/released", "xmodal/run_record.py", "xmodal/store/exchange.py",
+    "xmodal/released", "xmodal/run_record.py", "xmodal/sharing", "xmodal/store/exchange.py",
     "xmodal/store/folders.py", "xmodal/store/on_disk.py", "xmodal/store/sync.py",
     "xmodal/tensors.py", "xmodal/vlm/checkpoint.py", "xmodal/vlm/run_folder.py",
     "xmodal/vlm/transfer.py",

@@ -13,6 +13,7 @@ from torch import Tensor
 from taxonomy.errors import DataError
 from taxonomy.hashing import keyed_order
 from taxonomy.model import Taxonomy
+from xmodal.features.config import FeatureConfig
 from xmodal.features.encoders.encoder import Encoder
 from xmodal.features.encoders.load import load_encoder
 from xmodal.features.encoders.preparation import Pixels
@@ -79,15 +80,7 @@ class NewPictures:
         return self._encode(self.encoder.preparation(image))
 
     def _encode(self, pixels: Pixels) -> Tensor:
-        config = self.features.config
-        with torch.no_grad(), one_thread():
-            tokens = self.encoder.encode(as_tensor(pixels[None]))
-            if config.pooling == "mean":
-                tokens = tokens.mean(1, keepdim=True)
-            if self.pool is not None:
-                tokens = self.pool(tokens)
-        stored: torch.dtype = getattr(torch, config.dtype)
-        return tokens.to(stored).float()
+        return encoded(pixels, self.encoder, self.features.config, self.pool)
 
     def _check(self, taxonomy: Taxonomy) -> None:
         """See that some pictures of the dataset have the features that are stored.
@@ -114,3 +107,25 @@ class NewPictures:
                 f"{features.feature_set_id} holds (off by {off:.1e} of the largest): extract the "
                 "features anew on this machine and train on them"
             )
+
+
+def encoded(pixels: Pixels, encoder: Encoder, config: FeatureConfig, pool: Pca | None) -> Tensor:
+    """Features of one prepared picture, as a feature set holds them.
+
+    Args:
+        pixels: uint8 [S, S, 3], as the encoder's preparation gives it.
+        encoder: The encoder.
+        config: Of the feature set.
+        pool: Its pca; None where the pooling is another.
+
+    Returns:
+        float32 [1, P, Dv], rounded as stored.
+    """
+    with torch.no_grad(), one_thread():
+        tokens = encoder.encode(as_tensor(pixels[None]))
+        if config.pooling == "mean":
+            tokens = tokens.mean(1, keepdim=True)
+        if pool is not None:
+            tokens = pool(tokens)
+    stored: torch.dtype = getattr(torch, config.dtype)
+    return tokens.to(stored).float()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -71,6 +72,15 @@ class Pca:
         with one_thread():
             pooled: Tensor = (tokens.flatten(1) - self.mean) @ self.basis / self.scale
         return pooled[:, None]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the numbers, whatever file they lie in."""
+        digest = sha256()
+        for name, value in sorted(self.state().items()):
+            digest.update(f"{name}|{list(value.shape)}|".encode())
+            digest.update(value.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def state(self) -> dict[str, Tensor]:
         """What another process needs to do the same."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xmodal.files import file_sha256
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,8 @@ class Compared:
     """Nothing differs: for weights the bytes of the file."""
     note: str = ""
     """What else to know, such as what is missing."""
+    n_otherwise: int = 0
+    """Rows of both tables in which a value that is no number differs: answers, of predictions."""
 
 
 def largest_difference(a: Floats, b: Floats) -> float:
@@ -94,41 +98,46 @@ def compare_tables(
     numbers: Sequence[str],
     exact: Sequence[str] = (),
     by_row: bool = False,
+    alone: tuple[str, str] = ("are not there again", "are new"),
 ) -> Compared:
     """Two tables, row by row of equal keys.
 
     Args:
         part: What they are called.
-        stored: Columns keys, numbers and exact; keys are unique and not NULL.
+        stored: Columns keys, numbers and exact; keys are unique.
         again: The same.
         keys: What makes two rows the same one.
         numbers: Whose largest difference counts; not NULL.
         exact: What follows from the numbers: it may differ only where these do, and has no
             difference of its own.
         by_row: Each row's exact values follow from its own numbers; else from those of all rows.
+        alone: What is said of rows of the first or the second table alone.
     """
-    a, b = (_by_key(one, keys, (*numbers, *exact)) for one in (stored, again))
-    both = a.keys() & b.keys()
-    missing, more = len(a) - len(both), len(b) - len(both)
-    rows = [(a[key], b[key]) for key in both]
-    sides = [np.array([pair[i][: len(numbers)] for pair in rows], dtype=float) for i in (0, 1)]
-    shape = (len(rows), len(numbers))
-    one, other = (side.reshape(shape) for side in sides)
+    at, to = _same_rows(stored, again, keys)
+    a, b = stored.take(at), again.take(to)
+    missing, more = stored.num_rows - len(at), again.num_rows - len(to)
+    shape = (len(numbers), len(at))
+    one, other = (
+        np.array([np.asarray(side[name], dtype=float) for name in numbers]).reshape(shape).T
+        for side in (a, b)
+    )
     numbers_equal = ((one == other) | (np.isnan(one) & np.isnan(other))).all(axis=1)
-    said = np.array([x[len(numbers) :] == y[len(numbers) :] for x, y in rows], dtype=bool)
+    said = np.ones(len(at), dtype=bool)
+    for name in exact:
+        said &= _equal(a[name], b[name])
     n_equal = int((numbers_equal & said).sum())
     # a row cannot answer otherwise for no reason: one of the two tables was changed
     odd = ~said & numbers_equal if by_row else ~said & numbers_equal.all()
     notes = [
         f"{count} rows {what}"
         for count, what in (
-            (missing, "are not there again"),
-            (more, "are new"),
+            (missing, alone[0]),
+            (more, alone[1]),
             (int(odd.sum()), f"differ in {' or '.join(exact)} though their numbers are equal"),
         )
         if count
     ]
-    n = len(both) + missing + more
+    n = len(at) + missing + more
     return Compared(
         part=part,
         n=n,
@@ -136,17 +145,34 @@ def compare_tables(
         largest=math.inf if notes else largest_difference(one, other),
         identical=n == n_equal,
         note="; ".join(notes),
+        n_otherwise=int((~said).sum()),
     )
 
 
-def _by_key(
-    table: pa.Table, keys: Sequence[str], values: Sequence[str]
-) -> Mapping[tuple[Any, ...], tuple[Any, ...]]:
-    columns = [table[name].to_pylist() for name in (*keys, *values)]
-    rows = zip(*columns, strict=True) if columns else ()
-    found = {row[: len(keys)]: row[len(keys) :] for row in rows}
-    if len(found) != table.num_rows:
-        raise ValueError(
-            f"{', '.join(keys)} must be unique, got {table.num_rows - len(found)} more"
-        )
+def _same_rows(a: pa.Table, b: pa.Table, keys: Sequence[str]) -> tuple[Ints, Ints]:
+    """Places of the rows of equal keys in both tables; NULL is a key like any other.
+
+    Raises:
+        ValueError: Keys are not unique.
+    """
+    whole = pa.concat_tables([a.select(keys), b.select(keys)], promote_options="permissive")
+    number = np.zeros(whole.num_rows, dtype=np.int64)
+    for name in keys:
+        coded = whole[name].combine_chunks().dictionary_encode("encode").indices
+        codes = coded.to_numpy(zero_copy_only=False).astype(np.int64)
+        # numbered anew after each key, so that products stay below the square of the rows
+        number = np.unique(number * (codes.max(initial=0) + 1) + codes, return_inverse=True)[1]
+    sides = number[: a.num_rows], number[a.num_rows :]
+    for side in sides:
+        if n_twice := len(side) - len(np.unique(side)):
+            raise ValueError(f"{', '.join(keys)} must be unique, got {n_twice} more")
+    _, at, to = np.intersect1d(*sides, assume_unique=True, return_indices=True)
+    return at, to
+
+
+def _equal(a: pa.ChunkedArray, b: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Value by value; NULL is equal to NULL."""
+    same = pc.fill_null(pc.equal(a, b), False)
+    both = pc.and_(pc.is_null(a), pc.is_null(b))
+    found: np.ndarray[Any, np.dtype[np.bool_]] = np.asarray(pc.or_(same, both), dtype=bool)
     return found

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from taxonomy.errors import StoreError
+from xmodal.files import sync_folder
 from xmodal.store.store import Store
 
 
@@ -120,17 +121,6 @@ def _put(copy: Path, place: Path) -> None:
         os.fsync(file.fileno())
     os.replace(copy, place)
     sync_folder(place.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have a rename in a folder survive a power cut, where the system can say so."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(copy: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _OWN = "SELECT run_id FROM run ORDER BY run_id"
 _ALIGNED = "SELECT run_id FROM align_run ORDER BY run_id"
 _BINDING = "SELECT run_id FROM binding_run ORDER BY run_id"
+_CARDS = "SELECT run_id FROM card_run ORDER BY run_id"
 _RELEASED = "SELECT run_id FROM released_run ORDER BY run_id"
 
 
@@ -34,13 +35,15 @@ def describe_run(store: Store, run_id: str) -> dict[str, Any]:
     Raises:
         StoreError: An id that is unknown or ambiguous.
     """
-    own, released, aligned, binding = (
-        store.query(text)["run_id"].to_pylist() for text in (_OWN, _RELEASED, _ALIGNED, _BINDING)
+    own, released, aligned, binding, cards = (
+        store.query(text)["run_id"].to_pylist()
+        for text in (_OWN, _RELEASED, _ALIGNED, _BINDING, _CARDS)
     )
-    found = resolve_id("run", run_id, own + released + aligned + binding)
+    found = resolve_id("run", run_id, own + released + aligned + binding + cards)
     for text, ids in (
         ("FROM align_run WHERE run_id = $id", aligned),
         ("FROM binding_run WHERE run_id = $id", binding),
+        ("FROM card_run WHERE run_id = $id", cards),
     ):
         if found in ids:
             return dict(store.query(text, {"id": found}).to_pylist()[0])
@@ -63,6 +66,7 @@ def runs_beside(store: Store) -> list[str]:
             (_RELEASED, "released runs", '"from released_run"'),
             (_ALIGNED, "alignments", "@align-runs"),
             (_BINDING, "binding runs", "@binding-runs"),
+            (_CARDS, "shared projectors", "@transfer"),
         )
         if (n := store.query(text).num_rows)
     ]

@@ -39,6 +39,15 @@ EVALUATION_PREDICTION = pa.schema(
     ]
 )
 _KNOWN = "SELECT evaluation_id, content_hash FROM evaluation WHERE run_id = $id"
+_DATASET = """
+SELECT dataset_id
+FROM run
+WHERE run_id = $id
+UNION ALL
+SELECT dataset_id
+FROM card_run
+WHERE run_id = $id
+"""
 _ANSWERED = """
 WITH said AS (
     SELECT prediction.example_id
@@ -123,7 +132,7 @@ def _check_record(row: EvaluationRow, folder: Path) -> None:
 
 def _check_references(store: Store, row: EvaluationRow, predictions: pa.Table) -> None:
     manifests = {m["manifest_id"]: m["dataset_id"] for m in store.manifests().to_pylist()}
-    dataset_id = store.load_run(row.run_id)["dataset_id"]
+    (dataset_id,) = store.query(_DATASET, {"id": row.run_id})["dataset_id"].to_pylist()
     if row.manifest_id not in manifests:
         raise FolderError(f"manifest {row.manifest_id!r} is not in this store")
     if manifests[row.manifest_id] != dataset_id:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,11 +18,10 @@ import pyarrow.parquet as pq
 
 from taxonomy.errors import DataError
 from taxonomy.reading import read_json, short, value_of
-from xmodal.files import file_sha256, write_whole
+from xmodal.files import file_sha256, whole_folder, write_whole
 from xmodal.parquet import DAMAGE, first_line
 from xmodal.provenance import versions
 from xmodal.store import schema
-from xmodal.store.copies import sync_folder
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
@@ -70,38 +67,18 @@ def export_store(store: Store, folder: Path, *, rows_a_file: int = ROWS_A_FILE) 
     Raises:
         DataError: The folder is not empty or cannot be written.
     """
-    _check_empty(folder)
     there = store.query(_TABLES)["table_name"].to_pylist()
     ours = [name for name in there if name in schema.tables()]
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise DataError(f"{folder} cannot be made: {error.strerror}") from error
-    try:
+    with whole_folder(folder) as made:
         tables = {name: write_table(store, name, made, rows_a_file) for name in ours}
         applied = {row["name"]: row["sha256"] for row in store.query(_APPLIED).to_pylist()}
         _describe(made / DESCRIPTION, tables, applied)
-        made.chmod(0o755)
-        os.replace(made, folder)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return Exported(
         folder=folder,
         n_tables=len(tables),
         n_rows=sum(part["n_rows"] for parts in tables.values() for part in parts),
         left_out=tuple(name for name in there if name not in ours and name != schema.STEPS),
     )
-
-
-def _check_empty(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file: give a folder that is empty or not there")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty: give a folder that is empty or not there")
 
 
 def write_table(store: Store, name: str, folder: Path, most: int) -> list[dict[str, Any]]:

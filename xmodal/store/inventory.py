@@ -17,7 +17,8 @@ _N_RUNS = """
 SELECT
     (SELECT count(*) FROM run)
     + (SELECT count(*) FROM align_run)
-    + (SELECT count(*) FROM binding_run) AS n
+    + (SELECT count(*) FROM binding_run)
+    + (SELECT count(*) FROM card_run) AS n
 """
 
 

@@ -20,7 +20,12 @@ from xmodal.tables import ANSWERS, COMPOSITIONS, EVALUATION, EVALUATIONS
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-_KINDS = {"run": "projector", "align_run": "alignment", "binding_run": "decoder"}
+_KINDS = {
+    "run": "projector",
+    "align_run": "alignment",
+    "binding_run": "decoder",
+    "card_run": "card",
+}
 """Kind of run, by table."""
 
 _ARRAY = "features.npy"
@@ -36,6 +41,7 @@ _RUNS = {
     "run": "SELECT run_id, content_hash FROM run ORDER BY run_id",
     "align_run": "SELECT run_id, content_hash FROM align_run ORDER BY run_id",
     "binding_run": "SELECT run_id, content_hash FROM binding_run ORDER BY run_id",
+    "card_run": "SELECT run_id, content_hash FROM card_run ORDER BY run_id",
 }
 _EVALUATIONS = """
 SELECT run_id, evaluation_id, content_hash, 'predictions.parquet' AS table_file

@@ -27,6 +27,9 @@ FROM align_run
 UNION ALL
 SELECT run_id AS id
 FROM binding_run
+UNION ALL
+SELECT run_id AS id
+FROM card_run
 """
 _EVALUATIONS = """
 SELECT run_id, evaluation_id

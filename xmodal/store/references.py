@@ -7,7 +7,7 @@ schema.
 from __future__ import annotations
 
 FOLDER_TABLES = (
-    *("run", "prediction", "evaluation", "evaluation_prediction"),
+    *("run", "prediction", "card_run", "evaluation", "evaluation_prediction"),
     *("align_run", "align_evaluation", "align_answer", "align_composition"),
     *("binding_run", "binding_accuracy", "binding_probe"),
     *("binding_interchange", "binding_knockout", "binding_linear", "binding_shifted"),
@@ -32,6 +32,7 @@ KEYS = frozenset(
         "align_run.run_id",
         "align_evaluation.evaluation_id",
         "binding_run.run_id",
+        "card_run.run_id",
         "binding_probe.probe_id",
         "text_probe.probe_id",
         "ceiling.ceiling_id",
@@ -61,6 +62,7 @@ REFERENCES: dict[str, tuple[str, ...]] = {
             *("image.dataset_id", "manifest.dataset_id", "feature_set.dataset_id"),
             *("text_feature_set.dataset_id", "separation.dataset_id", "run.dataset_id"),
             *("align_run.dataset_id", "align_evaluation.dataset_id", "ceiling.dataset_id"),
+            "card_run.dataset_id",
             "text_probe.dataset_id",
         ),
         _DATASET,
@@ -77,7 +79,7 @@ REFERENCES: dict[str, tuple[str, ...]] = {
             *("run.feature_set_id", "align_run.feature_set_id"),
             *("align_evaluation.feature_set_id", "coherence.feature_set_id"),
             *("alignment.feature_set_id", "ceiling.feature_set_id"),
-            "skipped_image.feature_set_id",
+            *("skipped_image.feature_set_id", "card_run.feature_set_id"),
         ),
         _FEATURES,
     ),
@@ -105,7 +107,7 @@ REFERENCES: dict[str, tuple[str, ...]] = {
     "metric.run_id": _RUN,
     "run_setup.run_id": _RUN,
     "prediction.run_id": ("run.run_id",),
-    "evaluation.run_id": ("run.run_id",),
+    "evaluation.run_id": ("run.run_id", "card_run.run_id"),
     "evaluation_prediction.evaluation_id": ("evaluation.evaluation_id",),
     "align_evaluation.run_id": ("align_run.run_id",),
     "align_answer.evaluation_id": ("align_evaluation.evaluation_id",),
@@ -136,6 +138,10 @@ SCOPED: dict[str, tuple[str, ...]] = {
 """Columns whose numbers count within a dataset or manifest, by the file of sql/checks."""
 
 FREE = {
+    "card_run.card_id": "hash of a folder's config, kept as config_json",
+    "card_run.trained_run_id": "of the store where it was trained",
+    "card_run.trained_dataset_id": "of the store where it was trained",
+    "card_run.trained_manifest_id": "of the store where it was trained",
     "manifest.shuffle_id": "hash of a shuffle that is kept as manifest_label",
     "coherence.shuffle_id": "hash of a shuffle that is drawn anew",
     "alignment.shuffle_id": "hash of a shuffle that is drawn anew",

@@ -337,6 +337,39 @@ class EvaluationRow(EvaluationRecord):
     content_hash: str
 
 
+class CardRunRecord(Row):
+    """`run.json` of a shared projector: every column of card_run but the content hash."""
+
+    run_id: str
+    experiment: Literal["card"]
+    dataset_id: str
+    feature_set_id: str
+    card_id: str
+    trained_run_id: str
+    trained_dataset_id: str
+    trained_manifest_id: str
+    trained_design: str
+    trained_ratio: float
+    trained_shuffle: str
+    lm: str
+    lm_hash: str
+    lm_init: str
+    encoder: str
+    seed_init: int
+    seed_order: int
+    config_json: JsonText
+    status: Literal["running", "finished"]
+    versions_json: JsonText
+    command: str
+    started_at: str
+
+
+class CardRunRow(CardRunRecord):
+    """One shared projector with the features of one dataset, as stored."""
+
+    content_hash: str
+
+
 class AlignRunRecord(Row):
     """`run.json` of an alignment: every column of align_run but the content hash."""
 

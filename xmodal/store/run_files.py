@@ -12,6 +12,7 @@ HASHED = {
     "projector": ("run.json", "metrics.parquet", "predictions.parquet"),
     "alignment": ("run.json", "metrics.parquet", WEIGHTS),
     "decoder": ("run.json", "metrics.parquet", ACCURACY_FILE, RUN_WEIGHTS),
+    "card": ("run.json", "projector.safetensors"),
 }
 """By kind of run the files that its content_hash is of, in their order."""
 _MORE = {"projector": ("projector.safetensors",)}

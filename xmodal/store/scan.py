@@ -18,11 +18,12 @@ from xmodal.tables import ANSWERS, COMPOSITIONS, EVALUATION, EVALUATIONS
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-_KINDS = {"s2": "alignment", "s3": "decoder"}
+_KINDS = {"s2": "alignment", "s3": "decoder", "card": "card"}
 _SCORED = {
     "projector": ("predictions.parquet",),
     "alignment": (ANSWERS, COMPOSITIONS),
     "decoder": (),
+    "card": ("predictions.parquet",),
 }
 """By kind of run the tables that an evaluation may hold."""
 _STORED = """

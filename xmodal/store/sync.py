@@ -15,6 +15,7 @@ from xmodal.store.align_runs import is_alignment, sync_align_evaluations, sync_a
 from xmodal.store.binding_probes import sync_probes
 from xmodal.store.binding_runs import is_binding, starts_first, sync_binding_run
 from xmodal.store.broken import BrokenFolders
+from xmodal.store.card_runs import is_card, sync_card_run
 from xmodal.store.evaluations import sync_evaluations
 from xmodal.store.folders import FolderError, is_begun
 from xmodal.store.projector_runs import ProjectorRun, RunBatch, read_run
@@ -34,6 +35,9 @@ FROM align_run
 UNION ALL
 SELECT run_id, content_hash
 FROM binding_run
+UNION ALL
+SELECT run_id, content_hash
+FROM card_run
 """
 
 
@@ -143,7 +147,7 @@ def _read_ahead(
     def read(folder: Path) -> ProjectorRun | str | FolderError | None:
         if is_begun(folder):
             return "running"
-        if is_alignment(folder) or is_binding(folder):
+        if is_alignment(folder) or is_binding(folder) or is_card(folder):
             return None
         try:
             return read_run(folder, known.get(folder.name))
@@ -166,6 +170,8 @@ def _read_ahead(
 
 
 def _sync_other(store: Store, folder: Path, known_hash: str | None) -> str:
-    """Bring an alignment or a decoder in."""
+    """Bring an alignment, a decoder or a shared projector in."""
+    if is_card(folder):
+        return sync_card_run(store, folder, known_hash)
     sync = sync_align_run if is_alignment(folder) else sync_binding_run
     return sync(store, folder, known_hash)

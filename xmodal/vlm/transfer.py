@@ -76,7 +76,7 @@ class Evaluator:
         lm: LanguageModel,
         features: FeatureSet,
         taxonomy: Taxonomy,
-        own: Manifest,
+        own: Manifest | None,
         manifest: Manifest,
     ) -> Evaluator:
         """Make it ready.
@@ -87,23 +87,20 @@ class Evaluator:
             lm: The LM that it was trained with.
             features: Those that it was trained on.
             taxonomy: The dataset.
-            own: The run's own manifest.
+            own: The run's own manifest; None where it is not known, and then neither are the
+                pictures that stand in for a picture.
             manifest: What is asked.
 
         Raises:
-            ManifestError: A manifest of another dataset.
             DataError: The folder lost its projector, or it is damaged.
         """
-        if manifest.dataset_id != record["dataset_id"]:
-            raise ManifestError(
-                f"manifest {manifest.manifest_id} is of dataset {manifest.dataset_id}, run "
-                f"{record['run_id']} of {record['dataset_id']}: take one of the same dataset"
-            )
         projector = folder.load_projector().to(lm.device)
         relation = manifest.config.relation
         examples = read_examples(taxonomy, manifest)
         prompt = prompt_template(record["prompt"], relation, question_text(taxonomy, relation))
-        learned = own.examples.filter(pc.field("in_training"))["image_id"]
+        learned = (
+            own.examples.filter(pc.field("in_training"))["image_id"] if own is not None else []
+        )
         return cls(
             record=record,
             folder=folder,
@@ -114,7 +111,7 @@ class Evaluator:
             manifest=manifest,
             examples=examples,
             questions=tokenise(lm, prompt, examples.phrases, examples.targets),
-            train_images=np.unique(learned.to_numpy()).astype(np.int64),
+            train_images=np.unique(np.asarray(learned, dtype=np.int64)),
         )
 
     def evaluation_id(self, image_mode: str, split: str) -> str:

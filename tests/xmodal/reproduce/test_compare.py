@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -95,6 +96,18 @@ def test_a_key_twice_is_a_bug() -> None:
     twice = pa.concat_tables([table({1: (1.0, True)})] * 2)
     with pytest.raises(ValueError, match="key must be unique, got 1 more"):
         compare_tables("x", twice, twice, keys=("key",), numbers=("value",))
+
+
+def test_no_value_is_a_key_and_an_answer_like_any_other() -> None:
+    a = pa.table({"key": [1, None], "value": [0.5, 1.0], "said": [None, "x"]})
+    b = pa.table(
+        {"key": pa.array([None, 1], pa.int32()), "value": [1.0, 0.25], "said": ["x", None]}
+    )
+    given: dict[str, Any] = {"keys": ("key",), "numbers": ("value",), "exact": ("said",)}
+    found = compare_tables("x", a, b, by_row=True, **given)
+    assert (found.n, found.n_equal, found.largest, found.n_otherwise) == (2, 1, 0.25, 0)
+    c = b.set_column(2, "said", pa.array([None, "y"], pa.string()))
+    assert compare_tables("x", a, c, by_row=True, **given).n_otherwise == 2
 
 
 def weights(folder: Path, name: str, said: str = "a", **tensors: torch.Tensor) -> Path:

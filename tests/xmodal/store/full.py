@@ -43,9 +43,10 @@ def _made() -> TemporaryDirectory[str]:
     home = Path(place.name)
     with Store.open(home / "s.duckdb") as store:
         broken.fill(store)
+        store.add_feature_set(world.feature_set())
         lay_folders(home / "runs")
         report = store.sync(home / "runs")
-        assert (report.n_ingested, report.n_evaluations, report.n_probes) == (3, 2, 1)
+        assert (report.n_ingested, report.n_evaluations, report.n_probes) == (4, 3, 1)
         assert report.rejected == ()
     return place
 
@@ -57,6 +58,8 @@ def lay_folders(runs: Path) -> None:
     broken.seal(world.run_folder(runs, "v1", broken.OF, answers, setup=setup))
     (runs / "v1" / "projector.safetensors").write_bytes(b"weights")
     evaluation(runs, "v1", broken.OF, [(1, True)], image_mode="zero")
+    broken.seal(world.card_folder(runs))
+    evaluation(runs, "c1", broken.OF, [(1, False)], evaluation_id="e2")
     aligned.run(runs)
     aligned.evaluation(runs)
     bound.run(runs, "b1")

@@ -64,7 +64,7 @@ def test_rebuild_makes_the_same_rows_from_the_folders_alone(path: Path) -> None:
         store.execute("INSERT INTO align_answer SELECT * FROM align_answer", {})
     report = rebuild(path, path.parent / "runs")
     counts = (report.sync.n_ingested, report.sync.n_evaluations, report.sync.n_probes)
-    assert (*counts, report.dropped) == (3, 2, 1, ())
+    assert (*counts, report.dropped) == (4, 3, 1, ())
     assert read(path) == before
     assert files(path) == {"s.duckdb"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sql
-from taxonomy.errors import DataError, StoreError, XmodalError
+from taxonomy.errors import DataError, NoRoomError, StoreError, XmodalError
 from tests.xmodal.store.full import contents, fill_empty_tables, full_store
 from tests.xmodal.store.test_broken import flip
 from xmodal.store import Store
@@ -154,14 +155,22 @@ def test_a_table_of_the_users_own_is_named_and_left_out(tmp_path: Path) -> None:
 def test_an_export_that_fails_leaves_nothing(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    for code, error, reason in (
+        (errno.EIO, DataError, r"export cannot be written: Input/output error$"),
+        (
+            errno.ENOSPC,
+            NoRoomError,
+            r"^no room in .* \(No space left on device\): make room, then ",
+        ),
+    ):
 
-    monkeypatch.setattr("xmodal.store.exchange._describe", fail)
-    reason = r"export cannot be written: No space left on device$"
-    with Store.open(path, read_only=True) as store, pytest.raises(DataError, match=reason):
-        export_store(store, tmp_path / "export")
-    assert os.listdir(tmp_path) == []
+        def fail(*_: object, code: int = code) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr("xmodal.store.exchange._describe", fail)
+        with Store.open(path, read_only=True) as store, pytest.raises(error, match=reason):
+            export_store(store, tmp_path / "export")
+        assert os.listdir(tmp_path) == []
 
 
 def edit(folder: Path, change: Callable[[dict[str, object]], object]) -> None:

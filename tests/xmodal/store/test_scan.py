@@ -84,15 +84,15 @@ def test_nothing_that_is_stored_is_read_again(
 ) -> None:
     path = full_store(tmp_path)
     scanned = scan(tmp_path / "runs")
-    assert scanned.runs.keys() == {"v1", "r1", "b1"}
+    assert scanned.runs.keys() == {"v1", "r1", "b1", "c1"}
     read = []
     monkeypatch.setattr(syncing, "read_run", lambda *given: read.append(given) or "running")
     monkeypatch.setattr(syncing, "_sync_other", lambda *given: read.append(given) or "running")
     with Store.open(path) as store:
-        assert store.sync(tmp_path / "runs", scanned).n_unchanged == 3
+        assert store.sync(tmp_path / "runs", scanned).n_unchanged == 4
         assert read == []
         evaluation(tmp_path / "runs", "v1", OF, [(2, True)], image_mode="noise")
-        assert store.sync(tmp_path / "runs", scan(tmp_path / "runs")).n_unchanged == 2
+        assert store.sync(tmp_path / "runs", scan(tmp_path / "runs")).n_unchanged == 3
     assert [folder.name for folder, _ in read] == ["v1"]
 
 

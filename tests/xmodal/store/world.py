@@ -186,3 +186,36 @@ def run_folder(
     rows = answers if isinstance(answers, pa.Table) else predictions(answers)
     pq.write_table(rows, folder / "predictions.parquet")
     return folder
+
+
+def card_folder(runs_dir: Path, run_id: str = "c1", **changes: Any) -> Path:
+    """The folder of a shared projector as `xmodal eval --projector` leaves it."""
+    folder = runs_dir / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {
+        "run_id": run_id,
+        "experiment": "card",
+        "dataset_id": "d1",
+        "feature_set_id": "f1",
+        "card_id": "card1",
+        "trained_run_id": "far",
+        "trained_dataset_id": "far",
+        "trained_manifest_id": "far",
+        "trained_design": "random",
+        "trained_ratio": 1.0,
+        "trained_shuffle": "none",
+        "lm": "bundle",
+        "lm_hash": "lm1",
+        "lm_init": "pretrained",
+        "encoder": "classical",
+        "seed_init": 42,
+        "seed_order": 42,
+        "config_json": "{}",
+        "status": "finished",
+        "versions_json": "{}",
+        "command": "xmodal eval",
+        "started_at": "2026-01-02T03:04:05+00:00",
+    }
+    (folder / "run.json").write_text(json.dumps(record | changes))
+    (folder / "projector.safetensors").write_bytes(b"weights")
+    return folder
