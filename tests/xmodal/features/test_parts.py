@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,15 @@ from tests.xmodal import tiny
 from tests.xmodal.tiny import StoppedError
 from xmodal.features import parts, shards
 from xmodal.features.config import FeatureConfig
-from xmodal.features.extract import Part, Work, extract, extract_part, feature_set_id
+from xmodal.features.extract import (
+    Part,
+    Work,
+    extract,
+    extract_part,
+    feature_set_id,
+    load_features,
+    put,
+)
 from xmodal.features.feature_set import FeatureSet
 from xmodal.files import LOCK, own
 
@@ -213,6 +222,8 @@ def test_without_locks_two_put_it_together_apart(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(DataError, match=r"cannot be locked \(No locks available\), and two"):
+        extract(taxonomy, PCA, tmp_path)
     extract_part(taxonomy, PCA, tmp_path, Part(1, 2))
     others: list[FeatureSet | None] = []
 
@@ -226,6 +237,18 @@ def test_without_locks_two_put_it_together_apart(
     assert others[0] is not None
     assert files(got) == files(others[0]) == whole(PCA)
     assert names(tmp_path) == [got.feature_set_id]
+
+
+def test_a_set_that_is_in_place_is_not_replaced(taxonomy: Taxonomy, tmp_path: Path) -> None:
+    features, _ = extract(taxonomy, CONFIGS["bfloat16"], tmp_path)
+    before = features.path.stat().st_ino
+    put(Path(shutil.copytree(features.path, tmp_path / ".made")), features)
+    assert features.path.stat().st_ino == before
+    # what holds no description is no set
+    (features.path / "feature_set.json").unlink()
+    put(tmp_path / ".made", features)
+    assert names(tmp_path) == [features.feature_set_id]
+    assert load_features(features.path).sha256 == features.sha256
 
 
 def test_a_part_that_is_being_made_is_kept_apart_and_left_alone(
