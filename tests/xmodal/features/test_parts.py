@@ -327,6 +327,8 @@ class TestSkipBad:
             if number == 1:
                 with pytest.raises(DataError, match="cannot be decoded"):
                     extract_part(own, PCA, root, Part(1, 2))
+                with pytest.raises(DataError, match="cannot be decoded"):
+                    extract(own, PCA, root)
                 tiny.table(tmp_path / "own")
         extract_part(own, PCA, root, Part(2, 2), say=said.append)
         assert said[0].endswith("is whole; 1 missing: 1")
