@@ -125,7 +125,7 @@ def test_what_cannot_be_built_is_an_error() -> None:
     taxonomy = make(concepts, [], [(1, 0, True), (2, 0, True)], [(1, "train"), (2, "test")])
     with pytest.raises(ManifestError, match="shuffle across finds no labels for any of the 2"):
         build_partitioned(split_world(read_world(taxonomy), 2), ManifestConfig(shuffle="across"))
-    with pytest.raises(ConfigError, match="^the partitions are of relation hypernym, got part$"):
+    with pytest.raises(ConfigError, match=r"^the partitions are of relation hypernym, got part$"):
         build_partitioned(split_world(read_world(taxonomy), 2), ManifestConfig(relation="part"))
 
 
