@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -221,21 +222,27 @@ def test_without_locks_two_put_it_together_apart(
     def none(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
+    want = whole(PCA)
     monkeypatch.setattr(fcntl, "flock", none)
     with pytest.raises(DataError, match=r"cannot be locked \(No locks available\), and two"):
         extract(taxonomy, PCA, tmp_path)
     extract_part(taxonomy, PCA, tmp_path, Part(1, 2))
     others: list[FeatureSet | None] = []
+    at_once = []
+
+    def count(done: int, total: int) -> None:
+        at_once.append(len(list(tmp_path.glob(".*.part/*/whole"))))
 
     def again(done: int, total: int) -> None:
         if total == 75 and done == 35 and not others:
             others.append(None)
-            others[0] = extract_part(taxonomy, PCA, tmp_path, Part(1, 2))
+            others[0] = extract_part(taxonomy, PCA, tmp_path, Part(1, 2), progress=count)
 
     got = extract_part(taxonomy, PCA, tmp_path, Part(2, 2), progress=again)
     assert got is not None
     assert others[0] is not None
-    assert files(got) == files(others[0]) == whole(PCA)
+    assert files(got) == files(others[0]) == want
+    assert set(at_once) == {2}
     assert names(tmp_path) == [got.feature_set_id]
 
 
@@ -324,10 +331,10 @@ class TestSkipBad:
         of = tiny.taxonomy(tmp_path / "one")
         # the first shard is of the first part
         Path(of.images["uri"][0].as_py()).unlink()
-        root = tmp_path / "got"
-        extract_part(of, PCA, root, Part(1, 2), work=Work(skip_bad=True))
+        root, config = tmp_path / "got", replace(PCA, n_views=1)
+        extract_part(of, config, root, Part(1, 2), work=Work(skip_bad=True))
         with pytest.raises(DataError, match="cannot be decoded"):
-            extract(of, PCA, root)
+            extract(of, config, root)
 
     def test_a_part_with_bad_pictures_is_missing_where_none_may_be_skipped(
         self, own: Taxonomy, tmp_path: Path
