@@ -56,6 +56,8 @@ def taxonomy(folder: Path) -> Taxonomy:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """5 shards of the 35 pictures, 3 of each further view of the 20 training pictures."""
     monkeypatch.setattr(shards, "SHARD", 8)
+    # these files need not outlive a power cut
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture(scope="module")
