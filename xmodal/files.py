@@ -131,16 +131,17 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def own(folder: Path, doing: str = "extracts into") -> Iterator[None]:
+def own(folder: Path, doing: str = "extracts into", needed: bool = True) -> Iterator[None]:
     """Have a folder for this process alone; a killed one gives it back.
 
     Args:
         folder: There already.
         doing: What whoever has it does with it, for the message.
+        needed: Refuse a file system without locks; else two processes may have it there.
 
     Raises:
         TakenError: Another process has it.
-        DataError: It cannot be written.
+        DataError: It cannot be written, or not be locked.
     """
     try:
         lock = (folder / LOCK).open("w")
@@ -151,13 +152,19 @@ def own(folder: Path, doing: str = "extracts into") -> Iterator[None]:
             raise no_room(folder, why) from error
         raise DataError(f"{folder} cannot be written: {error.strerror}") from error
     with lock:
-        if not _lock(lock):
-            raise _taken(folder, doing)
         try:
+            _lock(lock)
             # whoever had it may have removed the file since it was opened here
             is_ours = os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat())
         except OSError as error:
-            raise _taken(folder, doing) from error
+            if error.errno not in _NO_LOCKS:
+                raise _taken(folder, doing) from error
+            if needed:
+                raise DataError(
+                    f"{folder} cannot be locked ({error.strerror}), and two processes at once "
+                    "would spoil it: take a file system with locks"
+                ) from error
+            is_ours = True
         if not is_ours:
             raise _taken(folder, doing)
         yield
@@ -167,22 +174,18 @@ def is_owned(folder: Path) -> bool:
     """Whether another process has a folder for itself now, see own; False where none can."""
     try:
         with (folder / LOCK).open("r+") as lock:
-            return not _lock(lock)
-    except FileNotFoundError:
-        return False
+            _lock(lock)
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError) and error.errno not in _NO_LOCKS
+    return False
 
 
-def _lock(lock: IO[str]) -> bool:
-    """Lock an open file; False if another process has it, True also where there are no locks."""
+def _lock(lock: IO[str]) -> None:
     try:
         import fcntl
     except ImportError:  # no such locks on this system
-        return True
-    try:
-        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in _NO_LOCKS
-    return True
+        return
+    fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _taken(folder: Path, doing: str) -> TakenError:

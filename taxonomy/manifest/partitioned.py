@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from taxonomy.errors import ConfigError
 from taxonomy.hashing import unit_interval
 from taxonomy.manifest.ablation import held_out_cells, resolve
 from taxonomy.manifest.draws import Bools, Ints
@@ -62,7 +63,11 @@ def build_partitioned(partitions: Sequence[Partition], config: ManifestConfig) -
 
     Raises:
         ManifestError: As for build_manifest.
+        ConfigError: The partitions are of another relation than the config.
     """
+    relation = partitions[0].world.relation
+    if relation != config.relation:
+        raise ConfigError(f"the partitions are of relation {relation}, got {config.relation}")
     merge = _Merge(partitions, resolve(config, len(partitions[0].world.hypernyms)))
     merge.hold_out()
     labels = merge.draw_labels()

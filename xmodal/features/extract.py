@@ -222,7 +222,7 @@ class _Wanted:
         """Make the rows of a part, unless it is whole."""
         if parts.is_whole(self.root, self.set_id, part, self.work.skip_bad):
             return
-        with _folder(part.folder(self.root, self.set_id), stays=True) as folder:
+        with _folder(part.folder(self.root, self.set_id), stays=True, locked=False) as folder:
             n_skipped = self.build(folder).run_part(part)
             parts.mark(self.root, self.set_id, part, n_skipped)
 
@@ -237,7 +237,7 @@ class _Wanted:
             return None
         try:
             # a folder of its own in there, should another machine not see the lock
-            with _folder(self.folder) as folder, _apart(folder) as apart:
+            with _folder(self.folder, locked=False) as folder, _apart(folder) as apart:
                 return self.there() or self.make(Path(apart))
         except TakenError:
             say(f"part {part} of {self.set_id} is whole; another process puts the set together")
@@ -249,13 +249,27 @@ class _Wanted:
             parts.remove(self.root, self.set_id)
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether a set is in place."""
+    return (folder / DESCRIPTION).is_file()
+
+
 def put(made: Path, features: FeatureSet) -> None:
-    """Give a folder that holds the array its description and its place, by one rename."""
+    """Give a folder that holds the array its description and its place, by one rename.
+
+    A set that another process has put there in the meantime has the same bytes, and stays.
+    """
     write_whole(made / DESCRIPTION, lambda path: path.write_text(features.description()))
     made.chmod(0o755)
+    if is_whole(features.path):
+        return
     if features.path.exists():
         shutil.rmtree(features.path)
-    os.replace(made, features.path)
+    try:
+        os.replace(made, features.path)
+    except OSError:
+        if not is_whole(features.path):
+            raise
 
 
 def fit_again(taxonomy: Taxonomy, features: FeatureSet, encoder: Encoder, work: Work) -> Pca:
@@ -292,7 +306,7 @@ def _with_skipped(made_id: str, skipped: Sequence[tuple[int, str]]) -> str:
 
 def _there(root: Path, made_id: str, skip_bad: bool) -> FeatureSet | None:
     """The finished set; with skip_bad also one that skipped pictures."""
-    if (root / made_id / DESCRIPTION).is_file():
+    if is_whole(root / made_id):
         return load_features(root / made_id)
     if skip_bad:
         for description in sorted(root.glob(f"[!.]*/{DESCRIPTION}")):
@@ -307,16 +321,17 @@ def _apart(folder: Path) -> tempfile.TemporaryDirectory[str]:
 
 
 @contextmanager
-def _folder(part: Path, stays: bool = False) -> Iterator[Path]:
+def _folder(part: Path, stays: bool = False, locked: bool = True) -> Iterator[Path]:
     """A folder for this process alone; after an error it stays only if a shard in it is whole.
 
     Args:
         part: Its path.
         stays: It stays without an error too.
+        locked: Refuse a file system without locks.
     """
     root = part.parent
     make_folder(part, "a folder of features")
-    with own(part):
+    with own(part, needed=locked):
         try:
             yield part
         except BaseException:

@@ -152,7 +152,7 @@ def remove(root: Path, set_id: str) -> None:
     """Remove all parts of a set, but those that a process is at, and those of other users."""
     for folder in parts_in(root, set_id):
         with suppress(DataError):
-            with own(folder):
+            with own(folder, needed=False):
                 shutil.rmtree(folder, ignore_errors=True)
             drop_empty(folder)
     for left in root.glob(f"*.{set_id}.part-*-of-*{_MARK}"):

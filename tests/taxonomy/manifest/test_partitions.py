@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taxonomy.errors import ManifestError
+from taxonomy.errors import ConfigError, ManifestError
 from taxonomy.manifest import ablation, build_manifest, partitions, questions
 from taxonomy.manifest.draws import Ints, Keys, keys64
 from taxonomy.manifest.firsts import Keyed, Traffic, first, spread
@@ -47,6 +47,20 @@ def test_eight_partitions_of_many_leaves(shuffle: str, negatives: str) -> None:
         design="random", ratio=0.5, shuffle=shuffle, negatives=negatives, mentions=mentions
     )
     assert_equal_over(taxonomy, config, 8, build_manifest(taxonomy, config))
+
+
+@pytest.mark.parametrize("mentions", ["drop_all", "rebalance", "drop_words", "keep"])
+def test_a_leaf_called_like_a_hypernym_without_a_yes(mentions: str) -> None:
+    concepts = [row(0, "hypernym", "thing"), row(1, "hypernym", "stuff")]
+    concepts += [row(2, "leaf", "thing"), *(row(i, "leaf", f"leaf {i}") for i in range(3, 8))]
+    pairs = [(3, 0, True), (4, 0, True), (5, 1, True), (6, 1, True)]
+    images = [(leaf, split) for leaf in range(2, 8) for split in ("train", "train", "test")]
+    taxonomy = make(concepts, [], pairs, images)
+    config = ManifestConfig(design="random", ratio=1.0, mentions=mentions, train_leaf_negatives=3)
+    want = build_manifest(taxonomy, config)
+    asked = want.examples.filter(want.examples["in_training"])["asked_id"].to_pylist()
+    assert (2 in asked) == (mentions == "keep")
+    assert_equal_over(taxonomy, config, 3, want)
 
 
 @settings(max_examples=15)
@@ -106,11 +120,13 @@ def test_what_is_sent_is_counts_and_not_pictures() -> None:
     assert many["matched No"].bytes_up < 3 * few["matched No"].bytes_up
 
 
-def test_a_shuffle_that_finds_nothing_is_the_same_error() -> None:
+def test_what_cannot_be_built_is_an_error() -> None:
     concepts = [row(0, "hypernym", "thing"), *(row(i, "leaf", f"leaf {i}") for i in (1, 2))]
     taxonomy = make(concepts, [], [(1, 0, True), (2, 0, True)], [(1, "train"), (2, "test")])
     with pytest.raises(ManifestError, match="shuffle across finds no labels for any of the 2"):
         build_partitioned(split_world(read_world(taxonomy), 2), ManifestConfig(shuffle="across"))
+    with pytest.raises(ConfigError, match=r"^the partitions are of relation hypernym, got part$"):
+        build_partitioned(split_world(read_world(taxonomy), 2), ManifestConfig(relation="part"))
 
 
 Group = list[tuple[int, int]]
