@@ -72,8 +72,8 @@ def training_set(
         exact = mentions != "drop_words"
         without = ~hypernyms_with_yes(world, questions, stay)
         words = {world.hypernyms.words[h] for h in np.flatnonzero(without)}
-        hypernyms = _mentioning(world.hypernyms, words, exact)
-        leaves = _mentioning(world.leaves, words, exact)
+        hypernyms = mentioning(world.hypernyms, words, exact)
+        leaves = mentioning(world.leaves, words, exact)
         about, asked = questions.about_hypernym, questions.asked
         stay[about] &= ~hypernyms[asked[about]]
         stay[~about] &= ~leaves[asked[~about]]
@@ -97,7 +97,7 @@ def hypernyms_with_yes(world: World, questions: Questions, stay: Bools) -> Bools
     return found
 
 
-def _mentioning(concepts: Concepts, words: set[str], exact: bool) -> Bools:
+def mentioning(concepts: Concepts, words: set[str], exact: bool) -> Bools:
     """Concepts whose surface form is one of the words, or whose question contains one."""
     return np.array(
         [

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from taxonomy.errors import StoreError
+from taxonomy.manifest.strided import Strided
 from taxonomy.model import Manifest, Taxonomy
 from xmodal.room import room_in
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
 from xmodal.store.connection import connect_file, connect_memory, copy_database, transaction
 from xmodal.store.designs import add_manifest, add_taxonomy, load_manifest, load_taxonomy
+from xmodal.store.derived import add_strided, load_strided
 from xmodal.store.feature_sets import replace_feature_set
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
 from xmodal.store.rows import (
@@ -183,6 +185,18 @@ class Store:
             StoreError: An id that is unknown or ambiguous.
         """
         return load_manifest(self, manifest_id)
+
+    def add_strided(self, manifest: Strided, image_places: pa.Table) -> None:
+        """Store a manifest whose questions are derived; see derived.add_strided."""
+        add_strided(self, manifest, image_places, _now())
+
+    def load_strided(self, manifest_id: str) -> Strided:
+        """A stored manifest whose questions are derived, by id or unique prefix.
+
+        Raises:
+            StoreError: An id that is unknown or ambiguous.
+        """
+        return load_strided(self, manifest_id)
 
     def manifests(self) -> pa.Table:
         """One row per manifest, oldest first."""
