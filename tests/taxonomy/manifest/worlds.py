@@ -137,10 +137,7 @@ def configs(draw: st.DrawFn, **fixed: Any) -> ManifestConfig:
         "ratio": draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 1.0])),
         "closure": draw(st.sampled_from(["none", "down"])),
         "mentions": draw(
-            st.sampled_from(
-                ["drop_all", "keep", "drop_positives", "drop_words"]
-                + ["rebalance"] * (fixed.get("negatives") != "strided")
-            )
+            st.sampled_from(["drop_all", "keep", "drop_positives", "drop_words", "rebalance"])
         ),
         "negatives": draw(st.sampled_from(["matched", "image"])),
         "shuffle": draw(
