@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from taxonomy import tables
 from taxonomy.hashing import hash63
 from taxonomy.manifest.ablation import held_out_hypernyms, random_leaves
 from taxonomy.manifest.draws import Bools, Ints, keys64
@@ -24,7 +23,6 @@ from taxonomy.manifest.shuffle import Labels
 from taxonomy.manifest.strides import (
     PRIME,
     coprime,
-    id_mask,
     jumps,
     key_of,
     mixed64,
@@ -114,7 +112,9 @@ class Held:
         held = np.empty_like(used)
         for row, true in enumerate(used):
             keys = key_of(self.a[row], self.b[row], self.x)
-            held[row] = self.leaves | (keys < np.where(true, self.below[1, row], self.below[0, row]))
+            held[row] = self.leaves | (
+                keys < np.where(true, self.below[1, row], self.below[0, row])
+            )
         held &= used | false
         return held
 

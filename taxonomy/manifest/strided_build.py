@@ -127,9 +127,7 @@ def _leaf_table(world: World, held: Held, leaves: _Leaves, asked: Asked) -> pa.T
     return _table(columns, tables.STRIDED_LEAF)
 
 
-def _hypernym_table(
-    world: World, held: Held, asked: Asked, cells: Bools, mask: Bools
-) -> pa.Table:
+def _hypernym_table(world: World, held: Held, asked: Asked, cells: Bools, mask: Bools) -> pa.Table:
     columns = (
         *(world.hypernyms.ids, held.a, held.b, held.below[1], held.below[0]),
         *(asked.taught, asked.hypernyms, cells.sum(axis=1), mask.sum(axis=1)),
@@ -152,7 +150,9 @@ def _draw_table(world: World, counts: Counts, n_images: list[int]) -> pa.Table:
 
 
 def _table(columns: tuple[Any, ...], schema: pa.Schema) -> pa.Table:
-    arrays = [pa.array(column).cast(field.type) for column, field in zip(columns, schema, strict=True)]
+    arrays = [
+        pa.array(column).cast(field.type) for column, field in zip(columns, schema, strict=True)
+    ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -176,7 +176,10 @@ def _questions(
     drawn = (counts.yes + counts.no).sum(axis=0)
     in_cell = (counts.yes_held + counts.no_held).sum(axis=0)
     wanted = [config.train_leaf_negatives if row == TRAIN else 1 for row in range(N_SPLITS)]
-    no_of = [int((n * np.minimum(k, leaves.no.n_eligible)).sum()) for n, k in zip(per_label, wanted, strict=True)]
+    no_of = [
+        int((n * np.minimum(k, leaves.no.n_eligible)).sum())
+        for n, k in zip(per_label, wanted, strict=True)
+    ]
     n_shown = per_label.sum(axis=1)
     of_training = (counts.yes, counts.no, counts.yes_held, counts.no_held)
     train = [one[:, TRAIN] for one in of_training]

@@ -56,9 +56,7 @@ def id_mask(dataset_id: str, shuffle_id: str) -> int:
     return hash63(dataset_id, shuffle_id, "strided-example") >> 1
 
 
-def take(
-    label_at: Any, state: Any, start: int, stride: int, wanted: int
-) -> tuple[int, int, int]:
+def take(label_at: Any, state: Any, start: int, stride: int, wanted: int) -> tuple[int, int, int]:
     """Draw pictures at a stride until enough of them are a No.
 
     Args:
@@ -141,4 +139,3 @@ def unskipped(index: Ints, jump: Ints) -> Ints:
 def key_of(a: Ints, b: Ints, x: Ints) -> Ints:
     """Keys of cells, int64 below PRIME; a, b of the hypernym, x of the leaf."""
     return (a * x + b) % PRIME
-

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from taxonomy.manifest.strided import Strided
 from taxonomy.tables import (
-    IMAGE_PLACE,
     LABEL,
     STRIDED_CELL,
     STRIDED_DRAW,

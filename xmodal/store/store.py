@@ -18,8 +18,8 @@ from xmodal.room import room_in
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
 from xmodal.store.connection import connect_file, connect_memory, copy_database, transaction
-from xmodal.store.designs import add_manifest, add_taxonomy, load_manifest, load_taxonomy
 from xmodal.store.derived import add_strided, load_strided
+from xmodal.store.designs import add_manifest, add_taxonomy, load_manifest, load_taxonomy
 from xmodal.store.feature_sets import replace_feature_set
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
 from xmodal.store.rows import (

@@ -108,7 +108,9 @@ class StridedOracle(Oracle):
         """Whether a concept is called by one of the words, or contains one."""
         if exact:
             return self.word(concept) in words
-        text = re.findall(r"\w+", f"{self.word(concept)} {self.concepts[concept]['phrase']}".lower())
+        text = re.findall(
+            r"\w+", f"{self.word(concept)} {self.concepts[concept]['phrase']}".lower()
+        )
         for word in words:
             parts = re.findall(r"\w+", word)
             if any(text[i : i + len(parts)] == parts for i in range(len(text))):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from taxonomy.errors import ManifestError, StoreError
-from taxonomy.manifest import ManifestBuilder
+from taxonomy.manifest import ManifestBuilder, exposure, strided_exposure
 from taxonomy.manifest.strided import Strided
-from taxonomy.model import SHUFFLES, ManifestConfig, Taxonomy
+from taxonomy.model import SHUFFLES, SPLITS, Manifest, ManifestConfig, Taxonomy
+from taxonomy.tables import CELL, EXAMPLE
 from tests.taxonomy.manifest.oracle import labels_of
 from tests.taxonomy.manifest.worlds import concept, make
 from tests.xmodal.store.strided_oracle import StridedOracle
@@ -32,7 +33,10 @@ def world(seed: int) -> Taxonomy:
     """Leaves that share words with leaves and hypernyms, unused claims, a dropped hypernym."""
     rng = random.Random(seed)
     words = ["hypernym 0", "toy hypernym 1", "twin", "twin"]
-    concepts = [concept(h, "hypernym", f"hypernym {h}", dropped=h == 5) for h in range(6)]
+    concepts = [
+        concept(h, "hypernym", "old hypernym 0" if h == 4 else f"hypernym {h}", dropped=h == 5)
+        for h in range(6)
+    ]
     edges, pairs, images = [(3, 0), (4, 1)], [], []
     for leaf in range(6, 20):
         name = rng.choice([f"leaf {leaf}"] * 6 + words)
@@ -82,6 +86,35 @@ def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: int(row["example_id"]))
 
 
+def assert_counted(taxonomy: Taxonomy, made: Strided, rows: list[dict[str, Any]]) -> None:
+    """The report and the counts of a manifest are those of its listed questions and cells."""
+    examples = pa.Table.from_pylist(rows, schema=EXAMPLE)
+    cells = StridedOracle(taxonomy)
+    held = cells.held_out(made.config)
+    universe = [
+        {"leaf_id": a, "hypernym_id": h, "answer": True, "held_out": (a, h) in held}
+        for a, h in sorted(cells.true | cells.false)
+    ]
+    listed = Manifest(
+        manifest_id="",
+        dataset_id="",
+        config=made.config,
+        shuffle_id="",
+        cells=pa.Table.from_pylist(universe, schema=CELL),
+        labels=made.labels,
+        examples=examples,
+        rows_sha256="",
+    )
+    assert strided_exposure(taxonomy, made).to_pylist() == exposure(taxonomy, listed).to_pylist()
+    asked, n = [row for row in rows if row["kind"] == "hypernym"], made.summary
+    n_held = sum(row["held_out"] for row in asked)
+    assert n["ratio_realised_questions"] == n_held / max(1, len(asked))
+    assert n["ratio_realised_cells"] == len(held) / len(universe)
+    by_split = Counter(row["split"] for row in rows)
+    assert n["n_questions"] == {name: by_split[name] for name in SPLITS}
+    assert n["n_training_questions"] == sum(row["in_training"] for row in rows)
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_questions_and_cells_are_those_that_loops_draw(store: Store, seed: int) -> None:
     taxonomy = world(seed)
@@ -91,6 +124,7 @@ def test_questions_and_cells_are_those_that_loops_draw(store: Store, seed: int) 
     got = rows_of(store, _ROWS, made.manifest_id)
     assert in_order(got) == in_order(want)
     assert len({row["example_id"] for row in got}) == len(got)
+    assert_counted(taxonomy, made, got)
     cells = {tuple(row.values()) for row in rows_of(store, _CELLS, made.manifest_id)}
     held = oracle.held_out(made.config)
     true = oracle.true
