@@ -147,7 +147,7 @@ def hold_out(world: World, config: ManifestConfig, used: Bools, false: Bools) ->
     elif config.design == "systematic":
         held = held_out_hypernyms(world, config)
         if config.unit == "leaf":
-            leaves = used[held].any(axis=0)
+            leaves |= used[held].any(axis=0)
         else:
             below[:, held] = PRIME
     return Held(x=x, a=a, b=b, below=below, leaves=leaves)
@@ -198,7 +198,7 @@ def leaf_no(world: World, labels: Labels, shown: Ints) -> LeafNo:
     )
 
 
-def count_leaf_no(no: LeafNo, label_at: Ints, n_draws: int) -> Ints:
+def count_leaf_no(no: LeafNo, label_at: Any, n_draws: int) -> Ints:
     """int64 [L]: how often each leaf is asked as a No about the images of a split.
 
     Args:
@@ -236,7 +236,7 @@ class Counts:
 def count_draws(
     world: World,
     labels: Labels,
-    label_at: Sequence[Ints],
+    label_at: Sequence[Any],
     used: Bools,
     false: Bools,
     held: Bools,
@@ -268,16 +268,8 @@ def count_draws(
                     *(start, stride, drawn),
                     *(yes[split], no, yes_held[split], no_held),
                 )
-    start, stride, n_draws, yes, no, yes_held, no_held = made
-    return Counts(
-        start=start,
-        stride=stride,
-        n_draws=n_draws,
-        yes=yes,
-        no=no,
-        yes_held=yes_held,
-        no_held=no_held,
-    )
+    names = ("start", "stride", "n_draws", "yes", "no", "yes_held", "no_held")
+    return Counts(**dict(zip(names, made, strict=True)))
 
 
 @dataclass(frozen=True, kw_only=True)

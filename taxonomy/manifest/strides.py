@@ -17,18 +17,18 @@ from taxonomy.hashing import hash63, unit_interval
 from taxonomy.manifest.draws import Ints, Keys
 
 PRIME = 2**31 - 1
-"""Keys of cells are below it; above the number of leaves, so that no two of a hypernym are equal."""
+"""Keys of cells are below it. It is above the number of leaves: no two of a hypernym are equal."""
 ID_SHIFT = 2**31
 """An example's id is image_id * ID_SHIFT + asked_id, xor a mask of the shuffle."""
 _BLOCK = 1 << 18
 
 
-def mixed64(seed: int, ids: Ints) -> Keys:
+def mixed64(seed: int, ids: Ints | Keys) -> Keys:
     """Different 64-bit keys of different ids, as SplitMix64 mixes a counter.
 
     Args:
         seed: Below 2**63.
-        ids: int64 [n], not negative.
+        ids: [n], not negative.
 
     Returns:
         uint64 [n].

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,17 @@ _DATASET_TABLES = {
     ),
     "image": (IMAGE, "SELECT * FROM image WHERE dataset_id = $id ORDER BY rowid"),
 }
+_LEAN = (
+    pa.schema(
+        [
+            IMAGE.field("image_id"),
+            IMAGE.field("concept_id"),
+            pa.field("split", pa.dictionary(pa.uint8(), pa.string())),
+        ]
+    ),
+    "SELECT image_id, concept_id, split::ENUM ('train', 'validation', 'test') AS split "
+    "FROM image WHERE dataset_id = $id ORDER BY rowid",
+)
 _MANIFEST_TABLES = {
     "manifest_cell": (CELL, "SELECT * FROM manifest_cell WHERE manifest_id = $id ORDER BY rowid"),
     "manifest_label": (
@@ -40,8 +51,17 @@ _MANIFEST_TABLES = {
 }
 
 
-def add_taxonomy(store: Store, taxonomy: Taxonomy, created_at: str) -> None:
-    """Store a dataset; nothing happens when it is there already."""
+def add_taxonomy(
+    store: Store, taxonomy: Taxonomy, created_at: str, images: Iterable[pa.Table] | None = None
+) -> None:
+    """Store a dataset; nothing happens when it is there already.
+
+    Args:
+        store: Open.
+        taxonomy: The dataset.
+        created_at: Now.
+        images: Its rows of IMAGE in several tables, where they are too many for one.
+    """
     if taxonomy.dataset_id in store.datasets()["dataset_id"].to_pylist():
         return
     row = DatasetRow(
@@ -62,11 +82,17 @@ def add_taxonomy(store: Store, taxonomy: Taxonomy, created_at: str) -> None:
         store.insert("concept", taxonomy.concepts, CONCEPT, owner)
         store.insert("edge", taxonomy.edges, EDGE, owner)
         store.insert("leaf_hypernym", taxonomy.leaf_hypernym, LEAF_HYPERNYM, owner)
-        store.insert("image", taxonomy.images, IMAGE, owner)
+        for rows in [taxonomy.images] if images is None else images:
+            store.insert("image", rows, IMAGE, owner)
 
 
-def load_taxonomy(store: Store, dataset_id: str | None = None) -> Taxonomy:
+def load_taxonomy(store: Store, dataset_id: str | None = None, *, lean: bool = False) -> Taxonomy:
     """A stored dataset by id or unique prefix; the latest one when None.
+
+    Args:
+        store: Open, to read.
+        dataset_id: An id or its beginning.
+        lean: Of the images only image_id, concept_id and split: a tenth of the memory.
 
     Raises:
         StoreError: No dataset yet, or an id that is unknown or ambiguous.
@@ -76,7 +102,7 @@ def load_taxonomy(store: Store, dataset_id: str | None = None) -> Taxonomy:
     row = dict(
         store.query("SELECT * FROM dataset WHERE dataset_id = $id", {"id": found}).to_pylist()[0]
     )
-    tables = read_tables(store, _DATASET_TABLES, found)
+    tables = read_tables(store, _DATASET_TABLES | ({"image": _LEAN} if lean else {}), found)
     return Taxonomy(
         dataset_id=found,
         config=_taxonomy_config(row["config_json"]),

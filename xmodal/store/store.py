@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,17 +151,19 @@ class Store:
 
     # -- datasets ---------------------------------------------------------------------------
 
-    def add_taxonomy(self, taxonomy: Taxonomy) -> None:
-        """Store a dataset; nothing happens when it is there already."""
-        add_taxonomy(self, taxonomy, _now())
+    def add_taxonomy(self, taxonomy: Taxonomy, images: Iterable[pa.Table] | None = None) -> None:
+        """Store a dataset; nothing happens when it is there already; see designs.add_taxonomy."""
+        add_taxonomy(self, taxonomy, _now(), images)
 
-    def load_taxonomy(self, dataset_id: str | None = None) -> Taxonomy:
+    def load_taxonomy(self, dataset_id: str | None = None, *, lean: bool = False) -> Taxonomy:
         """A stored dataset by id or unique prefix; the latest one when None.
+
+        Lean, its images have the columns image_id, concept_id and split alone.
 
         Raises:
             StoreError: No dataset yet, or an id that is unknown or ambiguous.
         """
-        return load_taxonomy(self, dataset_id)
+        return load_taxonomy(self, dataset_id, lean=lean)
 
     def datasets(self) -> pa.Table:
         """One row per dataset, oldest first."""
