@@ -27,7 +27,11 @@ Mentions = Annotated[
     ),
 ]
 Negatives = Annotated[
-    str, typer.Option(help="Hypernym No: matched (another image) or image (another hypernym).")
+    str,
+    typer.Option(
+        help="Hypernym No: matched (another image), image (another hypernym), or strided (another "
+        "image, and no question is listed: for millions of images; see example_derived)."
+    ),
 ]
 Relation = Annotated[
     str,

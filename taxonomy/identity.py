@@ -18,31 +18,30 @@ QUESTIONS = "questions"
 """Note of a dataset with other relations: what their questions say, by relation."""
 
 
-def dataset_id_of(taxonomy: Taxonomy) -> str:
+def dataset_id_of(taxonomy: Taxonomy, images: str | None = None) -> str:
     """The id that a dataset of these rows has.
 
     Args:
         taxonomy: Rows in the order in which they were built; its own id plays no part.
+        images: Of ImageHash, for source list.
     """
+
+    def alone(config: TaxonomyConfig, concepts: pa.Table, pairs: pa.Table) -> str:
+        if images is not None:
+            return id_of_list(config, concepts, taxonomy.edges, pairs, images)
+        return id_of_rows(config, concepts, taxonomy.edges, pairs, taxonomy.images)
+
     others = [name for name in taxonomy.config.relations if name != RELATION]
     if not others:
-        return id_of_rows(
-            taxonomy.config,
-            taxonomy.concepts,
-            taxonomy.edges,
-            taxonomy.leaf_hypernym,
-            taxonomy.images,
-        )
+        return alone(taxonomy.config, taxonomy.concepts, taxonomy.leaf_hypernym)
     roles = taxonomy.concepts["role"].to_pylist()
     n_base = next((i for i, role in enumerate(roles) if role in others), len(roles))
     relations = taxonomy.leaf_hypernym["relation"].to_pylist()
     n_pairs = next((i for i, name in enumerate(relations) if name in others), len(relations))
-    base = id_of_rows(
+    base = alone(
         replace(taxonomy.config, relations=(RELATION,)),
         taxonomy.concepts.slice(0, n_base),
-        taxonomy.edges,
         taxonomy.leaf_hypernym.slice(0, n_pairs),
-        taxonomy.images,
     )
     return id_with_relations(
         base,

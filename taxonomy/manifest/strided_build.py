@@ -46,6 +46,17 @@ def strided_sha256(**named: pa.Table) -> str:
     return tables_sha256((name, keys, named[name]) for name, keys in _SORT_KEYS.items())
 
 
+def hash_of(manifest: Strided) -> str:
+    """The rows_sha256 that a manifest's tables have."""
+    return strided_sha256(
+        label=manifest.labels,
+        strided_cell=manifest.cells,
+        strided_leaf=manifest.leaves,
+        strided_hypernym=manifest.hypernyms,
+        strided_draw=manifest.draws,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Leaves:
     """Leaf questions: how they are drawn, and what they ask in training, int64 [L] each."""

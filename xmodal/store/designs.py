@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from taxonomy.errors import StoreError, unknown
 from taxonomy.hashing import canonical_json
+from taxonomy.identity import ImageHash, flat_bytes
 from taxonomy.manifest.strided import Strided
 from taxonomy.model import STRIDED, Manifest, ManifestConfig, Taxonomy, TaxonomyConfig
 from taxonomy.tables import CELL, CONCEPT, EDGE, EXAMPLE, IMAGE, LABEL, LEAF_HYPERNYM
@@ -135,6 +136,20 @@ def add_manifest(store: Store, manifest: Manifest, created_at: str) -> None:
         store.insert("manifest_cell", manifest.cells, CELL, owner)
         store.insert("manifest_label", manifest.labels, LABEL, owner)
         store.insert("example", manifest.examples, EXAMPLE, owner)
+
+
+def image_hash(store: Store, dataset_id: str) -> str:
+    """The hash of the stored images that the id of a dataset of source list is made of."""
+    text = (
+        "SELECT concept_id, coalesce(list_position(['train', 'validation', 'test'], split), 0) - 1 "
+        "AS split, family, unhex(sha256) AS digest FROM image WHERE dataset_id = $id"
+    )
+    found = ImageHash()
+    for batch in store.query_batches(text, {"id": dataset_id}):
+        digests = flat_bytes(batch["digest"]).reshape(len(batch), -1)
+        found.add_images(digests, batch["family"])
+        found.add_columns(batch["concept_id"].to_numpy(), batch["split"].to_numpy())
+    return found.hexdigest()
 
 
 def is_new(store: Store, manifest: Manifest | Strided) -> bool:

@@ -13,13 +13,19 @@ import pyarrow as pa
 
 from taxonomy.errors import StoreError
 from taxonomy.manifest.strided import Strided
-from taxonomy.model import Manifest, Taxonomy
+from taxonomy.model import STRIDED, Manifest, Taxonomy
 from xmodal.room import room_in
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
 from xmodal.store.connection import connect_file, connect_memory, copy_database, transaction
 from xmodal.store.derived import add_strided, load_strided
-from xmodal.store.designs import add_manifest, add_taxonomy, load_manifest, load_taxonomy
+from xmodal.store.designs import (
+    add_manifest,
+    add_taxonomy,
+    load_manifest,
+    load_taxonomy,
+    stored_row,
+)
 from xmodal.store.feature_sets import replace_feature_set
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
 from xmodal.store.rows import (
@@ -192,6 +198,14 @@ class Store:
         """Store a manifest whose questions are derived; see derived.add_strided."""
         add_strided(self, manifest, image_places, _now())
 
+    def lists_questions(self, manifest_id: str) -> bool:
+        """Whether a manifest, by id or unique prefix, has its questions in the table example.
+
+        Raises:
+            StoreError: An id that is unknown or ambiguous.
+        """
+        return bool(stored_row(self, manifest_id)["negatives"] != STRIDED)
+
     def load_strided(self, manifest_id: str) -> Strided:
         """A stored manifest whose questions are derived, by id or unique prefix.
 
@@ -342,6 +356,10 @@ class Store:
     def batches(self, table: str, n_rows: int) -> pa.RecordBatchReader:
         """The rows of a table in their order, at most n_rows at a time."""
         return self._con.table(table).to_arrow_reader(n_rows)
+
+    def query_batches(self, text: str, params: Mapping[str, Any]) -> pa.RecordBatchReader:
+        """Result of one trusted SELECT without ORDER BY, in the order of the rows, in parts."""
+        return self._con.sql(text, params=dict(params)).to_arrow_reader(1 << 18)
 
     def execute_all(self, text: str) -> None:
         """Run several trusted statements without parameters. Call in a transaction."""
