@@ -38,7 +38,7 @@ from xmodal.bundle import wordnet_files
 N_LEAVES, N_IMAGES = 21_841, 14_197_122
 """Of ImageNet-21k."""
 DESIGN = ManifestConfig(design="random", ratio=0.5, negatives="strided", shuffle="across")
-STAGES = ("taxonomy_s", "manifest_s", "report_s")
+STAGES = ("taxonomy", "manifest", "report")
 
 
 def leaf_offsets() -> list[int]:
@@ -84,9 +84,10 @@ def one(home: Path, *, export: bool) -> dict[str, Any]:
 
     @contextmanager
     def stage(name: str) -> Iterator[None]:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         yield
         numbers[f"{name}_s"] = round(time.perf_counter() - started, 1)
+        numbers[f"{name}_process_s"] = round(time.process_time() - used, 1)
         numbers[f"{name}_peak_gb"] = peak_gb()
 
     with stage("taxonomy"):
@@ -156,8 +157,11 @@ def main() -> None:
             command += ["--export"] * asked.export
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             numbers = json.loads(done.stdout.splitlines()[-1])
-        together = round(sum(numbers[name] for name in STAGES), 1)
-        sizes.append({"n_images": n_images, "together_s": together, **numbers})
+        together = {
+            f"together_{kind}": round(sum(numbers[f"{name}_{kind}"] for name in STAGES), 1)
+            for kind in ("s", "process_s")
+        }
+        sizes.append({"n_images": n_images, **together, **numbers})
         print(json.dumps(sizes[-1]), file=sys.stderr)
     report({"n_leaves": N_LEAVES, "sizes": sizes}, ("duckdb", "numpy", "pyarrow"), asked.output)
     if asked.figure:

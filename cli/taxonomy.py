@@ -85,8 +85,8 @@ def build(
     inner_leaves: Annotated[
         str | None,
         typer.Option(
-            help="things, imagefolder, wordnet, list: leaves above others: drop (in no question) or "
-            "keep.  [default: keep with --leaves, else drop]"
+            help="things, imagefolder, wordnet, list: leaves above others: drop (in no question) "
+            "or keep.  [default: keep with --leaves, else drop]"
         ),
     ] = None,
     synsets: Annotated[
@@ -102,8 +102,8 @@ def build(
     depth: Annotated[
         str | None,
         typer.Option(
-            help="imagefolder, wordnet, list, things with pairs strict: WordNet depth of the hypernyms "
-            "to find, such as 4-8 or 5."
+            help="imagefolder, wordnet, list, things with pairs strict: WordNet depth of the "
+            "hypernyms to find, such as 4-8 or 5."
         ),
     ] = None,
     relation: Annotated[

@@ -63,6 +63,10 @@ WITH named AS (
     FROM strided_draw
     JOIN manifest USING (manifest_id)
     UNION ALL
+    SELECT 'strided_block.hypernym_id' AS place, dataset_id, hypernym_id AS concept_id
+    FROM strided_block
+    JOIN manifest USING (manifest_id)
+    UNION ALL
     SELECT 'separation_class.class_id' AS place, dataset_id, class_id AS concept_id
     FROM separation_class
     JOIN separation USING (separation_id)

@@ -83,3 +83,15 @@ CREATE TABLE strided_draw (
     n_yes_held_out BIGINT NOT NULL,
     n_no_held_out BIGINT NOT NULL
 );
+
+-- Grain: up to 4096 draws in a row of a row of strided_draw, from which they are derived.
+CREATE TABLE strided_block (
+    manifest_id VARCHAR NOT NULL,
+    hypernym_id INTEGER NOT NULL,
+    split VARCHAR NOT NULL,
+    n_images BIGINT NOT NULL,
+    -- of the first of them
+    place BIGINT NOT NULL,
+    stride BIGINT NOT NULL,
+    n_draws BIGINT NOT NULL
+);

@@ -25,28 +25,16 @@ WITH picture AS NOT MATERIALIZED (
         ON leaf.manifest_id = manifest.manifest_id AND leaf.leaf_id = label.label_leaf_id
 ),
 
--- ranges of ranges: a list of all draws of a hypernym at once would take their memory
-block AS NOT MATERIALIZED (
-    SELECT
-        manifest_id,
-        hypernym_id,
-        split,
-        n_images,
-        start,
-        stride,
-        n_draws,
-        unnest(range(0, n_draws, 2048)) AS first_draw
-    FROM strided_draw
-),
-
+-- Numbered by a join with a range of known length: of a list made by unnest the planner does not
+-- know that it is long, and would build its hash table over the draws.
 draw AS NOT MATERIALIZED (
     SELECT
-        manifest_id,
-        hypernym_id,
-        split,
-        (start + unnest(range(first_draw, least(first_draw + 2048, n_draws))) * stride) % n_images
-            AS place
-    FROM block
+        block.manifest_id,
+        block.hypernym_id,
+        block.split,
+        (block.place + number.range * block.stride) % block.n_images AS place
+    FROM strided_block AS block
+    JOIN range(4096) AS number ON number.range < block.n_draws
 ),
 
 hypernym_no AS NOT MATERIALIZED (

@@ -101,6 +101,7 @@ class _Relatives:
             node = self.node[row["concept_id"]]
             self.members[node].append(int(str(row["concept_id"])))
             self.words[node].add(surface(str(row["name"])))
+        self._above: dict[object, frozenset[object]] = {}
         self.graph = nx.DiGraph()
         self.graph.add_nodes_from(self.node.values())
         for table, low, high in (
@@ -114,9 +115,11 @@ class _Relatives:
                 if self.node[a] != self.node[b]
             )
 
-    def above(self, concept_id: int) -> set[object]:
+    def above(self, concept_id: int) -> frozenset[object]:
         node = self.node[concept_id]
-        return set(nx.descendants(self.graph, node)) | {node}
+        if node not in self._above:
+            self._above[node] = frozenset(nx.descendants(self.graph, node)) | {node}
+        return self._above[node]
 
     def related(self, concept_id: int) -> set[int]:
         """Ids of ancestors, descendants and concepts of the same synset, itself included."""

@@ -48,6 +48,14 @@ _TABLES = {
         "SELECT * FROM strided_draw WHERE manifest_id = $id ORDER BY rowid",
     ),
 }
+_BLOCKS = """
+INSERT INTO strided_block
+SELECT
+    manifest_id, hypernym_id, split, n_images,
+    (start + first * stride) % n_images, stride, least(4096, n_draws - first)
+FROM (SELECT *, unnest(range(0, n_draws, 4096)) AS first FROM strided_draw WHERE manifest_id = $id)
+"""
+"""What the view example_derived takes in place of strided_draw: rows as many as there are draws."""
 
 
 def add_strided(store: Store, manifest: Strided, image_places: pa.Table, created_at: str) -> None:
@@ -79,6 +87,7 @@ def add_strided(store: Store, manifest: Strided, image_places: pa.Table, created
         store.insert("strided_leaf", manifest.leaves, STRIDED_LEAF, owner)
         store.insert("strided_hypernym", manifest.hypernyms, STRIDED_HYPERNYM, owner)
         store.insert("strided_draw", manifest.draws, STRIDED_DRAW, owner)
+        store.execute(_BLOCKS, {"id": manifest.manifest_id})
 
 
 def load_strided(store: Store, manifest_id: str) -> Strided:
