@@ -228,7 +228,12 @@ def export(
     output: Annotated[Path, typer.Option(help="A folder that is not there yet, or empty.")],
     store: StorePath = DEFAULT_STORE,
     fmt: Annotated[
-        str, typer.Option("--format", help="llava-json: conversations for LLaVA and Prismatic.")
+        str,
+        typer.Option(
+            "--format",
+            help="llava-json: conversations for LLaVA and Prismatic. parquet: the questions as "
+            "rows, in folders by leaves; says how many bytes.",
+        ),
     ] = "llava-json",
     per: Annotated[
         str,
@@ -245,7 +250,10 @@ def export(
         ),
     ] = "none",
 ) -> None:
-    """Write a manifest as chat.json (training), validation.json, test.json and manifest.json."""
+    """Write a manifest as chat.json (training), validation.json, test.json and manifest.json.
+
+    With --format parquet its questions alone, as rows.
+    """
     from xmodal.interchange import export_manifest
 
     line = export_manifest(store, manifest_id, output, fmt=fmt, per=per, images=images)

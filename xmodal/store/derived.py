@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from taxonomy.tables import (
     STRIDED_HYPERNYM,
     STRIDED_LEAF,
 )
+from xmodal.room import room_in
 from xmodal.store.designs import (
     is_new,
     manifest_row,
@@ -48,6 +50,8 @@ _TABLES = {
         "SELECT * FROM strided_draw WHERE manifest_id = $id ORDER BY rowid",
     ),
 }
+_LISTED = "SELECT *, label_leaf_id // 1024 AS leaves FROM example WHERE manifest_id = $id"
+_DERIVED = "SELECT *, label_leaf_id // 1024 AS leaves FROM example_derived WHERE manifest_id = $id"
 _BLOCKS = """
 INSERT INTO strided_block
 SELECT
@@ -114,3 +118,21 @@ def load_strided(store: Store, manifest_id: str) -> Strided:
         rows_sha256=row["rows_sha256"],
         summary=json.loads(row["summary_json"]),
     )
+
+
+def write_examples(store: Store, manifest_id: str, folder: Path) -> None:
+    """Write the questions of a manifest, listed or derived, as Parquet.
+
+    Args:
+        store: Open, to read.
+        manifest_id: Its whole id.
+        folder: There already; gets a folder leaves=N for every 1024 concept ids of label leaves.
+
+    Raises:
+        NoRoomError: The disk is full.
+    """
+    text = _LISTED if store.lists_questions(manifest_id) else _DERIVED
+    with room_in(folder.parent):
+        # their order in the files means nothing, and keeping one takes memory
+        store.execute("SET preserve_insertion_order = false", {})
+        store.write_parquet(text, {"id": manifest_id}, folder, "leaves")

@@ -361,6 +361,11 @@ class Store:
         """Result of one trusted SELECT without ORDER BY, in the order of the rows, in parts."""
         return self._con.sql(text, params=dict(params)).to_arrow_reader(1 << 18)
 
+    def write_parquet(self, text: str, params: Mapping[str, Any], folder: Path, part: str) -> None:
+        """Write the result of one trusted SELECT as Parquet, a folder a value of a column."""
+        found = self._con.sql(text, params=dict(params))
+        found.write_parquet(str(folder), partition_by=[part], compression="zstd", overwrite=True)
+
     def execute_all(self, text: str) -> None:
         """Run several trusted statements without parameters. Call in a transaction."""
         self._con.execute(text)

@@ -125,6 +125,11 @@ def test_questions_and_cells_are_those_that_loops_draw(store: Store, seed: int) 
     assert in_order(got) == in_order(want)
     assert len({row["example_id"] for row in got}) == len(got)
     assert_counted(taxonomy, made, got)
+    named = store.analysis("exposure", manifest=made.manifest_id).to_pylist()
+    asked = strided_exposure(taxonomy, made).to_pylist()
+    assert [{**row, "hypernym_id": None} for row in asked] == [
+        {name: row.get(name) for name in asked[0]} for row in named
+    ]
     cells = {tuple(row.values()) for row in rows_of(store, _CELLS, made.manifest_id)}
     held = oracle.held_out(made.config)
     true = oracle.true
