@@ -55,13 +55,12 @@ class ImageList:
     taxonomy: Taxonomy
     """Its images have the columns image_id, concept_id and split alone."""
     path: Path
-    allow_outside: bool
 
     def batches(self) -> Iterator[pa.Table]:
         """The rows of the images, columns of IMAGE, in the order of their ids.
 
         Raises:
-            DataError: The file has changed, or a name leads out of its folder.
+            DataError: The file has changed.
         """
         lean, begin = self.taxonomy.images, 0
         columns = ["image", "sha256", *({"group"} & set(column_names(self.path)))]
@@ -73,7 +72,7 @@ class ImageList:
                 "style": pa.nulls(len(batch)),
                 "family": group,
                 "sha256": hex_text(digests(batch["sha256"], self.path, begin)),
-                "uri": _places(batch["image"], self.path, begin, self.allow_outside),
+                "uri": _places(batch["image"], self.path.parent),
             }
             begin += len(batch)
             yield pa.table([rows[field.name] for field in IMAGE], names=IMAGE.names).cast(IMAGE)
@@ -106,7 +105,7 @@ def read_list(
         DataError: It cannot be read, lacks a column or a value, has a hash twice, names an
             unknown synset, or a leaf cannot be split.
     """
-    rows = _read_rows(path)
+    rows = _read_rows(path, allow_outside)
     concepts, words, notes = _resolve(rows.labels, path, wordnet)
     source = synset_source(config, wordnet, words, hypernyms_path, None, notes)
     bare = assemble(config, source, wordnet)
@@ -139,7 +138,7 @@ def read_list(
         images=images,
         notes={**bare.notes, "leaves_without_validation": sorted(without)},
     )
-    return ImageList(taxonomy=taxonomy, path=path, allow_outside=allow_outside)
+    return ImageList(taxonomy=taxonomy, path=path)
 
 
 def replace_images(taxonomy: Taxonomy, images: pa.Table) -> Taxonomy:
@@ -163,7 +162,7 @@ class _Rows:
     hash: ImageHash
 
 
-def _read_rows(path: Path) -> _Rows:
+def _read_rows(path: Path, allow_outside: bool) -> _Rows:
     there = column_names(path)
     naming = [name for name in ("synset", "leaf") if name in there]
     missing = [name for name in ("image", "sha256") if name not in there]
@@ -182,6 +181,7 @@ def _read_rows(path: Path) -> _Rows:
     for batch in read_batches(path, [naming[0], "image", "sha256", *more]):
         for name in batch.column_names:
             _no_nulls(batch[name], name, path, begin)
+        _check_names(batch["image"], path, begin, allow_outside)
         where = partial(_coded, path=path, begin=begin)
         parts["label"].append(where(batch[naming[0]], labels, grow=True).astype(np.int32))
         found = digests(batch["sha256"], path, begin)
@@ -404,18 +404,22 @@ def _check_groups(rows: _Rows, path: Path) -> None:
         )
 
 
-def _places(column: pa.ChunkedArray, path: Path, begin: int, allow_outside: bool) -> pa.Array:
-    """Where the images lie: names start at the list's folder."""
-    names = pa.concat_arrays(column.cast(pa.string()).chunks)
-    root = path.parent
-    whole = pc.starts_with(names, "/")
-    if not allow_outside:
-        for row in np.flatnonzero(pc.match_substring_regex(names, _ODD)).tolist():
-            inside(root, names[row].as_py(), f"{path} row {begin + row}")
-    empty = np.flatnonzero(pc.equal(names, ""))
+def _check_names(column: pa.ChunkedArray, path: Path, begin: int, allow_outside: bool) -> None:
+    """Refuse names that are none or lead out of the list's folder."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise DataError(f"{path}: image must be text, got {column.type}")
+    empty = np.flatnonzero(pc.equal(column, ""))
     if len(empty):
         raise DataError(f"{path} row {begin + int(empty[0])} must name an image, got ''")
+    odd = np.flatnonzero(pc.match_substring_regex(column, _ODD))
+    for row in odd.tolist():
+        where = f"{path} row {begin + row}"
+        inside(path.parent, column[row].as_py(), where, allow_outside=allow_outside)
+
+
+def _places(column: pa.ChunkedArray, root: Path) -> pa.ChunkedArray:
+    """Where the images lie: names start at the list's folder."""
     if str(root) == ".":
-        return names
-    below = pc.binary_join_element_wise(str(root), names, "/")
-    return pc.if_else(whole, names, below)
+        return column
+    below = pc.binary_join_element_wise(str(root), column, "/")
+    return pc.if_else(pc.starts_with(column, "/"), column, below)
