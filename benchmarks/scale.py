@@ -169,19 +169,19 @@ def main() -> None:
 
 
 def draw(sizes: list[dict[str, Any]], stem: Path) -> None:
-    """Seconds of each stage, and peak memory, by images."""
+    """Processor seconds of each stage, and peak memory, by images."""
     import altair as alt
 
     from xmodal.report.style import COLUMN, inline, printed, save_chart, series_channels
 
     names = {"taxonomy": "taxonomy build", "manifest": "manifest and shuffle", "report": "report"}
     rows = [
-        {"images": size["n_images"] / 1e6, "what": said, "y": size[f"{name}_s"]}
+        {"images": size["n_images"] / 1e6, "what": said, "y": size[f"{name}_process_s"]}
         for size in sizes
         for name, said in names.items()
     ]
     rows += [
-        {"images": size["n_images"] / 1e6, "what": "together", "y": size["together_s"]}
+        {"images": size["n_images"] / 1e6, "what": "together", "y": size["together_process_s"]}
         for size in sizes
     ]
     memory = [
@@ -198,7 +198,7 @@ def draw(sizes: list[dict[str, Any]], stem: Path) -> None:
         both = drawn.mark_line() + drawn.mark_point(filled=True, size=30).encode(shape=shape)
         return both.properties(width=COLUMN - 60, height=130)
 
-    chart = panel(rows, "seconds") | panel(memory, "peak memory, GiB")
+    chart = panel(rows, "processor seconds") | panel(memory, "peak memory, GiB")
     save_chart(printed(chart), stem, ("svg",))
 
 
