@@ -8,44 +8,36 @@ held against the files, which need not be there.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from taxonomy.build import assemble
 from taxonomy.errors import DataError
 from taxonomy.hashing import hash63
-from taxonomy.identity import ImageHash, flat_bytes, id_of_list
+from taxonomy.identity import ImageHash, id_of_list
 from taxonomy.manifest.draws import Ints, Keys
 from taxonomy.manifest.strides import mixed64
 from taxonomy.model import SPLITS, Taxonomy, TaxonomyConfig
-from taxonomy.reading import check_name
 from taxonomy.sources.imagefolder import resolve_label, synset_source
-from taxonomy.sources.inside import inside
+from taxonomy.sources.list_file import (
+    check_names,
+    coded,
+    column_names,
+    digests,
+    hex_text,
+    no_nulls,
+    places,
+    read_batches,
+)
 from taxonomy.split import split_groups
 from taxonomy.tables import IMAGE
 from taxonomy.wordnet import WordNet
-
-Bytes: TypeAlias = npt.NDArray[np.uint8]
-
-BATCH = 1 << 18
-"""Rows that are read at once."""
-_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
-_ODD = r"(^[/\\])|(^|[/\\])\.\.([/\\]|$)|\\|:|\x00"
-"""Names that are looked at one by one: they may lead out of the list's folder."""
-_HEX = np.full(256, 255, dtype=np.uint8)
-_HEX[np.frombuffer(b"0123456789abcdef", np.uint8)] = range(16)
-_HEX[np.frombuffer(b"ABCDEF", np.uint8)] = range(10, 16)
-_TO_HEX = np.frombuffer("".join(f"{n:02x}" for n in range(256)).encode(), np.uint16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +64,7 @@ class ImageList:
                 "style": pa.nulls(len(batch)),
                 "family": group,
                 "sha256": hex_text(digests(batch["sha256"], self.path, begin)),
-                "uri": _places(batch["image"], self.path.parent),
+                "uri": places(batch["image"], self.path.parent),
             }
             begin += len(batch)
             yield pa.table([rows[field.name] for field in IMAGE], names=IMAGE.names).cast(IMAGE)
@@ -117,12 +109,12 @@ def read_list(
     concept = np.array(of_label, dtype=np.int32)[rows.label]
     split = _split(config, rows, is_leaf, path)
     rows.hash.add_columns(concept, split)
-    coded = pa.DictionaryArray.from_arrays(pa.array(split, mask=split < 0), list(SPLITS))
+    in_words = pa.DictionaryArray.from_arrays(pa.array(split, mask=split < 0), list(SPLITS))
     images = pa.table(
         {
             "image_id": np.arange(len(concept), dtype=np.int32),
             "concept_id": concept,
-            "split": coded,
+            "split": in_words,
         }
     )
     validated = np.unique(rows.label[split == SPLITS.index("validation")])
@@ -180,9 +172,9 @@ def _read_rows(path: Path, allow_outside: bool) -> _Rows:
     hashed, begin = ImageHash(), 0
     for batch in read_batches(path, [naming[0], "image", "sha256", *more]):
         for name in batch.column_names:
-            _no_nulls(batch[name], name, path, begin)
-        _check_names(batch["image"], path, begin, allow_outside)
-        where = partial(_coded, path=path, begin=begin)
+            no_nulls(batch[name], name, path, begin)
+        check_names(batch["image"], path, begin, allow_outside)
+        where = partial(coded, path=path, begin=begin)
         parts["label"].append(where(batch[naming[0]], labels, grow=True).astype(np.int32))
         found = digests(batch["sha256"], path, begin)
         parts["prefix"].append(found[:, :8].copy().view(">u8").ravel().astype(np.uint64))
@@ -205,113 +197,6 @@ def _read_rows(path: Path, allow_outside: bool) -> _Rows:
         split=joined.get("split"),
         group=joined.get("group"),
         hash=hashed,
-    )
-
-
-def column_names(path: Path) -> list[str]:
-    """Names of a Parquet file's columns; DataError if it is none or has one of them twice."""
-    check_name(path)
-    try:
-        with pq.ParquetFile(path) as file:
-            names = list(file.schema_arrow.names)
-    except _DAMAGE as error:
-        raise _unreadable(path, error) from error
-    twice = [name for name, n in Counter(names).items() if n > 1]
-    if twice:
-        raise DataError(f"{path} has the column {twice[0]!r} more than once")
-    return names
-
-
-def read_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
-    """The rows of some columns, in their order, a batch at a time.
-
-    Raises:
-        DataError: The file is damaged.
-    """
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH, columns=columns):
-                batch.validate(full=True)
-                yield pa.table(batch).select(columns)
-    except _DAMAGE as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: BaseException) -> DataError:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return DataError(f"{path} cannot be read as Parquet: {lines[0]}")
-
-
-def _no_nulls(column: pa.ChunkedArray, name: str, path: Path, begin: int) -> None:
-    if column.null_count:
-        row = int(np.argmax(column.is_null().to_numpy()))
-        raise DataError(f"{path} row {begin + row}: {name} must not be NULL")
-
-
-def _coded(
-    column: pa.ChunkedArray, codes: dict[str, int], *, path: Path, begin: int, grow: bool
-) -> Ints:
-    """Positions of texts in a dictionary, which grows by those that are new or refuses them."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise DataError(
-            f"{path}: leaf, synset, image, split and group must be text, got {column.type}"
-        )
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    own = []
-    for text in encoded.dictionary.to_pylist():
-        if not grow and text not in codes:
-            raise DataError(f"{path}: split must be one of {', '.join(codes)}, got {text!r}")
-        own.append(codes.setdefault(text, len(codes)))
-    coded: Ints = np.array(own, dtype=np.int64)[encoded.indices.to_numpy()]
-    return coded
-
-
-def digests(column: pa.ChunkedArray, path: Path, begin: int) -> Bytes:
-    """Hashes as bytes.
-
-    Args:
-        column: Hex digits, or binary.
-        path: The file, for messages.
-        begin: Number of the first row, for messages.
-
-    Returns:
-        uint8 [n, 32].
-
-    Raises:
-        DataError: One is no sha256.
-    """
-    kind = column.type
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not is_text and kind not in (pa.binary(), pa.large_binary(), pa.binary(32)):
-        raise DataError(f"{path}: sha256 must be 64 hex digits or 32 bytes, got {kind}")
-    width = 64 if is_text else 32
-    odd = pc.binary_length(column).to_numpy() != width
-    if not odd.any():
-        found: Bytes = flat_bytes(column).reshape(-1, width)
-        if not is_text:
-            return found
-        nibbles = _HEX[found]
-        odd = (nibbles == 255).any(axis=1)
-        if not odd.any():
-            joined: Bytes = nibbles[:, ::2] * 16 + nibbles[:, 1::2]
-            return joined
-    row = int(np.argmax(odd))
-    raise DataError(
-        f"{path} row {begin + row}: sha256 must be 64 hex digits or 32 bytes, got "
-        f"{str(column[row].as_py())[:80]!r}"
-    )
-
-
-def hex_text(found: Bytes) -> pa.Array:
-    """Hashes, uint8 [n, 32], as texts of hex digits."""
-    text = _TO_HEX[found]
-    offsets = np.arange(len(found) + 1, dtype=np.int32) * 64
-    return pa.Array.from_buffers(
-        pa.string(), len(found), [None, pa.py_buffer(offsets), pa.py_buffer(text)]
     )
 
 
@@ -402,24 +287,3 @@ def _check_groups(rows: _Rows, path: Path) -> None:
             f"{path} row {row}: its group is in two splits of {rows.labels[rows.label[row]]!r}; "
             "a group stays together"
         )
-
-
-def _check_names(column: pa.ChunkedArray, path: Path, begin: int, allow_outside: bool) -> None:
-    """Refuse names that are none or lead out of the list's folder."""
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise DataError(f"{path}: image must be text, got {column.type}")
-    empty = np.flatnonzero(pc.equal(column, ""))
-    if len(empty):
-        raise DataError(f"{path} row {begin + int(empty[0])} must name an image, got ''")
-    odd = np.flatnonzero(pc.match_substring_regex(column, _ODD))
-    for row in odd.tolist():
-        where = f"{path} row {begin + row}"
-        inside(path.parent, column[row].as_py(), where, allow_outside=allow_outside)
-
-
-def _places(column: pa.ChunkedArray, root: Path) -> pa.ChunkedArray:
-    """Where the images lie: names start at the list's folder."""
-    if str(root) == ".":
-        return column
-    below = pc.binary_join_element_wise(str(root), column, "/")
-    return pc.if_else(pc.starts_with(column, "/"), column, below)
