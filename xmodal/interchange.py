@@ -36,6 +36,7 @@ from taxonomy.reading import short
 from taxonomy.relations.relation import question_text
 from taxonomy.sources.things_lists import categories
 from xmodal.bundle.pictures import load_pictures
+from xmodal.files import make_folder
 from xmodal.store import Store
 from xmodal.store.derived import write_examples
 from xmodal.store.designs import stored_row
@@ -198,8 +199,11 @@ def _new_folder(output: Path) -> Iterator[Path]:
     """A folder to fill, which becomes the output when all went well."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise DataError(f"{output} is there already: give a new or empty folder with --output")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    make_folder(output.parent, "the folder of an export")
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    except OSError as error:
+        raise DataError(f"{output} cannot be made: {error.strerror}") from error
     try:
         yield made
         made.chmod(0o755)

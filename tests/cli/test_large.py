@@ -57,6 +57,9 @@ def test_from_a_list_to_derived_rows(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert written.sort_by(order).to_pylist() == derived.sort_by(order).to_pylist()
     assert n_images == 30
     assert len(derived) > 60
+    code, _, error = run(*export, "--format", "parquet", "--output", listed / "rows")
+    assert code == 1
+    assert "images.parquet cannot be the folder of an export: File exists" in error
     code, said, _ = run("store", "verify", *to)
     assert code == 0
     assert "problem" not in said
