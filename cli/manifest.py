@@ -27,7 +27,11 @@ Mentions = Annotated[
     ),
 ]
 Negatives = Annotated[
-    str, typer.Option(help="Hypernym No: matched (another image) or image (another hypernym).")
+    str,
+    typer.Option(
+        help="Hypernym No: matched (another image), image (another hypernym), or strided (another "
+        "image, and no question is listed: for millions of images; see example_derived)."
+    ),
 ]
 Relation = Annotated[
     str,
@@ -224,7 +228,12 @@ def export(
     output: Annotated[Path, typer.Option(help="A folder that is not there yet, or empty.")],
     store: StorePath = DEFAULT_STORE,
     fmt: Annotated[
-        str, typer.Option("--format", help="llava-json: conversations for LLaVA and Prismatic.")
+        str,
+        typer.Option(
+            "--format",
+            help="llava-json: conversations for LLaVA and Prismatic. parquet: the questions as "
+            "rows, in folders by leaves; says how many bytes.",
+        ),
     ] = "llava-json",
     per: Annotated[
         str,
@@ -241,7 +250,10 @@ def export(
         ),
     ] = "none",
 ) -> None:
-    """Write a manifest as chat.json (training), validation.json, test.json and manifest.json."""
+    """Write a manifest as chat.json (training), validation.json, test.json and manifest.json.
+
+    With --format parquet its questions alone, as rows.
+    """
     from xmodal.interchange import export_manifest
 
     line = export_manifest(store, manifest_id, output, fmt=fmt, per=per, images=images)

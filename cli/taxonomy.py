@@ -33,7 +33,8 @@ def build(
         str | None,
         typer.Option(
             help="emoji (bundled), csv (your table; needs --csv), things (needs --concepts and "
-            "--categories), imagefolder (needs --images) or wordnet (needs --synsets).  "
+            "--categories), imagefolder (needs --images), list (a Parquet file of images; needs "
+            "--images) or wordnet (needs --synsets).  "
             "[default: csv with --csv, else emoji]"
         ),
     ] = None,
@@ -69,7 +70,9 @@ def build(
         typer.Option(
             help="things: a folder of folders <uniqueID>/<name>.jpg; without it the dataset has "
             "no images. imagefolder: a folder for each WordNet id (n01817953), synset "
-            "(parrot.n.01) or lemma (African_grey), or files <WordNet id>_<anything>.jpg."
+            "(parrot.n.01) or lemma (African_grey), or files <WordNet id>_<anything>.jpg. list: a "
+            "Parquet file with columns synset or leaf, image, sha256, split and group if you "
+            "have them; no image is opened."
         ),
     ] = None,
     leaves: Annotated[
@@ -82,7 +85,7 @@ def build(
     inner_leaves: Annotated[
         str | None,
         typer.Option(
-            help="things, imagefolder, wordnet: leaves above other leaves: drop (in no question) "
+            help="things, imagefolder, wordnet, list: leaves above others: drop (in no question) "
             "or keep.  [default: keep with --leaves, else drop]"
         ),
     ] = None,
@@ -92,15 +95,15 @@ def build(
     hypernyms: Annotated[
         Path | None,
         typer.Option(
-            help="things, imagefolder, wordnet: ask about these; a word, a synset or "
-            "word = synset a line. Left out: the categories, or what WordNet has above the leaves."
+            help="things, imagefolder, wordnet, list: ask about these; a word, a synset or word = "
+            "synset a line. Left out: the categories, or what WordNet has above the leaves."
         ),
     ] = None,
     depth: Annotated[
         str | None,
         typer.Option(
-            help="imagefolder, wordnet, things with pairs strict: WordNet depth of the hypernyms "
-            "to find, such as 4-8 or 5."
+            help="imagefolder, wordnet, list, things with pairs strict: WordNet depth of the "
+            "hypernyms to find, such as 4-8 or 5."
         ),
     ] = None,
     relation: Annotated[

@@ -4,43 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from taxonomy.hashing import content_id
 from taxonomy.model import RELATION, Taxonomy, TaxonomyConfig
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 QUESTIONS = "questions"
 """Note of a dataset with other relations: what their questions say, by relation."""
 
 
-def dataset_id_of(taxonomy: Taxonomy) -> str:
+def dataset_id_of(taxonomy: Taxonomy, images: str | None = None) -> str:
     """The id that a dataset of these rows has.
 
     Args:
         taxonomy: Rows in the order in which they were built; its own id plays no part.
+        images: Of ImageHash, for source list.
     """
+
+    def alone(config: TaxonomyConfig, concepts: pa.Table, pairs: pa.Table) -> str:
+        if images is not None:
+            return id_of_list(config, concepts, taxonomy.edges, pairs, images)
+        return id_of_rows(config, concepts, taxonomy.edges, pairs, taxonomy.images)
+
     others = [name for name in taxonomy.config.relations if name != RELATION]
     if not others:
-        return id_of_rows(
-            taxonomy.config,
-            taxonomy.concepts,
-            taxonomy.edges,
-            taxonomy.leaf_hypernym,
-            taxonomy.images,
-        )
+        return alone(taxonomy.config, taxonomy.concepts, taxonomy.leaf_hypernym)
     roles = taxonomy.concepts["role"].to_pylist()
     n_base = next((i for i, role in enumerate(roles) if role in others), len(roles))
     relations = taxonomy.leaf_hypernym["relation"].to_pylist()
     n_pairs = next((i for i, name in enumerate(relations) if name in others), len(relations))
-    base = id_of_rows(
+    base = alone(
         replace(taxonomy.config, relations=(RELATION,)),
         taxonomy.concepts.slice(0, n_base),
-        taxonomy.edges,
         taxonomy.leaf_hypernym.slice(0, n_pairs),
-        taxonomy.images,
     )
     return id_with_relations(
         base,
@@ -62,6 +63,28 @@ def id_of_rows(
         pairs: Of LEAF_HYPERNYM; the relation counts only where there are others.
         images: Of IMAGE.
     """
+    rows = images.drop_columns(["uri"]).to_pydict()
+    return _id_of(config, concepts, edges, pairs, rows)
+
+
+def id_of_list(
+    config: TaxonomyConfig, concepts: pa.Table, edges: pa.Table, pairs: pa.Table, images: str
+) -> str:
+    """The id of a dataset of source list, whose images count by a hash of their rows.
+
+    Args:
+        config: Its settings.
+        concepts: Columns of taxonomy.tables.CONCEPT.
+        edges: Of EDGE.
+        pairs: Of LEAF_HYPERNYM.
+        images: Of ImageHash.
+    """
+    return _id_of(config, concepts, edges, pairs, images)
+
+
+def _id_of(
+    config: TaxonomyConfig, concepts: pa.Table, edges: pa.Table, pairs: pa.Table, images: Any
+) -> str:
     if set(pairs["relation"].to_pylist()) <= {RELATION}:
         pairs = pairs.drop_columns(["relation"])
     return content_id(
@@ -70,9 +93,56 @@ def id_of_rows(
             "concepts": concepts.to_pydict(),
             "edges": edges.to_pydict(),
             "leaf_hypernym": pairs.to_pydict(),
-            "images": images.drop_columns(["uri"]).to_pydict(),
+            "images": images,
         }
     )
+
+
+def flat_bytes(column: Any) -> Any:
+    """The bytes of texts or binaries without NULL, one after the other: uint8 array."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    plain = pa.concat_arrays(
+        [pa.array([], pa.large_binary()), *(c.cast(pa.large_binary()) for c in chunks)]
+    )
+    _, offsets, data = plain.buffers()
+    ends = np.frombuffer(offsets, np.int64)[plain.offset : plain.offset + len(plain) + 1]
+    if data is None or not len(plain):
+        return np.empty(0, dtype=np.uint8)
+    return np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
+
+
+class ImageHash:
+    """Hash of the rows of many images in the order of their ids, batch by batch.
+
+    What a picture's file is called does not count, as for other datasets.
+    """
+
+    def __init__(self) -> None:
+        self._parts = {name: sha256() for name in ("concept", "split", "digest", "family")}
+        self._parts["length"] = sha256()
+
+    def add_images(self, digests: Any, family: Any = None) -> None:
+        """Go on with some images.
+
+        Args:
+            digests: uint8 [n, 32].
+            family: Texts or NULL, n; None for all NULL.
+        """
+        self._parts["digest"].update(np.ascontiguousarray(digests).tobytes())
+        lengths = np.full(len(digests), -1, dtype="<i4")
+        if family is not None:
+            lengths = pc.fill_null(pc.binary_length(family), -1).to_numpy().astype("<i4")
+            self._parts["family"].update(flat_bytes(pc.drop_null(family)).tobytes())
+        self._parts["length"].update(lengths.tobytes())
+
+    def add_columns(self, concept: Any, split: Any) -> None:
+        """Go on with concept ids, and positions in SPLITS or -1, of some images."""
+        self._parts["concept"].update(concept.astype("<i4").tobytes())
+        self._parts["split"].update(split.astype(np.int8).tobytes())
+
+    def hexdigest(self) -> str:
+        """Hash of all that was added."""
+        return content_id({name: part.hexdigest() for name, part in self._parts.items()})
 
 
 def id_with_relations(

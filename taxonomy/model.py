@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLITS = ("train", "validation", "test")
-SOURCES = ("emoji", "csv", "things", "imagefolder", "wordnet")
-IN_WORDNET = ("things", "imagefolder", "wordnet")
+SOURCES = ("emoji", "csv", "things", "imagefolder", "wordnet", "list")
+IN_WORDNET = ("things", "imagefolder", "wordnet", "list")
 """Sources whose hypernyms can be chosen in WordNet, by depth or from a file."""
 PAIRS = ("agreed", "strict", "everyday", "categories")
 INNER_LEAVES = ("drop", "keep")
@@ -23,6 +23,8 @@ RELATION = "hypernym"
 DESIGNS = ("none", "random", "systematic")
 IMPORTED = "imported"
 """The design of a manifest read from somebody else's files: not built, so not in DESIGNS."""
+STRIDED = "strided"
+"""The negatives of a manifest whose questions are not listed but follow from a few numbers."""
 SHUFFLES = ("none", "within", "across", "across_s1", "swap", "swap_control")
 
 
@@ -37,7 +39,7 @@ class TaxonomyConfig:
     """Identity of one taxonomy build, before its data is read."""
 
     source: str = "emoji"
-    """Where concepts and images come from: emoji, csv, things, imagefolder or wordnet."""
+    """Where concepts and images come from: emoji, csv, things, imagefolder, wordnet or list."""
     pairs: str = "agreed"
     """Which (leaf, hypernym) pairs are a Yes: agreed, strict, or what the hand-made list says:
     everyday, called categories for things."""
@@ -135,7 +137,8 @@ class ManifestConfig:
     mentions: str = "drop_all"
     """drop_all, keep, drop_positives, drop_words or rebalance."""
     negatives: str = "matched"
-    """Hypernym No: matched (another image, same hypernym) or image (S1: same image)."""
+    """Hypernym No: matched (another image, same hypernym), image (S1: same image), or strided
+    (matched, at a stride through the images: questions follow by arithmetic, none is listed)."""
     shuffle: str = "none"
     """none, within, across, across_s1, swap, or swap_control: the leaves of swap as they are."""
     seed: int = 42
@@ -157,7 +160,12 @@ class ManifestConfig:
             self.mentions,
             ("drop_all", "keep", "drop_positives", "drop_words", "rebalance"),
         )
-        one_of("negatives", self.negatives, ("matched", "image"))
+        one_of("negatives", self.negatives, ("matched", "image", STRIDED))
+        if self.mentions == "rebalance" and self.negatives == STRIDED:
+            raise ConfigError(
+                "mentions rebalance draws No anew and goes with negatives matched or image, got "
+                f"{self.negatives!r}"
+            )
         one_of("shuffle", self.shuffle, SHUFFLES)
         if not 0.0 <= self.ratio <= 1.0:
             raise ConfigError(f"ratio must be in [0, 1], got {self.ratio}")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow.compute as pc
+
 from taxonomy.model import RELATION, SPLITS, Taxonomy
 from taxonomy.relations.summary import relation_lines
 
@@ -38,15 +40,15 @@ def stats(taxonomy: Taxonomy) -> Stats:
     """Count everything from the taxonomy's tables."""
     concepts = {row["concept_id"]: row for row in taxonomy.concepts.to_pylist()}
     roles = Counter(row["role"] for row in concepts.values())
-    images = Counter(split or "inner" for split in taxonomy.images["split"].to_pylist())
+    split = taxonomy.images["split"]
+    counted = pc.value_counts(split).to_pylist()
+    images = Counter({row["values"] or "inner": row["counts"] for row in counted})
     pairs = [p for p in taxonomy.leaf_hypernym.to_pylist() if p["relation"] == RELATION]
     used = [pair for pair in pairs if pair["used"]]
     leaves_of = Counter(concepts[pair["hypernym_id"]]["name"] for pair in used)
-    validated = {
-        image["concept_id"]
-        for image in taxonomy.images.select(["concept_id", "split"]).to_pylist()
-        if image["split"] == "validation"
-    }
+    validated = set(
+        taxonomy.images["concept_id"].filter(pc.equal(split, "validation")).unique().to_pylist()
+    )
     return Stats(
         n_leaves=roles["leaf"],
         n_inner=roles["inner"],

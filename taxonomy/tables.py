@@ -133,3 +133,78 @@ DROPPED_TEXT = pa.schema(
         pa.field("found", pa.string(), nullable=False),  # its form in the text
     ]
 )
+
+# -- of manifests with negatives strided: all that their questions follow from -------------------
+
+STRIDED_CELL = pa.schema(
+    [
+        # the cells that are not false; every other cell of a leaf and a hypernym is
+        pa.field("leaf_id", pa.int32(), nullable=False),
+        pa.field("hypernym_id", pa.int32(), nullable=False),
+        pa.field("is_true", pa.bool_(), nullable=False),  # false: neither true nor false
+    ]
+)
+
+STRIDED_LEAF = pa.schema(
+    [
+        pa.field("leaf_id", pa.int32(), nullable=False),
+        # x of the key (a x + b) mod (2^31 - 1) of its cells
+        pa.field("x", pa.int64(), nullable=False),
+        pa.field("held_out", pa.bool_(), nullable=False),  # all its cells are
+        # its place among the leaves that are labels, in the order of their ids; NULL for others
+        pa.field("place", pa.int64()),
+        # the leaves it is no No about, as where counting the others jumps a place
+        pa.field("jumps", pa.list_(pa.int64())),
+        pa.field("n_eligible", pa.int64()),  # leaves that may be a No about it
+        pa.field("start", pa.int64()),
+        pa.field("stride", pa.int64()),
+        pa.field("step", pa.int64()),
+        # training may ask it
+        pa.field("in_training", pa.bool_(), nullable=False),
+        # drawn training questions that ask it, by answer
+        pa.field("n_yes", pa.int64(), nullable=False),
+        pa.field("n_no", pa.int64(), nullable=False),
+    ]
+)
+
+STRIDED_HYPERNYM = pa.schema(
+    [
+        pa.field("hypernym_id", pa.int32(), nullable=False),
+        # a cell is held out if its key (a x + b) mod (2^31 - 1) is below the bound of its answer
+        pa.field("a", pa.int64(), nullable=False),
+        pa.field("b", pa.int64(), nullable=False),
+        pa.field("below_true", pa.int64(), nullable=False),
+        pa.field("below_false", pa.int64(), nullable=False),
+        pa.field("taught", pa.bool_(), nullable=False),  # training has a Yes of it
+        pa.field("in_training", pa.bool_(), nullable=False),  # training may ask it
+        # cells, and those held out
+        pa.field("n_cells", pa.int64(), nullable=False),
+        pa.field("n_held_out", pa.int64(), nullable=False),
+    ]
+)
+
+STRIDED_DRAW = pa.schema(
+    [
+        pa.field("hypernym_id", pa.int32(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        # draw k takes the picture at place (start + k stride) mod n_images of the split
+        pa.field("n_images", pa.int64(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),
+        pa.field("stride", pa.int64(), nullable=False),
+        pa.field("n_draws", pa.int64(), nullable=False),
+        # questions, and those of held-out cells
+        pa.field("n_yes", pa.int64(), nullable=False),
+        pa.field("n_no", pa.int64(), nullable=False),
+        pa.field("n_yes_held_out", pa.int64(), nullable=False),
+        pa.field("n_no_held_out", pa.int64(), nullable=False),
+    ]
+)
+
+IMAGE_PLACE = pa.schema(
+    [
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("place", pa.int64(), nullable=False),  # of the images of the split, by a hash
+        pa.field("image_id", pa.int32(), nullable=False),
+        pa.field("leaf_id", pa.int32(), nullable=False),
+    ]
+)

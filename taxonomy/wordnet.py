@@ -130,6 +130,7 @@ class WordNet:
         self._at(self._offsets("entity")[0])
         self._synsets: dict[str, Any] = {}
         self._parents: dict[str, tuple[str, ...]] = {}
+        self._ancestors: dict[str, frozenset[str]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> WordNet:
@@ -223,9 +224,11 @@ class WordNet:
             self._parents[name] = tuple(sorted({str(parent.name()) for parent in above}))
         return self._parents[name]
 
-    def ancestors(self, name: str) -> set[str]:
+    def ancestors(self, name: str) -> frozenset[str]:
         """Strict closure: every synset above this one, itself left out."""
-        return _reach(self.name(name), self.parents)
+        if name not in self._ancestors:
+            self._ancestors[name] = frozenset(_reach(self.name(name), self.parents))
+        return self._ancestors[name]
 
     def hyponym_closure(self, name: str) -> set[str]:
         """Every synset below this one, instances included, itself left out."""

@@ -15,6 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from taxonomy.errors import ConfigError, DataError, StoreError, unknown
 from taxonomy.interchange import (
     SIDECAR,
@@ -34,10 +36,14 @@ from taxonomy.reading import short
 from taxonomy.relations.relation import question_text
 from taxonomy.sources.things_lists import categories
 from xmodal.bundle.pictures import load_pictures
+from xmodal.files import make_folder
 from xmodal.store import Store
+from xmodal.store.derived import write_examples
+from xmodal.store.designs import stored_row
 from xmodal.vlm.prompts import prompt_template
 
-FORMATS = ("llava-json",)
+PARQUET = "parquet"
+FORMATS = ("llava-json", PARQUET)
 BUNDLE = "bundle:"
 
 
@@ -56,7 +62,7 @@ def export_manifest(
         store: The DuckDB file.
         manifest_id: Id of a manifest, or its beginning.
         output: A folder that is not there yet, or empty.
-        fmt: llava-json.
+        fmt: llava-json, or parquet for the questions alone, as the table example has them.
         per: An entry a question, or an image.
         images: none, or copy the pictures under images/.
 
@@ -69,6 +75,8 @@ def export_manifest(
         DataError: The folder holds something, or a picture is missing or another.
     """
     one_of("format", fmt, FORMATS)
+    if fmt == PARQUET:
+        return _export_rows(store, manifest_id, output, per, images)
     with Store.open(store, read_only=True) as opened:
         manifest = opened.load_manifest(manifest_id)
         taxonomy = opened.load_taxonomy(manifest.dataset_id)
@@ -86,6 +94,23 @@ def export_manifest(
         "--images copy the folder can be moved"
     )
     return f"manifest {manifest.manifest_id} to {output}: {counts}; {pictures}"
+
+
+def _export_rows(store: Path, manifest_id: str, output: Path, per: str, images: str) -> str:
+    """Write the questions of a manifest as Parquet, and say how many and how large they are."""
+    if (per, images) != ("question", "none"):
+        raise ConfigError("per and images go with format llava-json, got format parquet")
+    with Store.open(store, read_only=True) as opened:
+        found = stored_row(opened, manifest_id)["manifest_id"]
+        with _new_folder(output) as made:
+            write_examples(opened, found, made)
+            files = sorted(made.rglob("*.parquet"))
+            n_rows = sum(pq.read_metadata(file).num_rows for file in files)
+            n_bytes = sum(file.stat().st_size for file in files)
+    return (
+        f"manifest {found} to {output}: {n_rows} questions in {len(files)} Parquet files, "
+        f"{n_bytes} bytes; those of a leaf lie in one folder"
+    )
 
 
 def import_manifest(
@@ -174,8 +199,11 @@ def _new_folder(output: Path) -> Iterator[Path]:
     """A folder to fill, which becomes the output when all went well."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise DataError(f"{output} is there already: give a new or empty folder with --output")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    make_folder(output.parent, "the folder of an export")
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    except OSError as error:
+        raise DataError(f"{output} cannot be made: {error.strerror}") from error
     try:
         yield made
         made.chmod(0o755)

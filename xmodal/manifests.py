@@ -9,8 +9,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from taxonomy.manifest import ManifestBuilder, check_size, exposure, headline, semantics
-from taxonomy.model import Manifest, ManifestConfig
+from taxonomy.manifest import (
+    ManifestBuilder,
+    check_size,
+    exposure,
+    headline,
+    semantics,
+    strided_exposure,
+)
+from taxonomy.manifest.images import check_listed
+from taxonomy.manifest.strided import Strided
+from taxonomy.model import STRIDED, Manifest, ManifestConfig
 from xmodal.store import Store
 
 OVERVIEW = (
@@ -46,7 +55,7 @@ def build_into(
     *,
     paper: str | None = None,
     tell: Tell | None = None,
-) -> Iterator[Manifest]:
+) -> Iterator[Manifest | Strided]:
     """Build manifests of a stored dataset and store each; known ones stay as they are.
 
     All designs are checked before the first manifest is written.
@@ -64,8 +73,11 @@ def build_into(
             the paper's grid.
     """
     with Store.open(path, read_only=True) as store:
-        builder = ManifestBuilder(store.load_taxonomy(dataset_id))
-    configs = list(configs)
+        taxonomy = store.load_taxonomy(dataset_id, lean=True)
+    builder, configs = ManifestBuilder(taxonomy), list(configs)
+    for config in configs:
+        if config.negatives != STRIDED:
+            check_listed(config, taxonomy)
     if paper is not None:
         for relation in dict.fromkeys(config.relation for config in configs):
             check_size(paper, len(builder.world_of(relation).hypernyms))
@@ -79,8 +91,14 @@ def build_into(
         builder.labels(config)
     with Store.open(path) as store:
         for config in wanted:
-            manifest = builder.build(config)
-            store.add_manifest(manifest)
+            manifest: Manifest | Strided
+            if config.negatives == STRIDED:
+                manifest = builder.derive(config)
+                places = builder.places(config.relation)
+                store.add_strided(manifest, places.table(builder.world_of(config.relation)))
+            else:
+                manifest = builder.build(config)
+                store.add_manifest(manifest)
             yield manifest
 
 
@@ -106,7 +124,7 @@ def overview(path: Path) -> pa.Table:
 def record(path: Path, manifest_id: str) -> dict[str, Any]:
     """Everything stored about one manifest but its rows."""
     with Store.open(path, read_only=True) as store:
-        manifest = store.load_manifest(manifest_id)
+        manifest = _of_any_kind(store, manifest_id)
     return {
         "manifest_id": manifest.manifest_id,
         "dataset_id": manifest.dataset_id,
@@ -121,6 +139,14 @@ def record(path: Path, manifest_id: str) -> dict[str, Any]:
 def report(path: Path, manifest_id: str) -> tuple[str, pa.Table]:
     """What training sees under a manifest: a few lines, and one row a hypernym."""
     with Store.open(path, read_only=True) as store:
-        manifest = store.load_manifest(manifest_id)
-        taxonomy = store.load_taxonomy(manifest.dataset_id)
+        manifest = _of_any_kind(store, manifest_id)
+        taxonomy = store.load_taxonomy(manifest.dataset_id, lean=True)
+    if isinstance(manifest, Strided):
+        return headline(manifest), strided_exposure(taxonomy, manifest)
     return headline(manifest), exposure(taxonomy, manifest)
+
+
+def _of_any_kind(store: Store, manifest_id: str) -> Manifest | Strided:
+    if store.lists_questions(manifest_id):
+        return store.load_manifest(manifest_id)
+    return store.load_strided(manifest_id)

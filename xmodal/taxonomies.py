@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxonomy.build import assemble, build_emoji
 from taxonomy.model import RELATION, Taxonomy, TaxonomyConfig
+from taxonomy.sources.image_list import ImageList, read_list
 from taxonomy.sources.user_files import UserFiles
 from taxonomy.stats import summary
 from taxonomy.wordnet import WordNet
@@ -70,6 +71,11 @@ def build_source(
         ConfigError: A file that the source needs is not named, or one that it cannot use.
         DataError: Something in the user's folder or tables cannot be used.
     """
+    if config.source == "list":
+        found = read_image_list(
+            config, wordnet_dir=wordnet_dir, allow_outside=allow_outside, **files
+        )
+        return found.whole()
     named = UserFiles(**files, allow_outside=allow_outside)
     named.check(config)
     nouns = WordNet.open(wordnet_dir or wordnet_files.wordnet_dir())
@@ -79,6 +85,36 @@ def build_source(
         config, nouns, data_file("spec.txt"), data_file("hypernyms.json"), load_pictures()
     )
     return replace(taxonomy, notes={**taxonomy.notes, "near_duplicates": near_duplicates()})
+
+
+def read_image_list(
+    config: TaxonomyConfig,
+    *,
+    wordnet_dir: Path | None = None,
+    allow_outside: bool = False,
+    relations: Path | None = None,
+    **files: Path | None,
+) -> ImageList:
+    """Read a list of images with the relations of the config and a table; its rows stay on disk.
+
+    Args:
+        config: Of source list.
+        wordnet_dir: The user's own WordNet folder; the bundled nouns if None.
+        allow_outside: Take images that the list names outside its folder too.
+        relations: A table of concept, relation, target.
+        files: images, and hypernyms if the user names them.
+
+    Raises:
+        ConfigError: A file that the source needs is not named, or one that it cannot use.
+        DataError: Something in the user's tables cannot be used.
+    """
+    named = UserFiles(**files, allow_outside=allow_outside)
+    named.check(config)
+    nouns = WordNet.open(wordnet_dir or wordnet_files.wordnet_dir())
+    alone = replace(config, relations=(RELATION,))
+    assert named.images is not None  # checked
+    found = read_list(alone, nouns, named.images, named.hypernyms, allow_outside=allow_outside)
+    return replace(found, taxonomy=relate(found.taxonomy, nouns, config.relations, relations))
 
 
 def store_taxonomy(store: Path, config: TaxonomyConfig, **given: Any) -> str:
@@ -92,6 +128,14 @@ def store_taxonomy(store: Path, config: TaxonomyConfig, **given: Any) -> str:
     Returns:
         The summary, several lines.
     """
+    if config.source == "list":
+        found = read_image_list(config, **given)
+        with Store.open(store) as opened:
+            opened.add_taxonomy(found.taxonomy, found.batches())
+        return (
+            f"{summary(found.taxonomy)}\nhashes were taken from the list at their word: no image "
+            "was opened"
+        )
     taxonomy = build_taxonomy(config, **given)
     with Store.open(store) as opened:
         opened.add_taxonomy(taxonomy)

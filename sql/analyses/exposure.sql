@@ -44,7 +44,7 @@ mention AS (
     WHERE hypernym.is_hypernym AND len(hypernym.name_words) > 0 AND n_in_phrase > 0
 ),
 
-question AS (
+listed AS (
     SELECT
         manifest_id,
         example.asked_id,
@@ -61,6 +61,48 @@ question AS (
     FROM example
     JOIN chosen USING (manifest_id)
     GROUP BY ALL
+),
+
+drawn AS (
+    SELECT
+        draw.manifest_id,
+        draw.hypernym_id AS asked_id,
+        draw.split,
+        hypernym.in_training AND draw.split = 'train' AS is_training,
+        hypernym.taught AND draw.split = 'test' AS is_seen,
+        draw.n_yes,
+        draw.n_no,
+        draw.n_yes_held_out AS yes_out,
+        draw.n_no_held_out AS no_out,
+        CASE WHEN chosen.mentions = 'drop_positives' THEN 0 ELSE no_out END AS no_dropped
+    FROM strided_draw AS draw
+    JOIN chosen USING (manifest_id)
+    JOIN strided_hypernym AS hypernym
+        ON hypernym.manifest_id = draw.manifest_id AND hypernym.hypernym_id = draw.hypernym_id
+),
+
+question AS (
+    FROM listed
+    UNION ALL
+    SELECT
+        manifest_id,
+        asked_id,
+        coalesce(sum(n_yes - yes_out + n_no - no_dropped) FILTER (is_training), 0) AS n_training,
+        coalesce(sum(n_yes - yes_out) FILTER (is_training), 0) AS n_yes,
+        coalesce(sum(n_no - no_dropped) FILTER (is_training), 0) AS n_no,
+        sum(n_yes + n_no) AS n_questions,
+        sum(yes_out + no_out) AS n_held_out,
+        sum(yes_out) FILTER (split = 'test') AS held_out_yes,
+        sum(no_out) FILTER (split = 'test') AS held_out_no,
+        coalesce(sum(n_yes - yes_out) FILTER (is_seen), 0) AS seen_yes,
+        coalesce(sum(n_no - no_out) FILTER (is_seen), 0) AS seen_no
+    FROM drawn
+    GROUP BY ALL
+    UNION ALL
+    SELECT manifest_id, leaf_id, CASE WHEN in_training THEN n_yes + n_no ELSE 0 END,
+        0, 0, 0, 0, 0, 0, 0, 0
+    FROM strided_leaf
+    JOIN chosen USING (manifest_id)
 ),
 
 mentioned AS (
@@ -84,6 +126,10 @@ cell AS (
     FROM manifest_cell
     JOIN chosen USING (manifest_id)
     GROUP BY ALL
+    UNION ALL
+    SELECT manifest_id, hypernym_id, n_cells, n_held_out
+    FROM strided_hypernym
+    JOIN chosen USING (manifest_id)
 )
 
 SELECT
@@ -91,13 +137,13 @@ SELECT
     chosen.design,
     chosen.shuffle,
     hypernym.name AS hypernym,
-    coalesce(question.n_yes, 0) AS n_yes,
-    coalesce(question.n_no, 0) AS n_no,
+    coalesce(question.n_yes, 0)::BIGINT AS n_yes,
+    coalesce(question.n_no, 0)::BIGINT AS n_no,
     coalesce(mentioned.n_word, 0) AS n_word,
     coalesce(cell.n_cells, 0) AS n_cells,
     chosen.ratio AS ratio_nominal,
     cell.n_held_out / nullif(cell.n_cells, 0) AS ratio_cells,
-    coalesce(question.n_questions, 0) AS n_questions,
+    coalesce(question.n_questions, 0)::BIGINT AS n_questions,
     CASE WHEN chosen.design <> 'imported' OR ratio_cells IN (0, 1) THEN
         question.n_held_out / nullif(question.n_questions, 0)
     END AS ratio_questions,

@@ -40,6 +40,33 @@ WITH named AS (
     FROM example
     JOIN manifest USING (manifest_id)
     UNION ALL
+    SELECT 'image_place.leaf_id' AS place, dataset_id, leaf_id AS concept_id
+    FROM image_place
+    UNION ALL
+    SELECT 'strided_cell.leaf_id' AS place, dataset_id, leaf_id AS concept_id
+    FROM strided_cell
+    JOIN manifest USING (manifest_id)
+    UNION ALL
+    SELECT 'strided_cell.hypernym_id' AS place, dataset_id, hypernym_id AS concept_id
+    FROM strided_cell
+    JOIN manifest USING (manifest_id)
+    UNION ALL
+    SELECT 'strided_leaf.leaf_id' AS place, dataset_id, leaf_id AS concept_id
+    FROM strided_leaf
+    JOIN manifest USING (manifest_id)
+    UNION ALL
+    SELECT 'strided_hypernym.hypernym_id' AS place, dataset_id, hypernym_id AS concept_id
+    FROM strided_hypernym
+    JOIN manifest USING (manifest_id)
+    UNION ALL
+    SELECT 'strided_draw.hypernym_id' AS place, dataset_id, hypernym_id AS concept_id
+    FROM strided_draw
+    JOIN manifest USING (manifest_id)
+    UNION ALL
+    SELECT 'strided_block.hypernym_id' AS place, dataset_id, hypernym_id AS concept_id
+    FROM strided_block
+    JOIN manifest USING (manifest_id)
+    UNION ALL
     SELECT 'separation_class.class_id' AS place, dataset_id, class_id AS concept_id
     FROM separation_class
     JOIN separation USING (separation_id)

@@ -5,6 +5,9 @@ WITH named AS (
     FROM example
     JOIN manifest USING (manifest_id)
     UNION ALL
+    SELECT 'image_place.image_id' AS place, dataset_id, image_id
+    FROM image_place
+    UNION ALL
     SELECT DISTINCT 'skipped_image.image_id' AS place, dataset_id, image_id
     FROM skipped_image
     JOIN feature_set USING (feature_set_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taxonomy.manifest.build import ManifestBuilder, build_manifest, build_manifests
-from taxonomy.manifest.exposure import exposure, headline
+from taxonomy.manifest.exposure import exposure, headline, strided_exposure
 from taxonomy.manifest.grid import grid, in_words
 from taxonomy.manifest.rows import rows_sha256
 from taxonomy.manifest.s1 import check_size, paper_grid, semantics
@@ -20,4 +20,5 @@ __all__ = [
     "paper_grid",
     "rows_sha256",
     "semantics",
+    "strided_exposure",
 ]

@@ -65,7 +65,7 @@ def held_out_cells(world: World, config: ManifestConfig) -> Bools:
     if config.design == "random":
         if config.unit == "pair":
             return _random_pairs(world, config)
-        leaves = _random_leaves(world, config)
+        leaves = random_leaves(world, config)
         return world.cells & leaves[:, None]
     hypernyms = held_out_hypernyms(world, config)
     if config.unit == "leaf":
@@ -119,7 +119,7 @@ def _random_pairs(world: World, config: ManifestConfig) -> Bools:
     return held
 
 
-def _random_leaves(world: World, config: ManifestConfig) -> Bools:
+def random_leaves(world: World, config: ManifestConfig) -> Bools:
     """bool [L]: S1's draw, a share of each hypernym's leaves, united over hypernyms."""
     held = np.zeros(len(world.leaves), dtype=np.bool_)
     for column, hypernym in enumerate(world.hypernyms.keys):

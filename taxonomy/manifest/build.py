@@ -10,7 +10,7 @@ import numpy as np
 from taxonomy.manifest.ablation import held_out_cells, resolve
 from taxonomy.manifest.check import check
 from taxonomy.manifest.draws import Bools
-from taxonomy.manifest.images import require_images
+from taxonomy.manifest.images import check_listed, require_images
 from taxonomy.manifest.mentions import (
     Training,
     hypernyms_with_yes,
@@ -25,7 +25,10 @@ from taxonomy.manifest.rows import (
     rows_sha256,
     with_added,
 )
-from taxonomy.manifest.shuffle import DROPPED, MOVED, STAYED, Labels, draw_labels
+from taxonomy.manifest.shuffle import Labels, draw_labels
+from taxonomy.manifest.strided import Places, Strided, places
+from taxonomy.manifest.strided_build import derive
+from taxonomy.manifest.summary import share, summary_of
 from taxonomy.manifest.world import World, read_world
 from taxonomy.model import RELATION, SPLITS, Manifest, ManifestConfig, Taxonomy, manifest_id
 
@@ -43,6 +46,7 @@ class ManifestBuilder:
         self._labels: dict[tuple[str, str, int | None], Labels] = {}
         self._orders: dict[tuple[str, str], NegativeOrder] = {}
         self._questions: dict[tuple[str, str, str, int], Questions] = {}
+        self._places: dict[str, Places] = {}
 
     @property
     def world(self) -> World:
@@ -65,10 +69,11 @@ class ManifestBuilder:
         """Build and check one manifest.
 
         Raises:
-            ManifestError: The design asks for more hypernyms than there are, or the shuffle
-                finds nothing to exchange.
+            ManifestError: The design asks for more hypernyms than there are, the shuffle
+                finds nothing to exchange, or the questions are too many to list.
         """
         config = self.resolve(config)
+        check_listed(config, self._taxonomy)
         world, labels = self.world_of(config.relation), self.labels(config)
         draws = config.relation, labels.draw_id
         order = _cached(self._orders, draws, lambda: NegativeOrder(world, labels.draw_id))
@@ -96,6 +101,20 @@ class ManifestBuilder:
             rows_sha256=rows_sha256(cells, label_rows, examples),
             summary=summarise(world, config, labels, held, questions, training),
         )
+
+    def derive(self, config: ManifestConfig) -> Strided:
+        """Build one manifest with negatives strided: no question is listed.
+
+        Raises:
+            ManifestError: As for build.
+        """
+        config = self.resolve(config)
+        world = self.world_of(config.relation)
+        return derive(world, config, self.labels(config), self.places(config.relation))
+
+    def places(self, relation: str = RELATION) -> Places:
+        """The images in the order in which strided manifests draw them."""
+        return _cached(self._places, relation, lambda: places(self.world_of(relation)))
 
     def labels(self, config: ManifestConfig) -> Labels:
         """The shuffle of a resolved config.
@@ -143,10 +162,6 @@ def _cached(store: dict[K, V], key: K, make: Callable[[], V]) -> V:
     return store[key]
 
 
-def _ratio(part: Bools, whole: Bools) -> float:
-    return float(part.sum()) / max(1, int(whole.sum()))
-
-
 def summarise(
     world: World,
     config: ManifestConfig,
@@ -159,39 +174,22 @@ def summarise(
     about, split = questions.about_hypernym, world.image_split[questions.image]
     in_cell = question_held_out(questions, held)
     dropped = (split == TRAIN) & ~about & ~training.in_training
-    labelled = labels.label_of >= 0
-    truth = world.used[labels.label_of[labelled]]
-    common = truth & world.claimed[labelled]
-    return {
-        "ratio_nominal": config.ratio,
-        "ratio_realised_cells": _ratio(held, world.cells),
-        "ratio_realised_true_cells": _ratio(held & world.used, world.used),
-        "ratio_realised_false_cells": _ratio(held & world.false, world.false),
-        "ratio_realised_questions": _ratio(in_cell, about),
-        "ratio_realised_questions_by_split": {
-            name: _ratio(in_cell & (split == row), about & (split == row))
-            for row, name in enumerate(SPLITS)
+    return summary_of(
+        world,
+        config,
+        labels,
+        held,
+        {
+            "ratio_realised_questions": share(in_cell, about),
+            "ratio_realised_questions_by_split": {
+                name: share(in_cell & (split == row), about & (split == row))
+                for row, name in enumerate(SPLITS)
+            },
+            "n_missing_negatives": dict(questions.shortfall),
+            "n_questions": {name: int((split == row).sum()) for row, name in enumerate(SPLITS)},
+            "n_training_questions": int(training.in_training.sum()) + len(training.added_image),
+            "n_training_leaf_questions_dropped": int(dropped.sum()),
+            "n_rebalance_added": len(training.added_image),
+            "n_rebalance_missing": training.missing,
         },
-        "n_true_cells": int(world.used.sum()),
-        "n_false_cells": int(world.false.sum()),
-        "n_excluded_cells": dict(world.n_excluded_cells),
-        "n_excluded_leaf_pairs": world.n_excluded_leaf_pairs,
-        "n_missing_negatives": dict(questions.shortfall),
-        "n_questions": {name: int((split == row).sum()) for row, name in enumerate(SPLITS)},
-        "n_training_questions": int(training.in_training.sum()) + len(training.added_image),
-        "n_training_leaf_questions_dropped": int(dropped.sum()),
-        "n_rebalance_added": len(training.added_image),
-        "n_rebalance_missing": training.missing,
-        "n_leaves_moved": int((labels.status == MOVED).sum()),
-        "n_leaves_stayed": int((labels.status == STAYED).sum()),
-        "n_leaves_dropped": int((labels.status == DROPPED).sum()),
-        "n_moved_leaves_sharing_a_hypernym": int(
-            (
-                (world.claimed[labelled] & world.claimed[labels.label_of[labelled]]).any(axis=1)
-                & (labels.status[labelled] == MOVED)
-            ).sum()
-        ),
-        # share of the label leaves' true pairs that also hold of the leaf in the picture
-        "label_overlap_ratio": _ratio(common, truth),
-        "exchanged_categories": [list(pair) for pair in labels.exchanged],
-    }
+    )

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from taxonomy.manifest.mentions import n_occurrences
+from taxonomy.manifest.mentions import words_inside
 from taxonomy.manifest.s1 import semantics_line
-from taxonomy.model import IMPORTED, Manifest, Taxonomy
+from taxonomy.manifest.strided import Strided
+from taxonomy.manifest.strided_build import trained
+from taxonomy.model import IMPORTED, SPLITS, Manifest, Taxonomy
+
+DRAWN = ("n_yes", "n_no", "n_yes_held_out", "n_no_held_out")
 
 EXPOSURE = pa.schema(
     [
@@ -58,6 +65,7 @@ def exposure(taxonomy: Taxonomy, manifest: Manifest) -> pa.Table:
     by_phrase: Counter[str] = Counter()
     for (concept, _, _), n in trained.items():
         by_phrase[concepts[concept]["phrase"]] += n
+    n_word = _n_word(hypernyms, by_phrase)
     rows = []
     for concept in sorted(hypernyms, key=lambda row: str(row["name"])):
         key, word = concept["concept_id"], concept["name"]
@@ -75,7 +83,7 @@ def exposure(taxonomy: Taxonomy, manifest: Manifest) -> pa.Table:
                 "hypernym": word,
                 "n_yes": trained[key, "hypernym", True],
                 "n_no": trained[key, "hypernym", False],
-                "n_word": sum(n * n_occurrences(word, text) for text, n in by_phrase.items()),
+                "n_word": n_word[word],
                 "n_cells": n_cells,
                 "ratio_nominal": manifest.config.ratio,
                 "ratio_cells": cells[key, True] / n_cells if n_cells else None,
@@ -88,7 +96,68 @@ def exposure(taxonomy: Taxonomy, manifest: Manifest) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=EXPOSURE)
 
 
-def headline(manifest: Manifest) -> str:
+def _n_word(hypernyms: Iterable[Mapping[str, Any]], by_phrase: Mapping[str, int]) -> Counter[str]:
+    """Occurrences of the hypernyms' words in asked forms that are asked so many times each."""
+    n_word: Counter[str] = Counter()
+    inside = words_inside((str(row["name"]) for row in hypernyms), by_phrase)
+    for n, words in zip(by_phrase.values(), inside, strict=True):
+        n_word.update({word: n * times for word, times in words.items()})
+    return n_word
+
+
+def strided_exposure(taxonomy: Taxonomy, manifest: Strided) -> pa.Table:
+    """The same of a manifest whose questions are derived, from the counts that are kept of them.
+
+    Returns:
+        A table of schema EXPOSURE.
+    """
+    concepts = {row["concept_id"]: row for row in taxonomy.concepts.to_pylist()}
+    order = [("hypernym_id", "ascending")]
+    hypernyms = manifest.hypernyms.sort_by(order).to_pylist()
+    # int64 [splits, 4, H]: yes, no, yes held out, no held out
+    drawn = np.array(
+        [
+            [part[name].to_numpy() for name in DRAWN]
+            for split in SPLITS
+            for part in [manifest.draws.filter(pc.field("split") == split).sort_by(order)]
+        ]
+    )
+    asks = np.array([row["in_training"] for row in hypernyms], dtype=np.bool_)
+    n_yes, n_no = trained(drawn[SPLITS.index("train")], manifest.config.mentions, asks)
+    by_phrase: Counter[str] = Counter()
+    for row, n in zip(hypernyms, (n_yes + n_no).tolist(), strict=True):
+        by_phrase[concepts[row["hypernym_id"]]["phrase"]] += n
+    for leaf in manifest.leaves.filter(pc.field("in_training")).to_pylist():
+        by_phrase[concepts[leaf["leaf_id"]]["phrase"]] += leaf["n_yes"] + leaf["n_no"]
+    n_word = _n_word((concepts[row["hypernym_id"]] for row in hypernyms), by_phrase)
+    rows = []
+    for at, row in enumerate(hypernyms):
+        yes, no, yes_held, no_held = drawn[:, :, at].sum(axis=0).tolist()
+        tested = drawn[SPLITS.index("test"), :, at].tolist()
+        kept = tested[0] > tested[2], tested[1] > tested[3]
+        name = concepts[row["hypernym_id"]]["name"]
+        n_questions = yes + no
+        rows.append(
+            {
+                "hypernym_id": row["hypernym_id"],
+                "hypernym": name,
+                "n_yes": int(n_yes[at]),
+                "n_no": int(n_no[at]),
+                "n_word": n_word[name],
+                "n_cells": row["n_cells"],
+                "ratio_nominal": manifest.config.ratio,
+                "ratio_cells": row["n_held_out"] / row["n_cells"] if row["n_cells"] else None,
+                "n_questions": n_questions,
+                "ratio_questions": (yes_held + no_held) / n_questions if n_questions else None,
+                "held_out_single_class": (tested[2] > 0) != (tested[3] > 0),
+                "seen_single_class": row["taught"] and kept[0] != kept[1],
+            }
+        )
+    rows.sort(key=lambda row: str(row["hypernym"]))
+    return pa.Table.from_pylist(rows, schema=EXPOSURE)
+
+
+def headline(manifest: Manifest | Strided) -> str:
     """Lines about a manifest: what is held out, what is left, what could not be had.
 
     Three, and a fourth where the settings are those of S1 or the rows were imported.
@@ -120,5 +189,6 @@ def headline(manifest: Manifest) -> str:
         f"{n['n_leaves_dropped']}; negatives that could not be had {missing}; cells of no "
         f"clear answer {sum(n['n_excluded_cells'].values())}"
     )
-    said = (hidden, left, rest, semantics_line(manifest), n.get("imported_line"))
+    replica = semantics_line(manifest) if isinstance(manifest, Manifest) else None
+    said = (hidden, left, rest, replica, n.get("imported_line"))
     return "\n".join(line for line in said if line)

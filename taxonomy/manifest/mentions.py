@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +37,29 @@ def tokens(text: str) -> tuple[str, ...]:
     return tuple(WORD.findall(text.casefold()))
 
 
-def n_occurrences(word: str, text: str) -> int:
-    """How often a word or word sequence occurs in a text as whole words."""
-    needle, hay = tokens(word), tokens(text)
-    if not needle:
-        return 0
-    return sum(hay[i : i + len(needle)] == needle for i in range(len(hay)))
+def words_inside(words: Iterable[str], texts: Iterable[str]) -> list[dict[str, int]]:
+    """How often words, or word sequences, occur in each text as whole words.
+
+    Args:
+        words: What is looked for.
+        texts: Where.
+
+    Returns:
+        Of each text the words that occur in it, with their numbers.
+    """
+    wanted: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for word in dict.fromkeys(words):
+        if needle := tokens(word):
+            wanted[needle].append(word)
+    lengths = sorted({len(needle) for needle in wanted})
+    found = []
+    for text in texts:
+        hay, inside = tokens(text), Counter[str]()
+        for n in lengths:
+            for i in range(len(hay) - n + 1):
+                inside.update(wanted.get(hay[i : i + n], ()))
+        found.append(dict(inside))
+    return found
 
 
 def training_set(
@@ -75,8 +94,8 @@ def training_set(
         exact = mentions != "drop_words"
         without = ~(hypernyms_with_yes(world, questions, stay) if taught is None else taught)
         words = {world.hypernyms.words[h] for h in np.flatnonzero(without)}
-        hypernyms = _mentioning(world.hypernyms, words, exact)
-        leaves = _mentioning(world.leaves, words, exact)
+        hypernyms = mentioning(world.hypernyms, words, exact)
+        leaves = mentioning(world.leaves, words, exact)
         about, asked = questions.about_hypernym, questions.asked
         stay[about] &= ~hypernyms[asked[about]]
         stay[~about] &= ~leaves[asked[~about]]
@@ -100,15 +119,14 @@ def hypernyms_with_yes(world: World, questions: Questions, stay: Bools) -> Bools
     return found
 
 
-def _mentioning(concepts: Concepts, words: set[str], exact: bool) -> Bools:
+def mentioning(concepts: Concepts, words: set[str], exact: bool) -> Bools:
     """Concepts whose surface form is one of the words, or whose question contains one."""
-    return np.array(
-        [
-            own in words or (not exact and any(n_occurrences(w, f"{own} {phrase}") for w in words))
-            for own, phrase in zip(concepts.words, concepts.phrases, strict=True)
-        ],
-        dtype=np.bool_,
-    )
+    if exact:
+        return np.array([own in words for own in concepts.words], dtype=np.bool_)
+    texts = (f"{own} {said}" for own, said in zip(concepts.words, concepts.phrases, strict=True))
+    inside = words_inside(words, texts)
+    by_name = (own in words for own in concepts.words)
+    return np.array([a or bool(b) for a, b in zip(by_name, inside, strict=True)], dtype=np.bool_)
 
 
 def _rebalance(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from taxonomy.manifest.draws import Bools, Ints
 from taxonomy.manifest.questions import Questions, asked_ids, example_ids
@@ -113,13 +114,21 @@ def example_table(
 
 
 def rows_sha256(cells: pa.Table, labels: pa.Table, examples: pa.Table) -> str:
-    """Hash of the rows of a manifest, whatever order they are in.
+    """Hash of the rows of a manifest, whatever order they are in; see tables_sha256."""
+    return tables_sha256(
+        (name, keys, table)
+        for (name, keys), table in zip(SORT_KEYS, (cells, labels, examples), strict=True)
+    )
 
-    Rows are sorted by their keys; then each column counts by its name, its nulls and its
-    values as little-endian 64-bit integers (strings as positions in their sorted values).
+
+def tables_sha256(named: Iterable[tuple[str, Sequence[str], pa.Table]]) -> str:
+    """Hash of the rows of some tables, each with its name and the columns it is sorted by.
+
+    Each column counts by its name, its nulls and its values as little-endian 64-bit integers
+    (strings as positions in their sorted values, lists by their lengths and values).
     """
     digest = sha256()
-    for (name, keys), table in zip(SORT_KEYS, (cells, labels, examples), strict=True):
+    for name, keys, table in named:
         sorted_table = table.sort_by([(key, "ascending") for key in keys])
         digest.update(f"{name}|{len(table)}".encode())
         for column in table.column_names:
@@ -129,6 +138,8 @@ def rows_sha256(cells: pa.Table, labels: pa.Table, examples: pa.Table) -> str:
 
 
 def _column_bytes(column: Any) -> bytes:
+    if pa.types.is_list(column.type):
+        return _column_bytes(pc.list_value_length(column)) + _column_bytes(column.flatten())
     nulls = column.is_null().to_numpy(zero_copy_only=False)
     if pa.types.is_string(column.type):
         encoded = column.dictionary_encode()

@@ -10,8 +10,8 @@ import numpy as np
 
 from taxonomy.errors import ManifestError
 from taxonomy.hashing import content_id, hash_key
-from taxonomy.manifest.draws import Bools, Ints, keys64
-from taxonomy.manifest.matching import as_swaps, match
+from taxonomy.manifest.draws import Ints, keys64
+from taxonomy.manifest.matching import Allowed, as_swaps, match
 from taxonomy.manifest.world import World
 from taxonomy.model import RELATION, ManifestConfig
 
@@ -116,13 +116,19 @@ def _order(world: World, seed: object, purpose: str, members: Sequence[int] | In
     return np.asarray(members, dtype=np.int64)[np.argsort(keys, kind="stable")]
 
 
-def _foreign(world: World, rows: Ints, columns: Ints) -> Bools:
-    """bool [rows, columns]: different words and no hypernym in common, by any source."""
+def _foreign(world: World, rows: Ints, columns: Ints) -> Allowed:
+    """Pairs of leaves with different words and no hypernym in common, by any source."""
     _, word = np.unique(np.array(world.leaves.words), return_inverse=True)
-    claimed = world.claimed.astype(np.float32)
-    shared = claimed[rows] @ claimed[columns].T > 0
-    foreign: Bools = (word[rows][:, None] != word[columns][None, :]) & ~shared
-    return foreign
+    # leaves with the same hypernyms are held against the others once
+    sets, kind = np.unique(np.packbits(world.claimed, axis=1), axis=0, return_inverse=True)
+    claimed = np.unpackbits(sets, axis=1).astype(np.float32)
+    return Allowed(
+        row_kind=kind[rows],
+        column_kind=kind[columns],
+        apart=claimed @ claimed.T == 0,
+        row_word=word[rows],
+        column_word=word[columns],
+    )
 
 
 def _across(world: World, seed: object) -> Ints:

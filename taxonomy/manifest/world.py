@@ -101,6 +101,7 @@ class _Relatives:
             node = self.node[row["concept_id"]]
             self.members[node].append(int(str(row["concept_id"])))
             self.words[node].add(surface(str(row["name"])))
+        self._above: dict[object, frozenset[object]] = {}
         self.graph = nx.DiGraph()
         self.graph.add_nodes_from(self.node.values())
         for table, low, high in (
@@ -114,9 +115,11 @@ class _Relatives:
                 if self.node[a] != self.node[b]
             )
 
-    def above(self, concept_id: int) -> set[object]:
+    def above(self, concept_id: int) -> frozenset[object]:
         node = self.node[concept_id]
-        return set(nx.descendants(self.graph, node)) | {node}
+        if node not in self._above:
+            self._above[node] = frozenset(nx.descendants(self.graph, node)) | {node}
+        return self._above[node]
 
     def related(self, concept_id: int) -> set[int]:
         """Ids of ancestors, descendants and concepts of the same synset, itself included."""
@@ -184,16 +187,16 @@ def _pairs(
 
 def _images(taxonomy: Taxonomy, leaves: Concepts) -> tuple[Ints, Ints, Ints]:
     """Ids, leaf rows and split positions of the images that can be in questions."""
-    leaf_row = {int(concept): row for row, concept in enumerate(leaves.ids)}
-    split_of = {name: position for position, name in enumerate(SPLITS)}
-    table = taxonomy.images.select(["image_id", "concept_id", "split"]).to_pydict()
-    rows = sorted(
-        (image, leaf_row[concept], split_of[split])
-        for image, concept, split in zip(*table.values(), strict=True)
-        if split is not None and concept in leaf_row
-    )
-    ids, leaf, split = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    return ids, leaf, split
+    concept = taxonomy.images["concept_id"].to_numpy()
+    row_of = np.full(taxonomy.concepts.num_rows, -1, dtype=np.int64)
+    row_of[leaves.ids] = np.arange(len(leaves))
+    split = pc.index_in(taxonomy.images["split"], pa.array(SPLITS)).fill_null(-1).to_numpy()
+    chosen = np.flatnonzero((row_of[concept] >= 0) & (split >= 0))
+    ids = taxonomy.images["image_id"].to_numpy()[chosen].astype(np.int64)
+    if (np.diff(ids) < 0).any():
+        order = np.argsort(ids, kind="stable")
+        ids, chosen = ids[order], chosen[order]
+    return ids, row_of[concept[chosen]], split[chosen].astype(np.int64)
 
 
 def _own_words(leaves: Concepts, targets: Concepts, relatives: _Relatives) -> list[set[int]]:

@@ -22,8 +22,8 @@ _SYNSET = re.compile(r"(.+)\.n\.\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Named:
-    """What the name of a folder stands for."""
+class Named:
+    """What the name of a folder, or of a leaf in a list, stands for."""
 
     synset: str
     word: str
@@ -58,7 +58,7 @@ def read_imagefolder(
     label_of: dict[str, str] = {}
     ambiguous = []
     for label in sorted(files):
-        named = _resolve(label, images, wordnet)
+        named = resolve_label(label, images, wordnet)
         if named.synset in label_of:
             raise DataError(
                 f"{images}: {label!r} and {label_of[named.synset]!r} are both {named.synset}; "
@@ -141,7 +141,7 @@ def _scan(images: Path) -> tuple[dict[str, list[Path]], list[str]]:
     return files, ignored
 
 
-def _resolve(label: str, images: Path, wordnet: WordNet) -> _Named:
+def resolve_label(label: str, images: Path, wordnet: WordNet) -> Named:
     """The synset that a name stands for; DataError with the nearest if there is none."""
     wnid, synset = _WNID.fullmatch(label), _SYNSET.fullmatch(label)
     try:
@@ -151,17 +151,17 @@ def _resolve(label: str, images: Path, wordnet: WordNet) -> _Named:
                     f"WordNet ids are offsets in WordNet {WNID_VERSION}, got {wordnet.version}"
                 )
             name = wordnet.at_offset(int(wnid[1]))
-            return _Named(synset=name, word=wordnet.lemmas(name)[0].lower(), n_senses=1)
+            return Named(synset=name, word=wordnet.lemmas(name)[0].lower(), n_senses=1)
         if synset is not None:
             word = synset[1].replace("_", " ").lower()
-            return _Named(synset=wordnet.name(label), word=word, n_senses=1)
+            return Named(synset=wordnet.name(label), word=word, n_senses=1)
         word = " ".join(label.replace("_", " ").lower().split())
         senses = wordnet.senses(word)
         if not senses:
             raise DataError(wordnet.unknown_word(word))
     except DataError as error:
         raise DataError(f"{images / label}: {error}") from error
-    return _Named(synset=senses[0], word=word, n_senses=len(senses))
+    return Named(synset=senses[0], word=word, n_senses=len(senses))
 
 
 def _pictures(

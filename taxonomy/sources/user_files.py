@@ -21,6 +21,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "things": ("concepts", "categories"),
     "imagefolder": ("images",),
     "wordnet": ("synsets",),
+    "list": ("images",),
 }
 MAY: Mapping[str, tuple[str, ...]] = {
     "emoji": (),
@@ -28,6 +29,7 @@ MAY: Mapping[str, tuple[str, ...]] = {
     "things": ("images", "leaves", "hypernyms"),
     "imagefolder": ("hypernyms",),
     "wordnet": ("hypernyms",),
+    "list": ("hypernyms",),
 }
 
 
@@ -44,13 +46,13 @@ class UserFiles:
     categories: Path | None = None
     """category53_longFormat.tsv of source things."""
     images: Path | None = None
-    """The folder of pictures of source things or imagefolder."""
+    """The folder of pictures of source things or imagefolder; the Parquet file of source list."""
     leaves: Path | None = None
     """The leaves of source things to keep."""
     synsets: Path | None = None
     """The list of source wordnet."""
     hypernyms: Path | None = None
-    """The hypernyms to ask about, for things, imagefolder and wordnet."""
+    """The hypernyms to ask about, for things, imagefolder, wordnet and list."""
     allow_outside: bool = False
     """Take pictures that the table names outside its folder too."""
 
@@ -64,8 +66,8 @@ class UserFiles:
                 raise ConfigError(
                     f"source {source} needs {' and '.join(NEEDS[source])}, got no {name}"
                 )
-        if self.allow_outside and source != "csv":
-            raise ConfigError(f"allow_outside goes with source csv, got {source!r}")
+        if self.allow_outside and source not in ("csv", "list"):
+            raise ConfigError(f"allow_outside goes with source csv or list, got {source!r}")
         for name in sorted(given - {*NEEDS[source], *MAY[source]}):
             takes = [s for s in NEEDS if name in (*NEEDS[s], *MAY[s])]
             raise ConfigError(f"{name} goes with source {' or '.join(takes)}, got {source!r}")
@@ -102,6 +104,6 @@ class UserFiles:
             )
         if self.synsets is not None:
             return read_synsets(config, wordnet, self.synsets, self.hypernyms)
-        if self.images is not None:
+        if self.images is not None and config.source != "list":
             return read_imagefolder(config, wordnet, self.images, self.hypernyms)
         raise ConfigError(f"source {config.source} is not read from the user's files")

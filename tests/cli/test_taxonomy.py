@@ -272,7 +272,10 @@ def test_things_from_the_outside(tmp_path: Path) -> None:
         (["--source", "wordnet"], "error: source wordnet needs synsets, got no synsets\n"),
         (["--synsets", "s.txt"], "error: synsets goes with source wordnet, got 'emoji'\n"),
         (["--depth", "3-x"], "error: depth must be a number or two such as 4-8, got '3-x'\n"),
-        (["--depth", "3"], "error: depth goes with source things, imagefolder, wordnet, got 'e"),
+        (
+            ["--depth", "3"],
+            "error: depth goes with source things, imagefolder, wordnet, list, got 'e",
+        ),
         (["--pairs", "categories"], "error: pairs categories goes with source things, got 'emo"),
         (["--inner-leaves", "keep"], "error: inner_leaves keep goes with source things, imagef"),
         (["--inner-leaves", "x"], "error: inner_leaves must be one of drop, keep, got 'x'\n"),

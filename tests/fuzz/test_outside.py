@@ -173,7 +173,7 @@ def test_the_option_of_taxonomy_build(root: Path) -> None:
     assert run(*given, "--allow-outside")[0] == 0
     assert store.exists()
     code, said = run("taxonomy", "build", "--allow-outside", "--store", root.parent / "y.duckdb")
-    assert (code, said) == (1, "error: allow_outside goes with source csv, got 'emoji'\n")
+    assert (code, said) == (1, "error: allow_outside goes with source csv or list, got 'emoji'\n")
 
 
 @pytest.mark.parametrize(

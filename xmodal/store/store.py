@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from taxonomy.errors import StoreError
-from taxonomy.model import Manifest, Taxonomy
+from taxonomy.manifest.strided import Strided
+from taxonomy.model import STRIDED, Manifest, Taxonomy
 from xmodal.room import room_in
 from xmodal.store import schema
 from xmodal.store.analyses import Analysis
 from xmodal.store.connection import connect_file, connect_memory, copy_database, transaction
-from xmodal.store.designs import add_manifest, add_taxonomy, load_manifest, load_taxonomy
+from xmodal.store.derived import add_strided, load_strided
+from xmodal.store.designs import (
+    add_manifest,
+    add_taxonomy,
+    load_manifest,
+    load_taxonomy,
+    stored_row,
+)
 from xmodal.store.feature_sets import replace_feature_set
 from xmodal.store.ids import resolve_id as resolve_id  # others take it from here
 from xmodal.store.rows import (
@@ -149,17 +157,19 @@ class Store:
 
     # -- datasets ---------------------------------------------------------------------------
 
-    def add_taxonomy(self, taxonomy: Taxonomy) -> None:
-        """Store a dataset; nothing happens when it is there already."""
-        add_taxonomy(self, taxonomy, _now())
+    def add_taxonomy(self, taxonomy: Taxonomy, images: Iterable[pa.Table] | None = None) -> None:
+        """Store a dataset; nothing happens when it is there already; see designs.add_taxonomy."""
+        add_taxonomy(self, taxonomy, _now(), images)
 
-    def load_taxonomy(self, dataset_id: str | None = None) -> Taxonomy:
+    def load_taxonomy(self, dataset_id: str | None = None, *, lean: bool = False) -> Taxonomy:
         """A stored dataset by id or unique prefix; the latest one when None.
+
+        Lean, its images have the columns image_id, concept_id and split alone.
 
         Raises:
             StoreError: No dataset yet, or an id that is unknown or ambiguous.
         """
-        return load_taxonomy(self, dataset_id)
+        return load_taxonomy(self, dataset_id, lean=lean)
 
     def datasets(self) -> pa.Table:
         """One row per dataset, oldest first."""
@@ -183,6 +193,26 @@ class Store:
             StoreError: An id that is unknown or ambiguous.
         """
         return load_manifest(self, manifest_id)
+
+    def add_strided(self, manifest: Strided, image_places: pa.Table) -> None:
+        """Store a manifest whose questions are derived; see derived.add_strided."""
+        add_strided(self, manifest, image_places, _now())
+
+    def lists_questions(self, manifest_id: str) -> bool:
+        """Whether a manifest, by id or unique prefix, has its questions in the table example.
+
+        Raises:
+            StoreError: An id that is unknown or ambiguous.
+        """
+        return bool(stored_row(self, manifest_id)["negatives"] != STRIDED)
+
+    def load_strided(self, manifest_id: str) -> Strided:
+        """A stored manifest whose questions are derived, by id or unique prefix.
+
+        Raises:
+            StoreError: An id that is unknown or ambiguous.
+        """
+        return load_strided(self, manifest_id)
 
     def manifests(self) -> pa.Table:
         """One row per manifest, oldest first."""
@@ -326,6 +356,15 @@ class Store:
     def batches(self, table: str, n_rows: int) -> pa.RecordBatchReader:
         """The rows of a table in their order, at most n_rows at a time."""
         return self._con.table(table).to_arrow_reader(n_rows)
+
+    def query_batches(self, text: str, params: Mapping[str, Any]) -> pa.RecordBatchReader:
+        """Result of one trusted SELECT without ORDER BY, in the order of the rows, in parts."""
+        return self._con.sql(text, params=dict(params)).to_arrow_reader(1 << 18)
+
+    def write_parquet(self, text: str, params: Mapping[str, Any], folder: Path, part: str) -> None:
+        """Write the result of one trusted SELECT as Parquet, a folder a value of a column."""
+        found = self._con.sql(text, params=dict(params))
+        found.write_parquet(str(folder), partition_by=[part], compression="zstd", overwrite=True)
 
     def execute_all(self, text: str) -> None:
         """Run several trusted statements without parameters. Call in a transaction."""

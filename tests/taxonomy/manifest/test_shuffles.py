@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxonomy.manifest import ManifestBuilder
-from taxonomy.manifest.matching import as_swaps, match
+from taxonomy.manifest.matching import Allowed, as_swaps, match
 from taxonomy.model import ManifestConfig, Taxonomy
 from tests.taxonomy.manifest.oracle import Oracle, labels_of
 from tests.taxonomy.manifest.worlds import build, concept, configs, make, seeds, taxonomies
@@ -154,7 +154,7 @@ def test_match_is_as_large_as_any(n_rows: int, n_columns: int, data: st.DataObje
     size = n_rows * n_columns
     bits = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
     allowed = np.array(bits, dtype=np.bool_).reshape(n_rows, n_columns)
-    chosen = match(allowed)
+    chosen = match(Allowed.of(allowed))
     got = [(row, column) for row, column in enumerate(chosen.tolist()) if column >= 0]
     assert all(allowed[pair] for pair in got)
     assert len({column for _, column in got}) == len(got)
@@ -170,7 +170,7 @@ def test_swaps_keep_the_size_and_close_the_map(n: int, data: st.DataObject) -> N
     bits = data.draw(st.lists(st.booleans(), min_size=n * n, max_size=n * n))
     one_way = np.triu(np.array(bits, dtype=np.bool_).reshape(n, n), k=1)
     allowed = one_way | one_way.T
-    before = match(allowed)
+    before = match(Allowed.of(allowed))
     after = as_swaps(before)
     moved = np.flatnonzero(after >= 0)
     assert (before >= 0).sum() == len(moved)

@@ -28,6 +28,7 @@ ORDER BY table_name, column_index
 VALUES: dict[str, Any] = {
     "VARCHAR": "é\n☃",
     "BIGINT": -(2**62),
+    "BIGINT[]": [3, -(2**62)],
     "INTEGER": 7,
     "DOUBLE": 0.1,
     "FLOAT": 0.5,
