@@ -49,11 +49,13 @@ def sync(
     """Bring finished run folders in; safe at any time, a no-op when nothing changed."""
     from xmodal.store import Store
     from xmodal.store.scan import scan
+    from xmodal.taught import note_taught
 
     folder = runs or store.parent / "runs"
     scanned = scan(folder)
     with Store.open(store) as opened:
         report = opened.sync(folder, scanned)
+        note_taught(opened)
     typer.echo(report.summary())
     for line in report.problems():
         typer.echo(line, err=True)

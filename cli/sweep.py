@@ -38,6 +38,7 @@ from cli.sweep_options import (
     TimeMin,
     Where,
     Workers,
+    check_one,
     declared,
     grouping,
     resources,
@@ -61,8 +62,8 @@ def plan(
     lm_init: Inits = None,
     features: FeatureSets = None,
     recipe: Recipes = None,
-    seeds: Seeds = "42",
-    prompt: Prompt = "default",
+    seeds: Seeds = None,
+    prompt: Prompt = None,
     changes: Changes = None,
     task_hours: TaskHours = 2.0,
     runs_per_task: RunsPerTask = None,
@@ -76,14 +77,17 @@ def plan(
     from xmodal.sweep.command import paper_table, planned
 
     chosen_format(fmt)
+    own = (manifest, where, lm, lm_init, features, recipe, changes, seeds, prompt)
     if paper is not None:
+        check_one(file, paper, None, own)
         found = paper_table(store, paper)
         emit(found.table, fmt)
         to_stderr(found.headline)
         return
     asked = declared(
-        file, manifest, where, lm, lm_init, features, recipe, seeds, prompt, changes
+        file, manifest, where, lm, lm_init, features, recipe, seeds, prompt, changes, None, store
     )  # fmt: skip
+    assert asked is not None
     made = planned(store, asked, grouping(task_hours, runs_per_task, co_train))
     emit(made.table(), fmt)
     for line in (*made.notes, made.headline()):
@@ -103,8 +107,8 @@ def run(
     lm_init: Inits = None,
     features: FeatureSets = None,
     recipe: Recipes = None,
-    seeds: Seeds = "42",
-    prompt: Prompt = "default",
+    seeds: Seeds = None,
+    prompt: Prompt = None,
     changes: Changes = None,
     task_hours: TaskHours = 2.0,
     runs_per_task: RunsPerTask = None,
@@ -129,9 +133,9 @@ def run(
     """
     from xmodal.sweep.command import run_sweep
 
-    asked = None if sweep is not None else declared(
+    asked = declared(
         file, manifest, where, lm, lm_init, features, recipe, seeds, prompt, changes, paper,
-        store,
+        store, sweep,
     )  # fmt: skip
     given = resources(
         executor, workers, retries, gpus, cpus, memory, time_min, partition, account, qos,

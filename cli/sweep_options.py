@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,8 +45,13 @@ FeatureSets = Annotated[
     ),
 ]
 Recipes = Annotated[Texts, typer.Option("--recipe", help="As for train; may be repeated.")]
-Seeds = Annotated[str, typer.Option(help='Such as 42,218,7; "manifest" for that of each manifest.')]
-Prompt = Annotated[str, typer.Option(help="Prompt template: default or s1.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(help='Such as 42,218,7; "manifest" for that of each manifest.  [default: 42]'),
+]
+Prompt = Annotated[
+    str | None, typer.Option(help="Prompt template: default or s1.  [default: default]")
+]
 Changes = Annotated[
     Texts,
     typer.Option(
@@ -111,13 +117,14 @@ def declared(
     lm_init: Texts,
     features: Texts,
     recipe: Texts,
-    seeds: str,
-    prompt: str,
+    seeds: str | None,
+    prompt: str | None,
     changes: Texts,
-    paper: str | None = None,
-    store: Path | None = None,
-) -> Declared:
-    """The sweep that a file or the options declare.
+    paper: str | None,
+    store: Path,
+    sweep: str | None = None,
+) -> Declared | None:
+    """The sweep that a file, a paper or the options declare; None where one is named by its id.
 
     Raises:
         ConfigError: Both or neither are given, or a value cannot be read.
@@ -125,17 +132,16 @@ def declared(
     from xmodal.sweep.declared import Block, Declared, read_sweep
     from xmodal.sweep.paper import paper_sweep
 
-    given = any((manifest, where, lm, lm_init, features, recipe, changes))
-    if sum((file is not None, paper is not None, given)) != 1:
-        raise ConfigError(
-            "give one of a sweep's file, --paper, or options such as --manifest and --lm"
-        )
+    own = (manifest, where, lm, lm_init, features, recipe, changes, seeds, prompt)
+    check_one(file, paper, sweep, own)
+    if sweep is not None:
+        return None
     if file is not None:
         return read_sweep(file)
     if paper is not None:
-        assert store is not None
         return paper_sweep(paper, store)
     of_manifest = seeds == "manifest"
+    numbers = "42" if seeds is None else seeds
     block = Block(
         manifests=tuple(manifest or ()),
         where=columns_given("--where", where or ()),
@@ -143,12 +149,30 @@ def declared(
         lm_inits=tuple(lm_init or Block.lm_inits),
         features=tuple(features or ()),
         recipes=tuple(recipe or ()),
-        seeds=() if of_manifest else tuple(listed("seeds", seeds, int)),
+        seeds=() if of_manifest else tuple(listed("seeds", numbers, int)),
         seed_of_manifest=of_manifest,
-        prompt=prompt,
+        prompt=prompt or "default",
         changes=_changes(changes or []),
     )
     return Declared("options", (block,))
+
+
+def check_one(
+    file: Path | None, paper: str | None, sweep: str | None, own: Sequence[object]
+) -> None:
+    """Raise ConfigError unless runs are declared in one way.
+
+    Args:
+        file: A sweep's file.
+        paper: A paper's name.
+        sweep: Id of a sweep that was begun.
+        own: Options of one block.
+    """
+    if sum((file is not None, paper is not None, sweep is not None, any(own))) != 1:
+        raise ConfigError(
+            "give one of a sweep's file, --paper, --sweep of one that was begun, or options such "
+            "as --manifest and --lm"
+        )
 
 
 def _changes(given: list[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from xmodal.features.skipped import with_features
 from xmodal.lms.causal import EMBEDDED, LanguageModel, load_lm
 from xmodal.store import Store
 from xmodal.store.scan import scan
+from xmodal.taught import note_taught
 from xmodal.vlm.experiment import RunResult, RunSpec
 from xmodal.vlm.group_run import OnRunStep, run_group
 from xmodal.vlm.recipes import Recipe
@@ -45,6 +46,7 @@ def sync_lines(store: Path) -> Iterator[str]:
     scanned = scan(runs_dir(store))
     with Store.open(store) as opened:
         report = opened.sync(runs_dir(store), scanned)
+        note_taught(opened)
     yield from (report.summary(), *report.problems())
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from taxonomy.errors import ConfigError
+from taxonomy.errors import ConfigError, StoreError
 from taxonomy.model import Manifest, Taxonomy
-from xmodal.bundle.lm.package import taught_pairs
 from xmodal.features.extract import (
     FeatureConfig,
     FeatureSet,
@@ -28,26 +27,14 @@ from xmodal.features.skipped import with_features
 from xmodal.features.stored import load_stored
 from xmodal.features.unseen import check_unseen, pictures_asked, training_sha256
 from xmodal.jobs import TrainJob, features_dir, loaded_lm, run_specs, runs_dir, shared_groups
-from xmodal.lms.causal import BUNDLED, EMBEDDED, bundled_hashes, bundled_which
+from xmodal.lms.causal import BUNDLED, EMBEDDED
 from xmodal.machine import device_meant
 from xmodal.store import Store, SyncReport
 from xmodal.store.rows import FeatureSetRow, SkippedImageRow
 from xmodal.store.scan import scan
+from xmodal.taught import note_taught
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import named_recipe
-
-_UNTAUGHT = """
-SELECT DISTINCT
-    lm,
-    lm_init,
-    lm_hash
-FROM run
-WHERE
-    list_contains($lms, lm)
-    AND lm_init <> 'random'
-    AND lm_hash NOT IN (SELECT lm_hash FROM lm_pair)
-ORDER BY lm_hash
-"""
 
 
 def ensure_features(
@@ -177,15 +164,13 @@ def sync_store(store: Path) -> SyncReport:
     scanned = scan(runs_dir(store))
     with Store.open(store) as opened:
         report = opened.sync(runs_dir(store), scanned)
-        for row in opened.query(_UNTAUGHT, {"lms": list(BUNDLED)}).to_pylist():
-            # another version's LM of that name was taught who knows what
-            if row["lm_hash"] in bundled_hashes(row["lm"], row["lm_init"]):
-                pairs = taught_pairs(bundled_which(row["lm"], row["lm_init"]))
-                opened.add_lm_pairs(row["lm_hash"], pairs)
+        note_taught(opened)
     return report
 
 
-def _features_of(store: Path, dataset_id: str, given: str | None) -> FeatureSet:
+def _features_of(
+    store: Path, dataset_id: str, given: str | None, *, extracted: bool = True
+) -> FeatureSet:
     """The feature set of a dataset to train on.
 
     Without an id: its only one; of several the default one; and where it has none, the
@@ -201,6 +186,11 @@ def _features_of(store: Path, dataset_id: str, given: str | None) -> FeatureSet:
         there = opened.query(text, {"id": dataset_id})["feature_set_id"].to_pylist()
         if given is not None or (there and feature_set_id(dataset_id, usual) not in there):
             return load_stored(opened, given, dataset_id)[1]
+        if not there and not extracted:
+            raise StoreError(
+                f"dataset {dataset_id} has no features yet: extract them first (`xmodal features "
+                "extract`, on a cluster `xmodal sweep features`)"
+            )
     return ensure_features(store, usual, dataset_id, work=Work(workers=None))[0]
 
 
@@ -241,6 +231,7 @@ def plan_jobs(
     device: str = "auto",
     changes: Mapping[str, Any] | None = None,
     load: bool = True,
+    extracted: bool = True,
 ) -> tuple[list[TrainJob], list[str]]:
     """One job a manifest and seed, every setting checked; features are extracted if missing.
 
@@ -259,6 +250,7 @@ def plan_jobs(
         device: cpu, cuda, cuda:1, mps; auto for the first GPU, or cpu where there is none.
         changes: Settings of the recipe to change; None values are left as they are.
         load: Load the LM now, so that one that cannot be read is known of before any work.
+        extracted: Extract features where there are none, rather than fail.
 
     Returns:
         The jobs, and what to tell the user about questions left out.
@@ -274,7 +266,7 @@ def plan_jobs(
     if load:
         loaded_lm(lm, lm_init, revision, seeds[0] if lm_init == "random" else 0, where)
     datasets = sorted({manifest.dataset_id for manifest in found})
-    sets = {one: _features_of(store, one, features) for one in datasets}
+    sets = {one: _features_of(store, one, features, extracted=extracted) for one in datasets}
     notes = [
         line
         for manifest in found

@@ -15,6 +15,8 @@ from taxonomy.errors import DataError
 from tests.cli.tiny_store import Tiny
 from xmodal.store import Store
 from xmodal.sweep.folder import SweepFolder, find_sweep
+from xmodal.sweep.plan import Plan, Task
+from xmodal.sweep.run import begin
 from xmodal.sweep.task import run_task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -62,6 +64,7 @@ def once(made: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     folder = tmp_path_factory.mktemp("submitted")
     (folder / "store").mkdir()
     world = made.copy(folder / "store")
+    assert world.call("features", "extract").exit_code == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{commands(folder / 'bin')}:{os.environ['PATH']}")
         done = world.call(
@@ -113,6 +116,11 @@ def submitted(once: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Su
 
 
 def test_two_tasks_at_a_time_here_train_each_run_once(world: Tiny) -> None:
+    # a plan extracts nothing
+    early = world.call("sweep", "plan", *options(world), "--runs-per-task", "2")
+    assert (early.exit_code, world.below()) == (1, {"x.duckdb"})
+    assert "has no features yet: extract them first" in early.stderr
+    assert world.call("features", "extract").exit_code == 0
     planned = world.call("sweep", "plan", *options(world), "--runs-per-task", "2")
     assert planned.exit_code == 0, planned.stderr
     assert "4 runs, 0 in the store, 4 to deal out, 2 new tasks" in planned.stderr
@@ -212,12 +220,52 @@ def test_a_user_s_error_is_the_task_s_line(submitted: Submitted) -> None:
     found = submitted.status()[0]
     assert found["state"] == "failed"
     assert "cells.parquet cannot be read as Parquet" in found["line"]
+    # the command that the line names writes it anew
+    assert "submitted as job 72" in submitted.again()
+    run_task(folder, 0)
+    assert submitted.status()[0]["state"] == "done"
+
+
+def test_runs_that_another_sweep_has_under_way_are_left_to_it(submitted: Submitted) -> None:
+    submitted.queue("71_0|RUNNING|None", "71_1|PENDING|None")
+    larger = ("sweep", "plan", *options(submitted.world, "1,2,3"), "--runs-per-task", "2")
+    planned = submitted.world.call(*larger)
+    assert "6 runs, 0 in the store, 2 to deal out, 1 new tasks" in planned.stderr
+    assert f"4 runs wait or run in sweep {submitted.folder.path.name}: left to it" in planned.stderr
+    submitted.queue("71_1|PENDING|None")
+    assert "4 to deal out, 2 new tasks" in submitted.world.call(*larger).stderr
+
+
+def test_two_commands_at_once_deal_each_run_out_once(submitted: Submitted) -> None:
+    folder, store = submitted.folder, submitted.world.store
+    sweep = folder.read()
+    (folder.path / "sweep.json").unlink()
+    jobs = tuple(run.job(store) for task in sweep.tasks for run in task.runs)
+    task = Task(jobs=jobs, co_train=1)
+    plan = Plan(name="x", jobs=jobs, there={}, dealt=frozenset(), tasks=(task,))
+    assert begin(store, plan).path == folder.path
+    begin(store, plan)  # planned before the other had begun
+    assert [len(task.runs) for task in folder.read().tasks] == [4]
+
+
+def test_without_squeue_nothing_is_said_of_what_was_submitted(
+    submitted: Submitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    if shutil.which("squeue"):
+        pytest.skip("SLURM is installed here")
+    done = submitted.world.call("sweep", "status")
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "squeue is not here: ask on a machine of the cluster" in done.stderr
 
 
 def test_what_is_given_wrong_is_one_line(world: Tiny, tmp_path: Path) -> None:
     for arguments, said in (
-        (("plan",), "give one of a sweep's file, --paper, or options"),
+        (("plan",), "give one of a sweep's file, --paper, --sweep of one"),
         (("plan", "x.toml", "--lm", "y"), "give one of a sweep's file"),
+        (("plan", "x.toml", "--seeds", "1"), "give one of a sweep's file"),
+        (("plan", "--paper", "s1", "--prompt", "s1"), "give one of a sweep's file"),
+        (("run", "x.toml", "--sweep", "y"), "give one of a sweep's file"),
         (("plan", str(tmp_path / "no.toml")), "no.toml"),
         (("plan", "--paper", "s9"), "paper must be one of s1, got 's9'"),
         (("run", "--paper", "s1"), "of the 90 manifests of the paper's grid: build them"),
@@ -230,6 +278,34 @@ def test_what_is_given_wrong_is_one_line(world: Tiny, tmp_path: Path) -> None:
         (("run", *options(world), "--executor", "pbs"), "executor must be one of local, slurm"),
         (("run", *options(world), "--memory-gb", "0"), "memory_gb must be above 0"),
         (("plan", *options(world), "--task-hours", "0"), "task_s must be above 0"),
+        (
+            (
+                "run",
+                *options(world),
+                "--runs-per-task",
+                "1",
+                "--executor",
+                "slurm",
+                "--dry-run",
+                "--sbatch",
+                "job-name=x",
+            ),
+            "--sbatch job_name is set by xmodal itself: leave it out",
+        ),
+        (
+            (
+                "run",
+                *options(world),
+                "--runs-per-task",
+                "1",
+                "--executor",
+                "slurm",
+                "--dry-run",
+                "--sbatch",
+                "cpus-per-task=8",
+            ),
+            "--sbatch cpus_per_task is set by xmodal itself: give --cpus",
+        ),
         (("status",), "has no sweep yet"),
         (("cancel",), "has no sweep yet"),
         (("logs", "0"), "has no sweep yet"),
@@ -245,6 +321,7 @@ def test_what_is_given_wrong_is_one_line(world: Tiny, tmp_path: Path) -> None:
 def test_without_slurm_the_script_can_be_seen_but_not_submitted(
     world: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert world.call("features", "extract").exit_code == 0
     monkeypatch.setenv("PATH", "/nowhere")
     asked = ("sweep", "run", *options(world), "--runs-per-task", "4", "--executor", "slurm")
     script = world.call(*asked, "--dry-run", "--gpus", "2")

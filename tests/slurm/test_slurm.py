@@ -103,12 +103,13 @@ def test_twelve_runs_in_four_tasks_one_of_them_killed(
     ended = world.until(lambda rows: rows[victim["task"]]["state"] == "failed", 60)
     assert "CANCELLED" in ended[victim["task"]]["line"]
 
-    # one more is told that its time is up: submitit queues it again under its own id
+    # one more is told to make way: submitit queues it again under its own id
     running = world.until(
         lambda rows: any(one["step"] and one["state"] == "running" for one in rows), 300
     )
     early = next(one for one in running if one["step"] and one["state"] == "running")
-    cluster.run("scancel", "--signal=USR2", early["job"])
+    for signal in ("TERM", "USR2"):  # as where another job is to have its place
+        cluster.run("scancel", f"--signal={signal}", early["job"])
 
     # the command given again hands out the killed task, and no other
     again = world.call(*asked)

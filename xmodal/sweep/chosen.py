@@ -77,7 +77,14 @@ def jobs_of(
         own = [one for one in block.manifests if of[one] == dataset]
         for seeds, ids in _by_seeds(block, {one: rows[one]["seed"] for one in own}):
             made, said = plan_jobs(
-                store, ids, seeds=seeds, features=chosen, device="auto", load=load, **settings
+                store,
+                ids,
+                seeds=seeds,
+                features=chosen,
+                device="auto",
+                load=load,
+                extracted=False,
+                **settings,
             )
             jobs += [replace(job, device=device) for job in made]
             notes += said

@@ -52,14 +52,14 @@ def run_sweep(
     Yields:
         What is done, in lines.
     """
+    if not dry_run and runs_dir(store).is_dir():
+        sync_store(store)
     if declared is None:
         folder = find_sweep(store.absolute(), sweep)
         if dry_run:
             yield script(folder, (), resources)
             return
     else:
-        if not dry_run and runs_dir(store).is_dir():
-            sync_store(store)
         plan = plan_sweep(store, declared, grouping)
         if dry_run:
             yield script(folder_of(store, plan), plan.tasks, resources)

@@ -21,25 +21,37 @@ _FULL = 0.85
 """Share of a GPU's memory that runs together may fill by estimate."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What a step of some runs in one pass takes: a straight line over their number."""
+
+    step_s: float
+    """Of one run alone."""
+    more_step_s: float = 0.0
+    """What each more run adds."""
+    memory_mb: float
+    """Of the process on a CPU, allocated on a GPU."""
+    more_memory_mb: float = 0.0
+    together: int = 1
+    """Runs that fit in one pass; 1 on a CPU, where there is nothing to gain."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What one run takes."""
 
-    seconds: float
-    """Trained alone and scored; on a GPU, as one of so many together."""
-    memory_mb: float
-    """Of the process on a CPU, allocated on a GPU; of all runs that train together."""
-    together: int
-    """Runs that may train in one pass; 1 on a CPU, where there is nothing to gain."""
+    line: Line
+    """Of its kind of run."""
+    n_steps: float
+    """Of training, and scoring in units of them."""
 
+    def seconds(self, n: int) -> float:
+        """Its share of a pass of n runs, to the end."""
+        return self.n_steps * (self.line.step_s + (n - 1) * self.line.more_step_s) / n
 
-@dataclass(frozen=True)
-class _Kind:
-    """What runs of one kind have in common."""
-
-    step_seconds: float
-    memory_mb: float
-    together: int
+    def memory_mb(self, n: int) -> float:
+        """Of a pass of n runs like it."""
+        return self.line.memory_mb + (n - 1) * self.line.more_memory_mb
 
 
 def estimate(jobs: Sequence[TrainJob]) -> list[Estimate]:
@@ -71,14 +83,9 @@ def _of_kind(jobs: Sequence[TrainJob]) -> list[Estimate]:
     alike = {job.manifest_id: replace(job, lm_init=first.lm_init, seed=first.seed) for job in jobs}
     specs = dict(zip(alike, run_specs(list(alike.values())), strict=True))
     trainers = {one: prepare(spec, Path(), None).trainer for one, spec in specs.items()}
-    kind = _timed(list(trainers.values()))
+    line = _timed(list(trainers.values()))
     return [
-        Estimate(
-            seconds=kind.step_seconds * _steps(trainers[job.manifest_id], specs[job.manifest_id]),
-            memory_mb=kind.memory_mb,
-            together=kind.together,
-        )
-        for job in jobs
+        Estimate(line, _steps(trainers[job.manifest_id], specs[job.manifest_id])) for job in jobs
     ]
 
 
@@ -89,18 +96,18 @@ def _steps(trainer: Trainer, spec: RunSpec) -> float:
     return trainer.n_steps + asked / (3.0 * max(1.0, step_cost(trainer).n_questions))
 
 
-def _timed(trainers: Sequence[Trainer]) -> _Kind:
+def _timed(trainers: Sequence[Trainer]) -> Line:
     alone = calibrate(trainers[:1])
     device = trainers[0].lm.device
     if device.type != "cuda":
-        return _Kind(alone.step_seconds, alone.memory_bytes / 2**20, 1)
+        return Line(step_s=alone.step_seconds, memory_mb=alone.memory_bytes / 2**20)
     some = calibrate([trainers[0]] * _TOGETHER)
     free = _FULL * torch.cuda.get_device_properties(device).total_memory
     return fit(alone, some, free)
 
 
-def fit(alone: Calibration, some: Calibration, free: float) -> _Kind:
-    """How many runs fit in one pass, and what a step then takes of each, by a straight line.
+def fit(alone: Calibration, some: Calibration, free: float) -> Line:
+    """The straight line through one run and several in one pass, and how many fit.
 
     Args:
         alone: One run.
@@ -108,8 +115,10 @@ def fit(alone: Calibration, some: Calibration, free: float) -> _Kind:
         free: Bytes that they may fill.
     """
     more = max(1.0, (some.memory_bytes - alone.memory_bytes) / (_TOGETHER - 1))
-    n = max(1, 1 + int((free - alone.memory_bytes) // more))
-    step = max(0.0, (some.step_seconds - alone.step_seconds) / (_TOGETHER - 1))
-    seconds = alone.step_seconds + (n - 1) * step
-    memory = alone.memory_bytes + (n - 1) * more
-    return _Kind(seconds / n, memory / 2**20, n)
+    return Line(
+        step_s=alone.step_seconds,
+        more_step_s=max(0.0, (some.step_seconds - alone.step_seconds) / (_TOGETHER - 1)),
+        memory_mb=alone.memory_bytes / 2**20,
+        more_memory_mb=more / 2**20,
+        together=max(1, 1 + int((free - alone.memory_bytes) // more)),
+    )

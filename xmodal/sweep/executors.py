@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import signal
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from taxonomy.errors import ConfigError, XmodalError, one_line
+from taxonomy.hashing import content_id
 from taxonomy.model import one_of
 from xmodal.files import make_folder
 from xmodal.machine import n_cores
@@ -29,6 +29,13 @@ ARRAY_MOST = 1000
 _LOOK_S = 0.1
 _FOREVER_MIN = 60 * 24 * 365
 """Minutes that a local task may take."""
+_OWN = {
+    "cpus_per_task": "--cpus", "gpus_per_node": "--gpus, or --gpus 0 and --sbatch gres=gpu:TYPE:N",
+    "mem": "--memory-gb", "time": "--time", "partition": "--partition", "account": "--account",
+    "qos": "--qos", "job_name": "", "array": "", "output": "", "error": "", "open_mode": "",
+    "signal": "", "nodes": "", "ntasks_per_node": "", "requeue": "",
+}  # fmt: skip
+"""Options of sbatch that other settings decide, and which."""
 _REQUEUES = 100
 """How often a task may run out of its time and be queued again."""
 
@@ -67,6 +74,19 @@ class Resources:
                 raise ConfigError(f"{name} must be at least {least}, got {value}")
         if self.memory_gb is not None and not self.memory_gb > 0:
             raise ConfigError(f"memory_gb must be above 0, got {self.memory_gb}")
+        self.further()
+
+    def further(self) -> dict[str, Any]:
+        """Other options of sbatch, as submitit wants them; one without a value is a switch."""
+        said = {name.replace("-", "_"): value or True for name, value in self.sbatch.items()}
+        for name in said:
+            if name in _OWN:
+                mine = _OWN[name]
+                raise ConfigError(
+                    f"--sbatch {name} is set by xmodal itself"
+                    + (f": give {mine}" if mine else ": leave it out")
+                )
+        return said
 
     @property
     def gpus_wanted(self) -> int:
@@ -81,16 +101,18 @@ class Resources:
 # -- SLURM ----------------------------------------------------------------------------------
 
 
-def job_name(sweep_id: str) -> str:
-    """The name of a sweep's jobs on the cluster."""
-    return f"xmodal-{sweep_id[:12]}"
+def job_name(folder: SweepFolder) -> str:
+    """The name of a sweep's jobs on the cluster; a copy of its store has other ones."""
+    return f"xmodal-{folder.path.name[:8]}-{content_id(str(folder.path.absolute()))[:8]}"
 
 
-def sbatch_parameters(sweep_id: str, resources: Resources, seconds: float | None) -> dict[str, Any]:
+def sbatch_parameters(
+    folder: SweepFolder, resources: Resources, seconds: float | None
+) -> dict[str, Any]:
     """What submitit is told of a sweep's tasks.
 
     Args:
-        sweep_id: The sweep.
+        folder: The sweep's.
         resources: As asked for.
         seconds: Of the longest task by estimate; None where nothing was timed.
     """
@@ -99,14 +121,14 @@ def sbatch_parameters(sweep_id: str, resources: Resources, seconds: float | None
         # half as much again, and some for reading; what is not done then is queued again
         minutes = 240 if seconds is None else int(15 + 1.5 * seconds / 60)
     said: dict[str, Any] = {
-        "job_name": job_name(sweep_id),
+        "job_name": job_name(folder),
         "time": minutes,
         "nodes": 1,
         "ntasks_per_node": 1,
         "stderr_to_stdout": True,
         "signal_delay_s": min(90, 20 * minutes),
         "array_parallelism": resources.workers or ARRAY_MOST,
-        "additional_parameters": {"requeue": True, **resources.sbatch},
+        "additional_parameters": {"requeue": True, **resources.further()},
     }
     if resources.gpus_wanted:
         said["gpus_per_node"] = resources.gpus_wanted
@@ -142,7 +164,6 @@ def sbatch_text(folder: SweepFolder, n_tasks: int, parameters: Mapping[str, Any]
 
 def submit_slurm(
     folder: SweepFolder,
-    sweep_id: str,
     numbers: Sequence[int],
     resources: Resources,
     parameters: Mapping[str, Any],
@@ -172,15 +193,17 @@ def submit_slurm(
     for start in range(0, len(numbers), ARRAY_MOST):
         part = tuple(numbers[start : start + ARRAY_MOST])
         begun = Submission(
-            executor=SLURM, name=job_name(sweep_id), tasks=part, host=socket.gethostname(),
+            executor=SLURM, name=job_name(folder), tasks=part, host=socket.gethostname(),
             at=now(),
         )  # fmt: skip
         path = folder.add_submission(begun)
         calls = [TaskCall(str(folder.path), k, resources.retries, resources.cpus) for k in part]
         try:
-            jobs = executor.submit_array(calls)
+            # the settings of a job that this may be called from are not those of its jobs
+            with submitit.helpers.clean_env():
+                jobs = executor.submit_array(calls)
         except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as e:
-            path.unlink()
+            # the note stays, without ids: sbatch may have failed after the job was in
             raise XmodalError(f"sbatch refused the sweep: {one_line(str(e))}") from e
         own = tuple(str(job.job_id) for job in jobs)
         folder.put_submission(path, replace(begun, job_ids=own))
@@ -188,19 +211,19 @@ def submit_slurm(
     return job_ids
 
 
-def slurm_queue(name: str) -> dict[str, tuple[str, str]]:
-    """What SLURM has of the user's jobs of a name: (state, reason) by job id.
+def slurm_queue(folder: SweepFolder) -> dict[str, tuple[str, str]] | None:
+    """What SLURM has of a sweep's jobs: (state, reason) by job id.
 
     Returns:
-        Nothing where there is no SLURM.
+        None where there is no SLURM.
 
     Raises:
         XmodalError: squeue does not answer.
     """
     if shutil.which("squeue") is None:
-        return {}
+        return None
     command = [
-        "squeue", "--array", "--noheader", f"--user={getpass.getuser()}", f"--name={name}",
+        "squeue", "--array", "--noheader", f"--user={os.getuid()}", f"--name={job_name(folder)}",
         "--states=all", "--format=%i|%T|%r",
     ]  # fmt: skip
     try:
@@ -292,7 +315,12 @@ def _visible(slot: int, n_gpus: int) -> tuple[int, ...]:
     """The GPUs of a place among the tasks at a time, round the machine's if there are too few."""
     if not n_gpus:
         return ()
-    said = [one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.isdecimal()]
+    said = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
+    if not all(one.isdecimal() for one in said):
+        raise ConfigError(
+            f"CUDA_VISIBLE_DEVICES must name GPUs by numbers, got {','.join(said)}: set numbers, "
+            "or give --gpus 0 and --workers 1"
+        )
     import torch
 
     here = [int(one) for one in said] or list(range(torch.cuda.device_count()))
@@ -301,16 +329,24 @@ def _visible(slot: int, n_gpus: int) -> tuple[int, ...]:
     return tuple(here[(slot * n_gpus + k) % len(here)] for k in range(n_gpus))
 
 
-def cancel_local(pid: int) -> bool:
-    """End a local task by its controller; False if that is gone, or the number is another's."""
-    if not is_controller(pid):
-        return False
-    os.kill(pid, signal.SIGINT)
-    return True
+def cancel_local(folder: SweepFolder, number: int, controller: int) -> bool:
+    """End a task of this machine: its process, or the one that is about to start it.
+
+    Returns:
+        Whether there was one to end.
+    """
+    pid = folder.pid(number)
+    if pid is not None and is_process(pid, "xmodal.sweep.task", str(folder.path)):
+        os.kill(pid, signal.SIGTERM)
+        return True
+    if is_process(controller, "submitit.local._local", str(folder.path)):
+        os.kill(controller, signal.SIGINT)
+        return True
+    return False
 
 
-def is_controller(pid: int) -> bool:
-    """Whether a process of this machine is one of submitit's controllers."""
-    command = ["ps", "-p", str(pid), "-o", "command="]
+def is_process(pid: int, *words: str) -> bool:
+    """Whether a process of this machine has these words in its command line."""
+    command = ["ps", "-p", str(pid), "-ww", "-o", "command="]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return "submitit.local._local" in done.stdout
+    return all(word in done.stdout for word in words)

@@ -66,7 +66,6 @@ def sweep_features(
         return
     if not folder.exists():
         make_folder(folder.path, "a sweep's folder")
-        folder.inputs.add([taxonomy], [])
         names = ", ".join(dict.fromkeys(config.encoder for config in configs))
         add_tasks(folder, store, sweep_id, f"features of {names}", tasks)
     yield from hand_out(folder, resources)

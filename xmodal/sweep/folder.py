@@ -8,6 +8,7 @@ folder by the task.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -230,6 +231,18 @@ class SweepFolder:
         """Say how far a task is."""
         said = asdict(replace(progress, at=time.time()))
         self._write(self.task_folder(number) / "progress.json", said)
+
+    def pid(self, number: int) -> int | None:
+        """The process that works on a task, or did, on the machine where it runs."""
+        try:
+            return int((self.task_folder(number) / "pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write_pid(self, number: int) -> None:
+        """Note that this process works on a task."""
+        path = self.task_folder(number) / "pid"
+        write_whole(path, lambda made: made.write_text(str(os.getpid())))
 
     def is_running_here(self, number: int) -> bool:
         """Whether a process of this machine, or one whose locks reach it, works on a task."""

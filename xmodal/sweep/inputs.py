@@ -7,6 +7,7 @@ on a file system without locks.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,10 @@ class Inputs:
             }
             self._write(manifest.manifest_id, manifest, _MANIFEST, said)
 
+    def has(self, name: str) -> bool:
+        """Whether a dataset or manifest was written, by its whole id."""
+        return (self._folder / name / _WHOLE).is_file()
+
     def load_taxonomy(self, dataset_id: str) -> Taxonomy:
         """A dataset by its whole id.
 
@@ -83,6 +88,7 @@ class Inputs:
         tables = self._tables(manifest_id, _MANIFEST)
         found = rows_sha256(tables["cells"], tables["labels"], tables["examples"])
         if found != said["rows_sha256"]:
+            self._spoilt(manifest_id)
             raise DataError(
                 f"{self._folder / manifest_id} holds other rows than were written: give "
                 "`xmodal sweep run` again to write them anew"
@@ -120,7 +126,16 @@ class Inputs:
 
     def _tables(self, name: str, schemas: dict[str, pa.Schema]) -> dict[str, pa.Table]:
         folder = self._folder / name
-        return {
-            part: read_exactly(folder / f"{part}.parquet", schema)
-            for part, schema in schemas.items()
-        }
+        try:
+            return {
+                part: read_exactly(folder / f"{part}.parquet", schema)
+                for part, schema in schemas.items()
+            }
+        except DataError as error:
+            self._spoilt(name)
+            raise DataError(f"{error}: give `xmodal sweep run` again to write it anew") from error
+
+    def _spoilt(self, name: str) -> None:
+        """Have the next `xmodal sweep run` write a dataset or manifest anew."""
+        with suppress(OSError):
+            (self._folder / name / _WHOLE).unlink()

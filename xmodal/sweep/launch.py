@@ -19,6 +19,16 @@ _GRACE_S = 20.0
 _STOPPED = tuple(-one for one in (signal.SIGTERM, signal.SIGINT))
 
 
+def _deafen() -> None:
+    """Let a child pass over signals that go to every process of a job and that its parent answers.
+
+    SLURM ends nobody by SIGTERM alone: it comes first where a job must make way, and SIGKILL later.
+    """
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    if os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 class TaskFailedError(RuntimeError):
     """A task ended before its time."""
 
@@ -73,12 +83,7 @@ class TaskCall:
     def _once(self) -> int:
         threads = [] if self.threads is None else ["--threads", str(self.threads)]
         command = [*COMMAND, *threads, self.folder, str(self.number)]
-        # the signal goes to every process of the job; it is this one that answers it
-        self._child = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            preexec_fn=lambda: signal.signal(signal.SIGUSR2, signal.SIG_IGN),
-        )
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, preexec_fn=_deafen)
         try:
             return self._child.wait()
         finally:
@@ -93,6 +98,8 @@ class TaskCall:
         child, self._child = self._child, None
         if child is None or child.returncode is not None:
             return
+        assert child.stdin is not None
+        child.stdin.close()  # it ends when nobody holds the other end
         with suppress(ProcessLookupError, ChildProcessError):
             os.kill(child.pid, signal.SIGTERM)
             until = time.monotonic() + _GRACE_S

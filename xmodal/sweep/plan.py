@@ -16,7 +16,8 @@ from xmodal.jobs import TrainJob, shared_groups
 from xmodal.sweep.chosen import encoders, jobs_of, manifests_of
 from xmodal.sweep.declared import Declared, with_manifests
 from xmodal.sweep.estimate import Estimate, estimate
-from xmodal.sweep.folder import RunOf, SweepFolder, TaskOf, key_of, sweeps_dir
+from xmodal.sweep.folder import RunOf, SweepFolder, TaskOf, all_sweeps, key_of, sweeps_dir
+from xmodal.sweep.status import LIVE, states
 from xmodal.sweep.stored import here, stored_runs
 
 TASK_S = 2 * 3600.0
@@ -118,7 +119,8 @@ class Plan:
         n, n_there = len(self.jobs), len(self.there)
         n_dealt = len(self.dealt - self.there.keys())
         before = f", {n_dealt} in its tasks (xmodal sweep status)" if n_dealt else ""
-        left = f"{n - n_there - n_dealt} to deal out{before}, {len(self.tasks)} new tasks"
+        n_new = sum(len(task.jobs) for task in self.tasks)
+        left = f"{n_new} to deal out{before}, {len(self.tasks)} new tasks"
         said = f"sweep {self.sweep_id} ({self.name}): {n} runs, {n_there} in the store, {left}"
         if self.seconds is None or not self.tasks:
             return said
@@ -174,14 +176,20 @@ def plan_sweep(
         chosen = with_manifests(block, manifests_of(store, block))
         for settings in chosen.settings():
             made, said = jobs_of(store, chosen, settings, load=timed)
-            # one run may be asked for twice
-            jobs = {key_of(job): job for job in made} | jobs
+            for job in made:  # one run may be asked for twice
+                jobs.setdefault(key_of(job), job)
             notes += said
     every = tuple(jobs.values())
     found = stored_runs(store, every, loaded=timed)
     known = SweepFolder(sweeps_dir(store) / id_of(every)).keys()
     dealt = frozenset(i for i, job in enumerate(every) if key_of(job) in known)
-    left = [job for i, job in enumerate(every) if i not in found and i not in dealt]
+    elsewhere, other = _elsewhere(store, every)
+    notes += other
+    left = [
+        job
+        for i, job in enumerate(every)
+        if i not in found and i not in dealt and i not in elsewhere
+    ]
     estimates = estimate([here(job) for job in left]) if timed and left else None
     return Plan(
         name=declared.name,
@@ -193,6 +201,29 @@ def plan_sweep(
         timed_on=_device() if estimates else None,
         names=encoders(store),
     )
+
+
+def _elsewhere(store: Path, jobs: Sequence[TrainJob]) -> tuple[set[int], list[str]]:
+    """Places of runs that wait or run in another sweep, and what to tell of them."""
+    at = {key_of(job): i for i, job in enumerate(jobs)}
+    found: set[int] = set()
+    notes = []
+    for folder in all_sweeps(store.absolute()):
+        if folder.path.name == id_of(jobs):
+            continue
+        tasks = folder.read().tasks
+        runs = [run for task in tasks for run in task.runs if key_of(run.job(store)) in at]
+        if not runs:
+            continue
+        live = {one.task for one in states(folder) if one.state in LIVE}
+        keys = {key_of(run.job(store)) for k in live for run in tasks[k].runs} & at.keys()
+        if keys:
+            found |= {at[key] for key in keys}
+            notes.append(
+                f"{len(keys)} runs wait or run in sweep {folder.path.name}: left to it; give the "
+                "command again when it has ended"
+            )
+    return found, notes
 
 
 def _device() -> str:
@@ -215,15 +246,15 @@ def _tasks(
                 size = grouping.co_train or 1
                 yield Task(jobs=tuple(jobs[i] for i in part), co_train=min(size, len(part)))
             continue
-        seconds = [estimates[i].seconds for i in places]
+        fits = grouping.co_train or min(estimates[i].line.together for i in places)
+        seconds = [estimates[i].seconds(min(fits, len(places))) for i in places]
         for part in _cut(places, math.ceil(sum(seconds) / grouping.task_s), seconds):
-            own = [estimates[i] for i in part]
-            size = grouping.co_train or min(one.together for one in own)
+            n = min(fits, len(part))
             yield Task(
                 jobs=tuple(jobs[i] for i in part),
-                co_train=min(size, len(part)),
-                seconds=sum(one.seconds for one in own),
-                memory_mb=max(one.memory_mb for one in own),
+                co_train=n,
+                seconds=sum(estimates[i].seconds(n) for i in part),
+                memory_mb=max(estimates[i].memory_mb(n) for i in part),
             )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from xmodal.files import make_folder, own
+from taxonomy.errors import XmodalError
+from xmodal.files import TakenError, make_folder, own
 from xmodal.provenance import now
 from xmodal.store import Store
 from xmodal.sweep.executors import (
@@ -16,14 +17,13 @@ from xmodal.sweep.executors import (
     Resources,
     cancel_local,
     cancel_slurm,
-    job_name,
     run_local,
     sbatch_parameters,
     sbatch_text,
     slurm_queue,
     submit_slurm,
 )
-from xmodal.sweep.folder import SweepFolder, SweepOf, TaskOf, sweeps_dir
+from xmodal.sweep.folder import SweepFolder, SweepOf, TaskOf, key_of, sweeps_dir
 from xmodal.sweep.plan import Plan, Task
 from xmodal.sweep.status import DONE, LIVE, states, summary
 
@@ -41,15 +41,30 @@ def begin(store: Path, plan: Plan) -> SweepFolder:
     """
     folder = folder_of(store, plan)
     make_folder(folder.path, "a sweep's folder")
-    jobs = [job for task in plan.tasks for job in task.jobs]
-    with Store.open(store, read_only=True) as opened:
-        manifests = [
-            opened.load_manifest(one) for one in dict.fromkeys(j.manifest_id for j in jobs)
+    with own(folder.path, "hands out"):
+        # another command may have dealt runs out since the plan was made
+        dealt = folder.keys()
+        tasks = [
+            replace(task, jobs=left, co_train=min(task.co_train, len(left)))
+            for task in plan.tasks
+            if (left := tuple(job for job in task.jobs if key_of(job) not in dealt))
         ]
-        datasets = dict.fromkeys(manifest.dataset_id for manifest in manifests)
-        folder.inputs.add([opened.load_taxonomy(one) for one in datasets], manifests)
-    add_tasks(folder, store, plan.sweep_id, plan.name, [task.as_said() for task in plan.tasks])
+        add_tasks(folder, store, plan.sweep_id, plan.name, [task.as_said() for task in tasks])
     return folder
+
+
+def _write_inputs(folder: SweepFolder, numbers: Sequence[int]) -> None:
+    """Write what tasks read and is not there, or was found damaged."""
+    sweep = folder.read()
+    tasks = [sweep.tasks[k] for k in numbers]
+    manifests = dict.fromkeys(run.manifest_id for task in tasks for run in task.runs)
+    wanted = [one for one in manifests if not folder.inputs.has(one)]
+    datasets = dict.fromkeys(task.dataset_id for task in tasks if task.dataset_id is not None)
+    with Store.open(folder.beside / sweep.store, read_only=True) as opened:
+        of = {row["manifest_id"]: row["dataset_id"] for row in opened.manifests().to_pylist()}
+        datasets |= dict.fromkeys(of[one] for one in manifests if one in of)
+        taxonomies = [opened.load_taxonomy(one) for one in datasets if not folder.inputs.has(one)]
+        folder.inputs.add(taxonomies, [opened.load_manifest(one) for one in wanted])
 
 
 def add_tasks(
@@ -97,12 +112,16 @@ def hand_out(folder: SweepFolder, resources: Resources) -> Iterator[str]:
         if not numbers:
             yield summary(found)
             return
+        _write_inputs(folder, numbers)
+        os.utime(folder.path / "sweep.json")  # the latest sweep is the one last handed out
         if resources.executor == SLURM:
+            if resources.gpus is None:
+                yield f"a task asks for {resources.gpus_wanted} GPUs, as here (--gpus)"
             seconds = [sweep.tasks[k].seconds for k in numbers]
             known = [one for one in seconds if one is not None]
             longest = max(known) if len(known) == len(seconds) else None
-            parameters = sbatch_parameters(sweep.sweep_id, resources, longest)
-            job_ids = submit_slurm(folder, sweep.sweep_id, numbers, resources, parameters)
+            parameters = sbatch_parameters(folder, resources, longest)
+            job_ids = submit_slurm(folder, numbers, resources, parameters)
             jobs = ", ".join(dict.fromkeys(one.split("_")[0] for one in job_ids))
             yield f"{len(numbers)} tasks submitted as job {jobs}: see `xmodal sweep status`"
             return
@@ -111,7 +130,11 @@ def hand_out(folder: SweepFolder, resources: Resources) -> Iterator[str]:
 
 def _run_here(folder: SweepFolder, numbers: Sequence[int], resources: Resources) -> Iterator[str]:
     for n_ended, number in enumerate(run_local(folder, numbers, resources), start=1):
-        one = states(folder)[number]
+        try:
+            one = states(folder)[number]
+        except XmodalError:  # the store is in use for long: no reason to end the others
+            yield f"task {number} ended; {n_ended} of {len(numbers)} ended"
+            continue
         why = f": {one.line}" if one.line and one.state != DONE else ""
         yield f"task {number} ({one.about}) {one.state}{why}; {n_ended} of {len(numbers)} ended"
     yield summary(states(folder))
@@ -133,7 +156,7 @@ def script(folder: SweepFolder, tasks: Sequence[Task | TaskOf], resources: Resou
         return "# nothing is left to submit"
     said = [one for one in seconds if one is not None]
     longest = max(said) if len(said) == len(seconds) else None
-    parameters = sbatch_parameters(folder.path.name, resources, longest)
+    parameters = sbatch_parameters(folder, resources, longest)
     return sbatch_text(folder, len(seconds), parameters)
 
 
@@ -143,10 +166,25 @@ def _drop_orphans(folder: SweepFolder) -> None:
     if not begun:
         return
     noted = {job for _, one in folder.submissions() for job in one.job_ids}
-    queue = slurm_queue(job_name(folder.read().sweep_id))
+    queue = slurm_queue(folder)
+    if queue is None:
+        raise XmodalError(
+            f"{folder.path} has a submission to SLURM that was interrupted, and squeue is not "
+            "here: give the command on a machine of the cluster"
+        )
     cancel_slurm(sorted(job for job in queue if job not in noted))
     for path, _ in begun:
         path.unlink()
+
+
+def _end_begun(folder: SweepFolder) -> Iterator[str]:
+    """End the jobs of a submission that was interrupted; one that is under way is told."""
+    try:
+        with own(folder.path, "hands out"):
+            _drop_orphans(folder)
+    except TakenError:
+        if any(not one.job_ids for _, one in folder.submissions()):
+            yield "tasks are being submitted: give the command again"
 
 
 def cancel(folder: SweepFolder, tasks: Sequence[int] = ()) -> Iterator[str]:
@@ -161,6 +199,7 @@ def cancel(folder: SweepFolder, tasks: Sequence[int] = ()) -> Iterator[str]:
     """
     if not tasks:
         folder.stop.touch()
+        yield from _end_begun(folder)
     live = {one.task: one for one in states(folder) if one.state in LIVE}
     chosen = [k for k in live if not tasks or k in tasks]
     for path, one in folder.submissions():
@@ -173,13 +212,14 @@ def cancel(folder: SweepFolder, tasks: Sequence[int] = ()) -> Iterator[str]:
         if one.executor == SLURM:
             cancel_slurm([job for _, job in mine])
         elif one.host == socket.gethostname():
-            for _, job in mine:
-                cancel_local(int(job))
+            ended = {k for k, job in mine if cancel_local(folder, k, int(job))}
+            yield from (f"task {k} is not to be found here" for k, _ in mine if k not in ended)
+            mine = [(k, job) for k, job in mine if k in ended]
         else:
             yield f"task {mine[0][0]} runs on {one.host}: cancel it there"
             continue
-        ended = (*one.cancelled, *(k for k, _ in mine))
-        folder.put_submission(path, replace(one, cancelled=ended))
+        cancelled = (*one.cancelled, *(k for k, _ in mine))
+        folder.put_submission(path, replace(one, cancelled=cancelled))
         yield from (f"task {k} cancelled (job {job})" for k, job in mine)
     if not chosen:
         yield "no task waits or runs"

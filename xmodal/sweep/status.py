@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from taxonomy.errors import DataError, one_line
+from taxonomy.errors import DataError, XmodalError, one_line
 from xmodal.jobs import runs_dir
 from xmodal.store import Store
-from xmodal.sweep.executors import SLURM, is_controller, job_name, slurm_queue
+from xmodal.sweep.executors import SLURM, is_process, slurm_queue
 from xmodal.sweep.folder import TRAIN, Progress, Submission, SweepFolder, TaskOf, key_of
 from xmodal.sweep.launch import TaskFailedError
 from xmodal.vlm.run_folder import RunFolder
@@ -22,7 +22,10 @@ PLANNED, WAITING, RUNNING, DONE, FAILED, CANCELLED = (
     *("planned", "waiting", "running", "done", "failed", "cancelled"),
 )
 LIVE = (WAITING, RUNNING)
-_QUEUED = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SUSPENDED", "STOPPED")
+_QUEUED = (
+    *("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SUSPENDED", "STOPPED"),
+    *("SPECIAL_EXIT", "RESV_DEL_HOLD"),
+)
 _WORKING = ("RUNNING", "CONFIGURING", "COMPLETING", "STAGE_OUT", "RESIZING", "SIGNALING")
 _FRESH_S = 120.0
 """Seconds within which a task of another machine that said something is taken to be running."""
@@ -67,7 +70,7 @@ def states(folder: SweepFolder) -> list[TaskState]:
     for _, one in folder.submissions():
         latest |= {k: (one, job) for k, job in zip(one.tasks, one.job_ids, strict=False)}
     on_slurm = any(one.executor == SLURM for one, _ in latest.values())
-    queue = slurm_queue(job_name(sweep.sweep_id)) if on_slurm else {}
+    queue = slurm_queue(folder) if on_slurm else {}
     stored = _stored(folder.beside / sweep.store)
     return [
         _state(folder, number, task, latest.get(number), queue, stored)
@@ -108,7 +111,7 @@ def _state(
     number: int,
     task: TaskOf,
     submitted: tuple[Submission, str] | None,
-    queue: Mapping[str, tuple[str, str]],
+    queue: Mapping[str, tuple[str, str]] | None,
     stored: frozenset[str],
 ) -> TaskState:
     progress = folder.progress(number)
@@ -166,12 +169,17 @@ def _standing(
     number: int,
     submission: Submission,
     job: str,
-    queue: Mapping[str, tuple[str, str]],
+    queue: Mapping[str, tuple[str, str]] | None,
     progress: Progress | None,
 ) -> tuple[str, str | None]:
     """State and line of a task that was submitted and is not done."""
     said = None
     if submission.executor == SLURM:
+        if queue is None:
+            raise XmodalError(
+                f"task {number} was submitted to SLURM and squeue is not here: ask on a machine of "
+                "the cluster"
+            )
         said, reason = queue.get(job, (None, None))
         if said in _QUEUED:
             return WAITING, None if reason in (None, "None") else reason
@@ -197,7 +205,7 @@ def _runs_locally(
     if folder.is_running_here(number):
         return True
     if submission.host == socket.gethostname():
-        return is_controller(int(job))
+        return is_process(int(job), "submitit.local._local", str(folder.path))
     return progress is not None and time.time() - progress.at < _FRESH_S
 
 
@@ -220,5 +228,6 @@ def tail(folder: SweepFolder, job: str, n_lines: int) -> list[str]:
 
 def last_line(folder: SweepFolder, job: str) -> str | None:
     """The last line of a job's log that is not srun's, without the error's class."""
-    found = [line for line in tail(folder, job, 20) if not line.startswith("srun: ")]
+    lines = tail(folder, job, 20)
+    found = [line for line in lines if not line.startswith("srun: ")] or lines
     return one_line(found[-1].removeprefix(_FAILED)) if found else None

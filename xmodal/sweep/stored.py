@@ -49,17 +49,18 @@ def stored_runs(store: Path, jobs: Sequence[TrainJob], *, loaded: bool) -> dict[
     """
     with Store.open(store, read_only=True) as opened:
         rows = opened.query(_STORED).to_pylist()
-    stored = {
-        _settings_of(row, json.loads(row["recipe_json"]), row["seed_init"]): row
-        for row in rows
-        if row["seed_init"] == row["seed_order"]
-    }
+    stored: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["seed_init"] == row["seed_order"]:
+            of = _settings_of(row, json.loads(row["recipe_json"]), row["seed_init"])
+            stored.setdefault(of, []).append(row)
     found = {}
     for i, job in enumerate(jobs):
         said = {**asdict(job), "feature_set_id": job.feature_set_id}
-        row = stored.get(_settings_of(said, job.recipe.as_dict(), job.seed))
-        if row is not None and _same_lm(job, row, loaded=loaded):
-            found[i] = str(row["run_id"])
+        alike = stored.get(_settings_of(said, job.recipe.as_dict(), job.seed), ())
+        same = [row["run_id"] for row in alike if _same_lm(job, row, loaded=loaded)]
+        if same:
+            found[i] = str(min(same))
     return found
 
 

@@ -107,11 +107,16 @@ def run_task(folder: SweepFolder, number: int) -> None:
             are made first.
     """
     sweep = folder.read()
-    os.chdir(sweep.folder)
+    if Path(sweep.folder).is_dir():  # only relative names of local models need it
+        os.chdir(sweep.folder)
     task = sweep.tasks[number]
     make_folder(folder.task_folder(number), "a task's folder")
     with own(folder.task_folder(number), "works on"):
+        folder.write_pid(number)
+        before = folder.progress(number)
         teller = _Teller(folder, number, max(1, len(task.runs)))
+        teller.runs |= dict(before.runs) if before else {}
+        teller.say()
         try:
             if task.kind == FEATURES:
                 _extract(folder, task, teller)
@@ -130,7 +135,7 @@ def run_task(folder: SweepFolder, number: int) -> None:
 def _train(folder: SweepFolder, task: TaskOf, store: Path, teller: _Teller) -> None:
     asked = [one.job(store) for one in task.runs]
     jobs = [replace(job, device=device_meant(job.device)) for job in asked]
-    failed: list[XmodalError] = []
+    failed: list[Exception] = []
     for places in shared_groups(jobs, task.co_train):
         part = [jobs[i] for i in places]
         try:
@@ -138,7 +143,11 @@ def _train(folder: SweepFolder, task: TaskOf, store: Path, teller: _Teller) -> N
         except XmodalError as error:
             failed.append(error)
             _tell(f"error: {error}")
+        except Exception as error:
+            failed.insert(0, error)
+            traceback.print_exc()
     if failed:
+        # what may go well the next time comes before what the user must mend
         raise failed[0]
 
 

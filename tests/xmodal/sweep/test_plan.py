@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from taxonomy.reading import record_of
 from xmodal.jobs import TrainJob
-from xmodal.sweep.estimate import Estimate, fit
+from xmodal.sweep.estimate import Estimate, Line, fit
 from xmodal.sweep.folder import RunOf, key_of
 from xmodal.sweep.plan import Grouping, _cut, _tasks, id_of
 from xmodal.vlm.cost import Calibration
@@ -62,9 +62,12 @@ jobs_ = st.lists(
 def test_each_run_is_in_one_task_with_runs_of_its_lm(
     jobs: list[TrainJob], task_s: float, data: st.DataObject
 ) -> None:
-    estimates = [
-        Estimate(data.draw(st.floats(0.1, 30)), 10.0, data.draw(st.integers(1, 5))) for _ in jobs
-    ]
+    step, more = data.draw(st.floats(0.1, 3)), data.draw(st.floats(0, 1))
+    line = Line(
+        step_s=step, more_step_s=more, memory_mb=10.0, more_memory_mb=2.0,
+        together=data.draw(st.integers(1, 5)),
+    )  # fmt: skip
+    estimates = [Estimate(line, data.draw(st.floats(1, 30))) for _ in jobs]
     tasks = list(_tasks(jobs, estimates, Grouping(task_s=task_s)))
     dealt = [one for task in tasks for one in task.jobs]
     assert sorted(map(key_of, dealt)) == sorted(map(key_of, jobs))
@@ -72,9 +75,12 @@ def test_each_run_is_in_one_task_with_runs_of_its_lm(
     for task in tasks:
         assert len({(one.lm, one.lm_init, one.lm_seed) for one in task.jobs}) == 1
         own = [of[key_of(one)] for one in task.jobs]
-        assert task.seconds == pytest.approx(sum(one.seconds for one in own))
-        assert task.co_train <= min(one.together for one in own)
-        assert 1 <= task.co_train <= len(task.jobs)
+        n = task.co_train
+        assert 1 <= n <= min(line.together, len(task.jobs))
+        # a pass of n runs takes the first one's time and a share for each more
+        passes = [one.n_steps * (step + (n - 1) * more) / n for one in own]
+        assert task.seconds == pytest.approx(sum(passes))
+        assert task.memory_mb == pytest.approx(10 + 2 * (n - 1))
 
 
 @given(jobs_, st.integers(1, 5))
@@ -108,7 +114,10 @@ def test_a_straight_line_says_how_many_runs_fit() -> None:
     four = Calibration(step_seconds=1.3, memory_bytes=5 * 10**9)
     found = fit(alone, four, 8 * 10**9)
     assert found.together == 7
-    assert found.step_seconds == pytest.approx((1.0 + 6 * 0.1) / 7)
-    assert found.memory_mb == pytest.approx(8 * 10**9 / 2**20)
+    run = Estimate(found, n_steps=1000.0)
+    assert run.seconds(1) == pytest.approx(1000.0)
+    assert 4 * run.seconds(4) == pytest.approx(1300.0)
+    assert 7 * run.seconds(7) == pytest.approx(1000 * (1.0 + 6 * 0.1))
+    assert run.memory_mb(7) == pytest.approx(8 * 10**9 / 2**20)
     # one run alone is always tried
     assert fit(alone, four, 10**9).together == 1
