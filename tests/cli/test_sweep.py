@@ -47,7 +47,7 @@ def commands(folder: Path) -> Path:
     (folder / "queue").touch()
     scripts = {
         "srun": "exit 1",
-        "sbatch": f"cat $1 >> {folder}/submitted; echo x >> {folder}/n; "
+        "sbatch": f"env > {folder}/env; cat $1 >> {folder}/submitted; echo x >> {folder}/n; "
         f"echo Submitted batch job 7$(wc -l < {folder}/n)",
         "squeue": f"cat {folder}/queue",
         "scancel": f"echo $@ >> {folder}/cancelled",
@@ -200,6 +200,20 @@ def test_a_submission_that_was_interrupted_is_cancelled_and_made_anew(
     ((_, renewed),) = submitted.folder.submissions()
     assert renewed.job_ids == ("72_0", "72_1")
     assert renewed.tasks == before.tasks
+
+
+def test_a_job_that_the_command_is_given_in_gives_its_settings_to_none(
+    submitted: Submitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLURM_CONF", "SBATCH_ACCOUNT", "SLURM_MEM_PER_CPU", "SLURM_JOB_ID"):
+        monkeypatch.setenv(name, "x")
+    submitted.again()
+    seen = (submitted.bin / "env").read_text()
+    assert "SLURM_CONF=x" in seen
+    assert "SBATCH_ACCOUNT=x" in seen
+    assert "SLURM_MEM_PER_CPU" not in seen
+    assert "SLURM_JOB_ID" not in seen
+    assert os.environ["SLURM_JOB_ID"] == "x"
 
 
 def test_cancelled_tasks_are_told_from_failed_ones(submitted: Submitted) -> None:

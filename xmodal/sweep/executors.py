@@ -199,8 +199,11 @@ def submit_slurm(
         path = folder.add_submission(begun)
         calls = [TaskCall(str(folder.path), k, resources.retries, resources.cpus) for k in part]
         try:
-            # the settings of a job that this may be called from are not those of its jobs
+            # the settings of a job that this may be called from are not those of its jobs, but
+            # where SLURM is and what the user always wants stays
+            kept = {k: v for k, v in os.environ.items() if k.startswith(("SLURM_CONF", "SBATCH_"))}
             with submitit.helpers.clean_env():
+                os.environ.update(kept)
                 jobs = executor.submit_array(calls)
         except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as e:
             # the note stays, without ids: sbatch may have failed after the job was in
