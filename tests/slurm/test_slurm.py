@@ -135,7 +135,7 @@ def test_twelve_runs_in_four_tasks_one_of_them_killed(
 def test_a_cancelled_sweep_waits_for_no_one(world: World, cluster: Cluster) -> None:
     manifest = world.rows("manifest", "list")[0]["manifest_id"]
     asked = (
-        "sweep", "run", "--manifest", manifest, "--seeds", "21,22", "--set", "epochs=2",
+        "sweep", "run", "--manifest", manifest, "--seeds", "21,22", "--set", "epochs=50",
         "--runs-per-task", "1", "--executor", "slurm", "--workers", "1", "--cpus", "1",
         "--time", "30",
     )  # fmt: skip
