@@ -79,7 +79,13 @@ def predictions(world: Tiny) -> list[tuple[object, ...]]:
     return list(zip(*table.to_pydict().values(), strict=True))
 
 
-@pytest.mark.parametrize(("how", "steps"), [(ALONE, (3, 141)), (TOGETHER, (1, 58, 197))])
+@pytest.mark.parametrize(
+    ("how", "steps"),
+    [
+        pytest.param(ALONE, (3, 141), marks=pytest.mark.slow),
+        (TOGETHER, (1, 58, 197)),
+    ],
+)
 def test_killed_runs_go_on_to_the_same_bits(
     warm: Warm,
     world: Tiny,

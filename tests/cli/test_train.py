@@ -117,6 +117,7 @@ def test_a_finished_run_that_lost_a_file_is_made_again(world: Tiny, name: str) -
     assert lost.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_workers_train_what_one_does(world: Tiny, made: Tiny, tmp_path: Path) -> None:
     both = ("--manifest", world.manifests[1], "--seed", "1", "--seed", "2", "--seed", "1")
     assert world.train(*QUICK, *both).exit_code == 0

@@ -123,6 +123,7 @@ def test_a_second_call_changes_no_byte(taxonomy: Taxonomy, tmp_path: Path) -> No
     assert (loaded.config, loaded.n_images) == (tiny.FEATURES, taxonomy.images.num_rows)
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes(
     taxonomy: Taxonomy, folder: Path, tmp_path: Path
 ) -> None:

@@ -103,7 +103,7 @@ def start(taxonomy: Taxonomy, folder: Path, workers: int, encoder: str) -> list[
     return [sys.executable, str(script(folder)), *given]
 
 
-@pytest.mark.parametrize("encoder", ["classical", "dinov2"])
+@pytest.mark.parametrize("encoder", [pytest.param("classical", marks=pytest.mark.slow), "dinov2"])
 def test_two_processes_make_the_bytes_of_one(
     taxonomy: Taxonomy, tmp_path: Path, encoder: str
 ) -> None:
