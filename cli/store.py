@@ -47,15 +47,9 @@ def sync(
     runs: Runs = None,
 ) -> None:
     """Bring finished run folders in; safe at any time, a no-op when nothing changed."""
-    from xmodal.store import Store
-    from xmodal.store.scan import scan
-    from xmodal.taught import note_taught
+    from xmodal.syncing import sync_store
 
-    folder = runs or store.parent / "runs"
-    scanned = scan(folder)
-    with Store.open(store) as opened:
-        report = opened.sync(folder, scanned)
-        note_taught(opened)
+    report = sync_store(store, runs)
     typer.echo(report.summary())
     for line in report.problems():
         typer.echo(line, err=True)

@@ -74,13 +74,14 @@ def plan(
     take by a few timed steps here. Nothing is trained or written.
     """
     from xmodal.store.render import chosen_format, emit
-    from xmodal.sweep.command import paper_table, planned
+    from xmodal.sweep.paper import paper_plan
+    from xmodal.sweep.plan import plan_sweep
 
     chosen_format(fmt)
     own = (manifest, where, lm, lm_init, features, recipe, changes, seeds, prompt)
     if paper is not None:
         check_one(file, paper, None, own)
-        found = paper_table(store, paper)
+        found = paper_plan(store, paper)
         emit(found.table, fmt)
         to_stderr(found.headline)
         return
@@ -88,7 +89,7 @@ def plan(
         file, manifest, where, lm, lm_init, features, recipe, seeds, prompt, changes, None, store
     )  # fmt: skip
     assert asked is not None
-    made = planned(store, asked, grouping(task_hours, runs_per_task, co_train))
+    made = plan_sweep(store, asked, grouping(task_hours, runs_per_task, co_train))
     emit(made.table(), fmt)
     for line in (*made.notes, made.headline()):
         to_stderr(line)

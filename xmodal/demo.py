@@ -22,12 +22,13 @@ from xmodal.features.encoders.load import OWN
 from xmodal.features.extract import FeatureConfig, Work
 from xmodal.files import make_folder
 from xmodal.jobs import TrainJob
-from xmodal.lms.causal import EMBEDDED, EMBEDDED_PARTS
+from xmodal.lms.names import EMBEDDED, EMBEDDED_PARTS
 from xmodal.machine import n_cores
 from xmodal.manifests import build_into
-from xmodal.pipeline import check_seeds, ensure_features, sync_store
+from xmodal.pipeline import check_seeds, ensure_features
 from xmodal.progress import counter
 from xmodal.store import Store
+from xmodal.syncing import sync_store
 from xmodal.taxonomies import build_taxonomy
 from xmodal.vlm.recipes import Recipe, named_recipe
 from xmodal.workers import train_jobs

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from taxonomy.model import Manifest, Taxonomy
 from xmodal.features.extract import FeatureConfig, FeatureSet, feature_set_id, load_features
 from xmodal.features.skipped import with_features
-from xmodal.lms.causal import EMBEDDED, LanguageModel, load_lm
+from xmodal.lms.causal import LanguageModel, load_lm
+from xmodal.lms.names import EMBEDDED
 from xmodal.store import Store
-from xmodal.store.scan import scan
-from xmodal.taught import note_taught
+from xmodal.syncing import sync_store
 from xmodal.vlm.experiment import RunResult, RunSpec
 from xmodal.vlm.group_run import OnRunStep, run_group
 from xmodal.vlm.recipes import Recipe
@@ -43,10 +43,7 @@ def runs_dir(store: Path) -> Path:
 
 def sync_lines(store: Path) -> Iterator[str]:
     """Bring in what lies beside a store; its counts and problems, a line each."""
-    scanned = scan(runs_dir(store))
-    with Store.open(store) as opened:
-        report = opened.sync(runs_dir(store), scanned)
-        note_taught(opened)
+    report = sync_store(store)
     yield from (report.summary(), *report.problems())
 
 

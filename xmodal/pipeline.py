@@ -26,13 +26,12 @@ from xmodal.features.extract import (
 from xmodal.features.skipped import with_features
 from xmodal.features.stored import load_stored
 from xmodal.features.unseen import check_unseen, pictures_asked, training_sha256
-from xmodal.jobs import TrainJob, features_dir, loaded_lm, run_specs, runs_dir, shared_groups
-from xmodal.lms.causal import BUNDLED, EMBEDDED
+from xmodal.jobs import TrainJob, features_dir, loaded_lm, run_specs, shared_groups
+from xmodal.lms.names import BUNDLED, EMBEDDED
 from xmodal.machine import device_meant
-from xmodal.store import Store, SyncReport
+from xmodal.store import Store
 from xmodal.store.rows import FeatureSetRow, SkippedImageRow
-from xmodal.store.scan import scan
-from xmodal.taught import note_taught
+from xmodal.syncing import sync_store
 from xmodal.vlm.prompts import prompt_template
 from xmodal.vlm.recipes import named_recipe
 
@@ -154,18 +153,6 @@ def check_seeds(seeds: Sequence[int]) -> None:
         raise ConfigError(f"seeds must be one or more whole numbers from 0, got {list(seeds)}")
     if max(seeds) >= 2**63:
         raise ConfigError(f"seeds must be below 2 to the power of 63, got {max(seeds)}")
-
-
-def sync_store(store: Path) -> SyncReport:
-    """Bring finished runs into the store, and note what the embedded LMs of its runs were taught.
-
-    Random weights were taught nothing.
-    """
-    scanned = scan(runs_dir(store))
-    with Store.open(store) as opened:
-        report = opened.sync(runs_dir(store), scanned)
-        note_taught(opened)
-    return report
 
 
 def _features_of(

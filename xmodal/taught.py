@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xmodal.lms.names import BUNDLED
+
 if TYPE_CHECKING:
     from xmodal.store import Store
 
-BUNDLED = ("embedded", "embedded-parts")
-"""Names of these LMs."""
 _UNTAUGHT = """
 SELECT DISTINCT
     lm,

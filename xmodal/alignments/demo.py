@@ -16,7 +16,7 @@ from xmodal.alignments.texts import ensure_text_features, split_concepts
 from xmodal.features.extract import FeatureConfig, Work
 from xmodal.files import make_folder
 from xmodal.jobs import runs_dir
-from xmodal.lms.causal import EMBEDDED
+from xmodal.lms.names import EMBEDDED
 from xmodal.lms.words import BAG_OF_WORDS
 from xmodal.machine import n_cores
 from xmodal.pipeline import check_seeds, ensure_features

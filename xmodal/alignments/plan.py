@@ -17,7 +17,7 @@ from xmodal.align.grids import recipes
 from xmodal.alignments.jobs import AlignJob
 from xmodal.alignments.sources import Source, caption_sources, check_asked, parts_of, text_sets
 from xmodal.features.stored import load_stored
-from xmodal.lms.causal import BUNDLED
+from xmodal.lms.names import BUNDLED
 from xmodal.machine import device_meant
 from xmodal.pipeline import check_seeds
 from xmodal.store import Store

@@ -12,13 +12,10 @@ from torch import Tensor
 from taxonomy.errors import ConfigError
 from taxonomy.model import one_of
 from xmodal.lms.hub import loading, pinned
+from xmodal.lms.names import BUNDLED, EMBEDDED, EMBEDDED_PARTS
 from xmodal.weights import weights_sha256
 
 INITS = ("pretrained", "random", "scrambled")
-EMBEDDED = "embedded"
-EMBEDDED_PARTS = "embedded-parts"
-"""The LM of the bundle that was taught parts in place of hypernyms."""
-BUNDLED = (EMBEDDED, EMBEDDED_PARTS)
 
 
 @dataclass(frozen=True)

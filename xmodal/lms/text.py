@@ -19,8 +19,9 @@ from taxonomy.errors import ConfigError, DataError
 from taxonomy.hashing import content_id
 from taxonomy.model import one_of
 from xmodal.layers import layer_index
-from xmodal.lms.causal import BUNDLED, load_lm
+from xmodal.lms.causal import load_lm
 from xmodal.lms.hub import loading, pinned
+from xmodal.lms.names import BUNDLED
 from xmodal.lms.reader import LONGEST, SOUND, Pooling, Tokenised
 from xmodal.weights import weights_sha256
 

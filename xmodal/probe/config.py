@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from taxonomy.errors import ConfigError
 from taxonomy.model import RELATION, one_of
-from xmodal.lms.causal import EMBEDDED, LanguageModel, load_lm
+from xmodal.lms.causal import LanguageModel, load_lm
+from xmodal.lms.names import EMBEDDED
 from xmodal.probe.phrasings import N_PHRASINGS, TASKS, Task
 
 ASKED: dict[str, tuple[Task, ...]] = {

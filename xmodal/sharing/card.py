@@ -21,7 +21,7 @@ from xmodal.features.skipped import with_features
 from xmodal.features.unseen import training_sha256
 from xmodal.files import file_sha256, whole_folder, write_whole
 from xmodal.jobs import runs_dir
-from xmodal.lms.causal import BUNDLED
+from xmodal.lms.names import BUNDLED
 from xmodal.provenance import versions
 from xmodal.sharing.config import (
     CONFIG,

@@ -15,7 +15,7 @@ from xmodal.features.feature_set import FeatureSet
 from xmodal.features.pca import PCA, Pca
 from xmodal.features.unseen import training_sha256
 from xmodal.files import file_sha256
-from xmodal.lms.causal import BUNDLED
+from xmodal.lms.names import BUNDLED
 
 CONFIG, PROJECTOR, PICTURES = "config.json", "projector.safetensors", "training_pictures.txt"
 FORMAT = 1

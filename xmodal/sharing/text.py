@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from xmodal.features.encoders.load import OWN
 from xmodal.features.pca import PCA
-from xmodal.lms.causal import BUNDLED
+from xmodal.lms.names import BUNDLED
 from xmodal.sharing.config import PICTURES, CardConfig
 from xmodal.store.render import as_markdown
 

@@ -54,14 +54,6 @@ _REFERENCES = {
 _KNOWN = "SELECT evaluation_id, content_hash FROM align_evaluation WHERE run_id = $id"
 
 
-def is_alignment(folder: Path) -> bool:
-    """Whether a run's folder says that it is of an alignment."""
-    try:
-        return read_json(folder / "run.json").get("experiment") == "s2"
-    except FolderError:
-        return False  # whoever reads it next says why
-
-
 def sync_align_run(store: Store, folder: Path, known_hash: str | None) -> str:
     """Bring one alignment in.
 

@@ -38,14 +38,6 @@ _SCENES = "SELECT scene_set_id FROM scene_set WHERE scene_set_id = $id"
 _RUNS = "SELECT weights_sha256 FROM binding_run WHERE run_id = $id"
 
 
-def is_binding(folder: Path) -> bool:
-    """Whether a run's folder says that it is of a decoder."""
-    try:
-        return read_json(folder / "run.json").get("experiment") == "s3"
-    except FolderError:
-        return False  # whoever reads it next says why
-
-
 def starts_first(folders: Iterable[Path]) -> list[Path]:
     """The folders in their order, but for runs that stand before what they start from.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xmodal.store.evaluations import remove_evaluations
-from xmodal.store.folders import FolderError, check_seal, content_hash, read_json, read_record
+from xmodal.store.folders import FolderError, check_seal, content_hash, read_record
 from xmodal.store.rows import CardRunRecord, CardRunRow
 from xmodal.store.run_files import HASHED
 
@@ -14,14 +14,6 @@ if TYPE_CHECKING:
     from xmodal.store.store import Store
 
 _FEATURES = "SELECT dataset_id FROM feature_set WHERE feature_set_id = $id"
-
-
-def is_card(folder: Path) -> bool:
-    """Whether a run's folder says that it is of a shared projector."""
-    try:
-        return read_json(folder / "run.json").get("experiment") == "card"
-    except FolderError:
-        return False  # whoever reads it next says why
 
 
 def sync_card_run(store: Store, folder: Path, known_hash: str | None) -> str:

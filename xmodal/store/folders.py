@@ -39,6 +39,10 @@ METRIC = pa.schema(
 )
 
 
+_KINDS = {"s2": "alignment", "s3": "decoder", "card": "card"}
+"""Runs that are no projectors, by what run.json calls their experiment."""
+
+
 class FolderError(Exception):
     """This folder cannot be used; the message says why, in one line."""
 
@@ -48,6 +52,19 @@ class FolderError(Exception):
 
 class DamageError(FolderError):
     """Its files themselves are at fault: it stays so until they change."""
+
+
+def kind_said(record: Mapping[str, Any]) -> str:
+    """projector, alignment, decoder or card, as the record of a run says."""
+    return _KINDS.get(str(record.get("experiment")), "projector")
+
+
+def kind_of(folder: Path) -> str:
+    """The kind of a run's folder; projector where it cannot be read: its reader says why."""
+    try:
+        return kind_said(read_json(folder / "run.json"))
+    except FolderError:
+        return "projector"
 
 
 def read_json(path: Path) -> dict[str, Any]:

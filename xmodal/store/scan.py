@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xmodal.store.folders import FolderError, content_hash, read_json
+from xmodal.store.folders import FolderError, content_hash, kind_said, read_json
 from xmodal.store.run_files import HASHED
 from xmodal.tables import ANSWERS, COMPOSITIONS, EVALUATION, EVALUATIONS
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
-_KINDS = {"s2": "alignment", "s3": "decoder", "card": "card"}
 _SCORED = {
     "projector": ("predictions.parquet",),
     "alignment": (ANSWERS, COMPOSITIONS),
@@ -79,7 +78,7 @@ def scan(runs_dir: Path) -> Scan:
 
 
 def _hashes(folder: Path) -> tuple[str, dict[str, str]]:
-    kind = _KINDS.get(str(read_json(folder / "run.json").get("experiment")), "projector")
+    kind = kind_said(read_json(folder / "run.json"))
     scored = {}
     for one in (folder / EVALUATIONS).iterdir() if (folder / EVALUATIONS).is_dir() else ():
         if not one.name.startswith(".") and (one / EVALUATION).is_file():

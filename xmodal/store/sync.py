@@ -7,23 +7,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from taxonomy.errors import StoreError
 from xmodal.binding_tables import PROBES
-from xmodal.store.align_runs import is_alignment, sync_align_evaluations, sync_align_run
+from xmodal.store.align_runs import sync_align_evaluations, sync_align_run
 from xmodal.store.binding_probes import sync_probes
-from xmodal.store.binding_runs import is_binding, starts_first, sync_binding_run
+from xmodal.store.binding_runs import starts_first, sync_binding_run
 from xmodal.store.broken import BrokenFolders
-from xmodal.store.card_runs import is_card, sync_card_run
+from xmodal.store.card_runs import sync_card_run
 from xmodal.store.evaluations import sync_evaluations
-from xmodal.store.folders import FolderError, is_begun
+from xmodal.store.folders import FolderError, is_begun, kind_of
 from xmodal.store.projector_runs import ProjectorRun, RunBatch, read_run
 from xmodal.store.scan import Scan
 
 if TYPE_CHECKING:
     from xmodal.store.store import Store
 
+_OTHERS = {
+    "alignment": sync_align_run,
+    "decoder": sync_binding_run,
+    "card": sync_card_run,
+}
+"""What brings a run in that is no projector."""
+_Found: TypeAlias = ProjectorRun | str | FolderError | None
 _AHEAD = 12
 """Folders that are read while another is written."""
 _RUNS = """
@@ -90,7 +97,7 @@ def sync_runs(store: Store, runs_dir: Path, scanned: Scan | None = None) -> Sync
     broken = BrokenFolders(store, runs_dir)
     batch = RunBatch(store)
     stored = []
-    for folder, found in _read_ahead(_folders(runs_dir, settled), known, broken):
+    for folder, kind, found in _read_ahead(_folders(runs_dir, settled), known, broken):
         try:
             if isinstance(found, FolderError):
                 raise found
@@ -98,15 +105,15 @@ def sync_runs(store: Store, runs_dir: Path, scanned: Scan | None = None) -> Sync
                 batch.add(found)
                 found = "ingested"
             elif found is None:
-                found = _sync_other(store, folder, known.get(folder.name))
+                found = _OTHERS[kind](store, folder, known.get(folder.name))
         except FolderError as reason:
             broken.refuse(folder.name, reason)
             continue
         counts[found] += 1
         if found != "running":
-            stored.append(folder)
+            stored.append((folder, kind))
     batch.flush()
-    n_evaluations = sum(_sync_evaluations(store, folder, broken) for folder in stored)
+    n_evaluations = sum(_sync_evaluations(store, one, kind, broken) for one, kind in stored)
     counts["unchanged"] += len(settled)
     n_probes = sync_probes(store, probes_dir, broken)
     broken.write()
@@ -131,47 +138,43 @@ def _folders(runs_dir: Path, settled: frozenset[str]) -> list[Path]:
     )
 
 
-def _sync_evaluations(store: Store, folder: Path, broken: BrokenFolders) -> int:
-    if is_alignment(folder):
+def _sync_evaluations(store: Store, folder: Path, kind: str, broken: BrokenFolders) -> int:
+    if kind == "alignment":
         return sync_align_evaluations(store, folder, broken)
-    if is_binding(folder):
+    if kind == "decoder":
         return 0
     return sync_evaluations(store, folder, broken)
 
 
 def _read_ahead(
     folders: Sequence[Path], known: Mapping[str, str], broken: BrokenFolders
-) -> Iterator[tuple[Path, ProjectorRun | str | FolderError | None]]:
-    """Each folder with what it holds, read by another thread while what came before is stored."""
+) -> Iterator[tuple[Path, str, _Found]]:
+    """Each folder with its kind and what it holds; None for other kinds than projector.
 
-    def read(folder: Path) -> ProjectorRun | str | FolderError | None:
+    Read by another thread while what came before is stored.
+    """
+
+    def read(folder: Path) -> tuple[str, _Found]:
         if is_begun(folder):
-            return "running"
-        if is_alignment(folder) or is_binding(folder) or is_card(folder):
-            return None
+            return "projector", "running"
+        kind = kind_of(folder)
+        if kind != "projector":
+            return kind, None
         try:
-            return read_run(folder, known.get(folder.name))
+            return kind, read_run(folder, known.get(folder.name))
         except FolderError as reason:
-            return reason
+            return kind, reason
 
     unknown = (folder for folder in folders if not broken.known(folder.name, folder))
     with ThreadPoolExecutor(1) as reader:
-        running: deque[tuple[Path, Future[ProjectorRun | str | FolderError | None]]] = deque()
+        running: deque[tuple[Path, Future[tuple[str, _Found]]]] = deque()
         try:
             for folder in unknown:
                 running.append((folder, reader.submit(read, folder)))
                 if len(running) > _AHEAD:
                     first, future = running.popleft()
-                    yield first, future.result()
+                    yield first, *future.result()
             for first, future in running:
-                yield first, future.result()
+                yield first, *future.result()
         finally:
             reader.shutdown(wait=True, cancel_futures=True)
-
-
-def _sync_other(store: Store, folder: Path, known_hash: str | None) -> str:
-    """Bring an alignment, a decoder or a shared projector in."""
-    if is_card(folder):
-        return sync_card_run(store, folder, known_hash)
-    sync = sync_align_run if is_alignment(folder) else sync_binding_run
-    return sync(store, folder, known_hash)

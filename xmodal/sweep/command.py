@@ -9,25 +9,14 @@ import pyarrow as pa
 
 from taxonomy.errors import DataError
 from xmodal.jobs import runs_dir
-from xmodal.pipeline import sync_store
 from xmodal.sweep.declared import Declared
 from xmodal.sweep.executors import LOCAL, Resources
 from xmodal.sweep.features import note_sets
 from xmodal.sweep.folder import SweepFolder, check_tasks, find_sweep
-from xmodal.sweep.paper import PaperPlan, paper_plan
-from xmodal.sweep.plan import Grouping, Plan, plan_sweep
+from xmodal.sweep.plan import Grouping, plan_sweep
 from xmodal.sweep.run import begin, cancel, folder_of, hand_out, script
 from xmodal.sweep.status import states, summary, table, tail
-
-
-def planned(store: Path, declared: Declared, grouping: Grouping) -> Plan:
-    """A sweep's runs and tasks; nothing is written."""
-    return plan_sweep(store, declared, grouping)
-
-
-def paper_table(store: Path, paper: str) -> PaperPlan:
-    """A paper's grid, part by part."""
-    return paper_plan(store, paper)
+from xmodal.syncing import sync_store
 
 
 def run_sweep(

@@ -19,6 +19,12 @@ _GRACE_S = 20.0
 _STOPPED = tuple(-one for one in (signal.SIGTERM, signal.SIGINT))
 
 
+def tell(line: str) -> None:
+    """Say something in a task's log."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def _deafen() -> None:
     """Let a child pass over signals that go to every process of a job and that its parent answers.
 
@@ -66,7 +72,7 @@ class TaskCall:
                 raise TaskFailedError(f"task {self.number} was stopped from outside")
             if error := self._user_error():
                 raise TaskFailedError(f"task {self.number}: {error}")
-            self._tell(f"task {self.number} ended with status {code}, attempt {attempt + 1}")
+            tell(f"task {self.number} ended with status {code}, attempt {attempt + 1}")
         raise TaskFailedError(f"task {self.number} failed {self.retries + 1} times")
 
     def checkpoint(self) -> Any:
@@ -119,8 +125,3 @@ class TaskCall:
         except (OSError, ValueError):
             return None
         return str(said["error"]) if said.get("user_error") else None
-
-    @staticmethod
-    def _tell(line: str) -> None:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -25,6 +25,8 @@ from xmodal.sweep.declared import Block, Declared
 from xmodal.vlm.recipes import RECIPES
 
 SEEDS = (42, 218, 7)
+Design: TypeAlias = tuple[str, str, float, int]
+"""Shuffle, design, its ratio or number of hypernyms, seed."""
 DINO, SIGLIP = "facebook/dinov2-with-registers-large", "google/siglip-large-patch16-256"
 _CONDITIONS: tuple[tuple[str, float], ...] = (
     *(("random", one) for one in RATIOS),
@@ -101,10 +103,19 @@ class Part:
     assumed: str = ""
     """What the sources leave open about these runs."""
 
+    def wanted(self) -> set[Design]:
+        """The manifests, each trained on once."""
+        return {
+            (shuffle, *one, seed)
+            for shuffle in self.shuffles
+            for one in self.conditions
+            for seed in SEEDS
+        }
+
     @property
     def n_runs(self) -> int:
         """Conditions, shuffles and seeds."""
-        return len(self.conditions) * len(self.shuffles) * len(SEEDS)
+        return len(self.wanted())
 
     @property
     def flops(self) -> float:
@@ -134,6 +145,7 @@ S1 = (
     ),
     Part(lm="Qwen/Qwen3-8B", conditions=ALL_GONE, assumed="all held out, the three arms"),
 )  # fmt: skip
+_ALL = frozenset(one for part in S1 for one in part.wanted())
 TABLE = pa.schema(
     [
         pa.field("lm", pa.string(), nullable=False),
@@ -170,33 +182,29 @@ def paper_plan(store: Path, paper: str) -> PaperPlan:
         paper: s1.
     """
     one_of("paper", paper, ("s1",))
-    here: set[tuple[str, str, float, int]] = set()
+    here: set[Design] = set()
     if store.is_file():
         here.update(_manifests(store))
     rate, device = layer_rate()
-    rows: list[dict[str, Any]] = []
-    for part in S1:
-        wanted = {(shuffle, *one, seed) for shuffle in part.shuffles for one in part.conditions
-                  for seed in SEEDS}  # fmt: skip
-        rows.append(
-            {
-                "lm": part.lm,
-                "lm_init": part.lm_init,
-                "encoder": part.encoder,
-                "n_conditions": len(part.conditions),
-                "shuffles": ", ".join(part.shuffles),
-                "n_seeds": len(SEEDS),
-                "n_runs": part.n_runs,
-                "n_manifests_here": len(wanted & here),
-                "pflop": round(part.flops / 1e15, 1),
-                "hours": round(part.flops / rate / 3600, 2),
-                "assumed": part.assumed,
-            }
-        )
+    rows = [
+        {
+            "lm": part.lm,
+            "lm_init": part.lm_init,
+            "encoder": part.encoder,
+            "n_conditions": len(part.conditions),
+            "shuffles": ", ".join(part.shuffles),
+            "n_seeds": len(SEEDS),
+            "n_runs": part.n_runs,
+            "n_manifests_here": len(part.wanted() & here),
+            "pflop": round(part.flops / 1e15, 1),
+            "hours": round(part.flops / rate / 3600, 2),
+            "assumed": part.assumed,
+        }
+        for part in S1
+    ]
     n_runs = sum(part.n_runs for part in S1)
     hours = sum(part.flops for part in S1) / rate / 3600
-    n_manifests = len({(s, *c, k) for p in S1 for s in p.shuffles for c in p.conditions
-                       for k in SEEDS})  # fmt: skip
+    n_manifests = len(_ALL)
     return PaperPlan(
         pa.Table.from_pylist(rows, schema=TABLE),
         f"the paper's whole grid: {n_runs} runs over {n_manifests} manifests, about {hours:,.0f} h "
@@ -213,12 +221,10 @@ def paper_sweep(paper: str, store: Path) -> Declared:
     """
     one_of("paper", paper, ("s1",))
     found = _manifests(store)
-    wanted = {(s, *one, seed) for part in S1 for s in part.shuffles for one in part.conditions
-              for seed in SEEDS}  # fmt: skip
-    if missing := wanted - found.keys():
+    if missing := _ALL - found.keys():
         knobs = " ".join(f"--{name} {value}" for name, value in SEMANTICS.items())
         raise ManifestError(
-            f"{store} holds {len(wanted) - len(missing)} of the {len(wanted)} manifests of the "
+            f"{store} holds {len(_ALL) - len(missing)} of the {len(_ALL)} manifests of the "
             "paper's grid: build them (`xmodal manifest grid --paper s1 --seeds "
             f"{','.join(map(str, SEEDS))} {knobs}`)"
         )
@@ -230,12 +236,7 @@ def paper_sweep(paper: str, store: Path) -> Declared:
             )
     blocks = tuple(
         Block(
-            manifests=tuple(
-                found[(shuffle, *one, seed)][0]
-                for shuffle in part.shuffles
-                for one in part.conditions
-                for seed in SEEDS
-            ),
+            manifests=tuple(found[one][0] for one in sorted(part.wanted())),
             lms=(part.lm,),
             lm_inits=(part.lm_init,),
             features=(part.encoder,),
@@ -248,11 +249,11 @@ def paper_sweep(paper: str, store: Path) -> Declared:
     return Declared("S1, the whole grid", blocks)
 
 
-def _manifests(store: Path) -> dict[tuple[str, str, float, int], list[str]]:
+def _manifests(store: Path) -> dict[Design, list[str]]:
     """Ids of the manifests as S1's code draws them, by shuffle, condition and seed."""
     with Store.open(store, read_only=True) as opened:
         rows = opened.manifests().to_pylist()
-    found: dict[tuple[str, str, float, int], list[str]] = {}
+    found: dict[Design, list[str]] = {}
     for row in rows:
         condition = _condition(row)
         if condition in HELD_OUT and _is_s1(row) and row["seed"] in SEEDS:

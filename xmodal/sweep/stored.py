@@ -56,8 +56,7 @@ def stored_runs(store: Path, jobs: Sequence[TrainJob], *, loaded: bool) -> dict[
             stored.setdefault(of, []).append(row)
     found = {}
     for i, job in enumerate(jobs):
-        said = {**asdict(job), "feature_set_id": job.feature_set_id}
-        alike = stored.get(_settings_of(said, job.recipe.as_dict(), job.seed), ())
+        alike = stored.get(_settings_of(asdict(job), job.recipe.as_dict(), job.seed), ())
         same = [row["run_id"] for row in alike if _same_lm(job, row, loaded=loaded)]
         if same:
             found[i] = str(min(same))

@@ -24,6 +24,7 @@ from xmodal.files import make_folder, own
 from xmodal.jobs import TrainJob, features_dir, run_specs, runs_dir, shared_groups
 from xmodal.machine import device_meant, n_cores
 from xmodal.sweep.folder import FEATURES, Progress, SweepFolder, TaskOf, key_of
+from xmodal.sweep.launch import tell
 from xmodal.vlm.group_run import OnRunStep, run_group
 
 _SAY_EVERY_S = 2.0
@@ -142,7 +143,7 @@ def _train(folder: SweepFolder, task: TaskOf, store: Path, teller: _Teller) -> N
             _train_group(folder, part, [key_of(asked[i]) for i in places], teller)
         except XmodalError as error:
             failed.append(error)
-            _tell(f"error: {error}")
+            tell(f"error: {error}")
         except Exception as error:
             failed.insert(0, error)
             traceback.print_exc()
@@ -158,7 +159,7 @@ def _train_group(
     run_ids = [spec.run_id for spec in specs]
     teller.begin(keys, run_ids)
     for result in run_group(specs, runs_dir(jobs[0].store), teller.on_step(run_ids)):
-        _tell(f"{result.run_id} {'trained' if result.trained else 'is there'}: {result.path}")
+        tell(f"{result.run_id} {'trained' if result.trained else 'is there'}: {result.path}")
         teller.end(result.run_id)
 
 
@@ -174,14 +175,8 @@ def _extract(folder: SweepFolder, task: TaskOf, teller: _Teller) -> None:
         Part(*task.part),
         progress=teller.on_picture,
         work=Work(device=device_meant(task.device), skip_bad=task.skip_bad, workers=None),
-        say=_tell,
+        say=tell,
     )
-
-
-def _tell(line: str) -> None:
-    """Into the task's log."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 def _end_with_parent() -> None:
@@ -210,7 +205,7 @@ def main() -> None:
     try:
         run_task(SweepFolder(asked.folder), asked.number)
     except XmodalError as error:
-        _tell(f"error: {error}")
+        tell(f"error: {error}")
         sys.exit(1)
     except Exception:
         traceback.print_exc()

@@ -87,7 +87,8 @@ def test_nothing_that_is_stored_is_read_again(
     assert scanned.runs.keys() == {"v1", "r1", "b1", "c1"}
     read = []
     monkeypatch.setattr(syncing, "read_run", lambda *given: read.append(given) or "running")
-    monkeypatch.setattr(syncing, "_sync_other", lambda *given: read.append(given) or "running")
+    others = {kind: lambda *given: read.append(given) or "running" for kind in syncing._OTHERS}
+    monkeypatch.setattr(syncing, "_OTHERS", others)
     with Store.open(path) as store:
         assert store.sync(tmp_path / "runs", scanned).n_unchanged == 4
         assert read == []
