@@ -13,8 +13,8 @@ from taxonomy.errors import ConfigError
 
 if TYPE_CHECKING:
     from xmodal.sweep.declared import Declared
-    from xmodal.sweep.executors import Resources
     from xmodal.sweep.plan import Grouping
+    from xmodal.sweep.resources import Resources
 
 Texts = list[str] | None
 
@@ -211,7 +211,7 @@ def resources(
     sbatch: Texts,
 ) -> Resources:
     """What a task gets."""
-    from xmodal.sweep.executors import Resources
+    from xmodal.sweep.resources import Resources
 
     return Resources(
         executor=executor, workers=workers, retries=retries, gpus=gpus, cpus=cpus,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +250,18 @@ def test_runs_that_another_sweep_has_under_way_are_left_to_it(submitted: Submitt
     assert "4 to deal out, 2 new tasks" in submitted.world.call(*larger).stderr
 
 
+def test_a_task_that_fails_here_fails_the_command(submitted: Submitted) -> None:
+    folder = submitted.folder
+    submitted.queue()
+    sweep = folder.read()
+    gone = replace(sweep.tasks[0].runs[0], lm="/no/such/lm")
+    folder.write(replace(sweep, tasks=(replace(sweep.tasks[0], runs=(gone,)),)))
+    done = submitted.world.call("sweep", "run", "--sweep", folder.path.name)
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert "task 0 (/no/such/lm, pretrained) failed: lm '/no/such/lm'" in done.stdout
+    assert "tasks failed: 0; see `xmodal sweep logs 0`" in done.stderr
+
+
 def test_two_commands_at_once_deal_each_run_out_once(submitted: Submitted) -> None:
     folder, store = submitted.folder, submitted.world.store
     sweep = folder.read()
@@ -319,6 +331,10 @@ def test_what_is_given_wrong_is_one_line(world: Tiny, tmp_path: Path) -> None:
                 "cpus-per-task=8",
             ),
             "--sbatch cpus_per_task is set by xmodal itself: give --cpus",
+        ),
+        (
+            ("features", "--encoder", str(tmp_path / "none"), "--shards", "2"),
+            "is none of the package and cannot be loaded",
         ),
         (("status",), "has no sweep yet"),
         (("cancel",), "has no sweep yet"),

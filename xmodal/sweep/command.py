@@ -10,11 +10,11 @@ import pyarrow as pa
 from taxonomy.errors import DataError
 from xmodal.jobs import runs_dir
 from xmodal.sweep.declared import Declared
-from xmodal.sweep.executors import LOCAL, Resources
 from xmodal.sweep.features import note_sets
 from xmodal.sweep.folder import SweepFolder, check_tasks, find_sweep
 from xmodal.sweep.plan import Grouping, plan_sweep
-from xmodal.sweep.run import begin, cancel, folder_of, hand_out, script
+from xmodal.sweep.resources import LOCAL, Resources
+from xmodal.sweep.run import begin, cancel, check_ended, folder_of, hand_out, script
 from xmodal.sweep.status import states, summary, table, tail
 from xmodal.syncing import sync_store
 
@@ -40,15 +40,20 @@ def run_sweep(
 
     Yields:
         What is done, in lines.
+
+    Raises:
+        XmodalError: Of tasks that were run here, some failed.
     """
+    begun = find_sweep(store.absolute(), sweep) if declared is None else None
+    if dry_run and begun is not None:
+        yield script(begun, (), resources)
+        return
     if not dry_run and runs_dir(store).is_dir():
         sync_store(store)
-    if declared is None:
-        folder = find_sweep(store.absolute(), sweep)
-        if dry_run:
-            yield script(folder, (), resources)
-            return
+    if begun is not None:
+        folder = begun
     else:
+        assert declared is not None
         plan = plan_sweep(store, declared, grouping)
         if dry_run:
             yield script(folder_of(store, plan), plan.tasks, resources)
@@ -60,6 +65,7 @@ def run_sweep(
     if resources.executor == LOCAL and runs_dir(store).is_dir():
         report = sync_store(store)
         yield from (report.summary(), *report.problems())
+    check_ended(folder, resources)
 
 
 def status_of(store: Path, sweep: str | None) -> tuple[pa.Table, str]:

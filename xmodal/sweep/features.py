@@ -8,13 +8,14 @@ from pathlib import Path
 from taxonomy.errors import ConfigError
 from taxonomy.hashing import content_id
 from xmodal.features.config import FeatureConfig
+from xmodal.features.encoders.load import check_encoder
 from xmodal.features.extract import Work
 from xmodal.files import make_folder
 from xmodal.pipeline import ensure_features
 from xmodal.store import Store
-from xmodal.sweep.executors import Resources
 from xmodal.sweep.folder import FEATURES, SweepFolder, TaskOf, sweeps_dir
-from xmodal.sweep.run import add_tasks, hand_out, script
+from xmodal.sweep.resources import Resources
+from xmodal.sweep.run import add_tasks, check_ended, hand_out, script
 from xmodal.sweep.status import DONE, states
 
 
@@ -64,12 +65,15 @@ def sweep_features(
     if dry_run:
         yield script(folder, () if folder.exists() else tasks, resources)
         return
+    for config in configs:  # a name that is none is known of before any task
+        check_encoder(config)
     if not folder.exists():
         make_folder(folder.path, "a sweep's folder")
         names = ", ".join(dict.fromkeys(config.encoder for config in configs))
         add_tasks(folder, store, sweep_id, f"features of {names}", tasks)
     yield from hand_out(folder, resources)
     yield from note_sets(folder)
+    check_ended(folder, resources)
 
 
 def note_sets(folder: SweepFolder) -> Iterator[str]:

@@ -12,20 +12,18 @@ from taxonomy.errors import XmodalError
 from xmodal.files import TakenError, make_folder, own
 from xmodal.provenance import now
 from xmodal.store import Store
-from xmodal.sweep.executors import (
-    SLURM,
-    Resources,
-    cancel_local,
+from xmodal.sweep.folder import SweepFolder, SweepOf, TaskOf, key_of, sweeps_dir
+from xmodal.sweep.local import cancel_local, run_local
+from xmodal.sweep.plan import Plan, Task
+from xmodal.sweep.resources import SLURM, Resources
+from xmodal.sweep.slurm import (
     cancel_slurm,
-    run_local,
     sbatch_parameters,
     sbatch_text,
     slurm_queue,
     submit_slurm,
 )
-from xmodal.sweep.folder import SweepFolder, SweepOf, TaskOf, key_of, sweeps_dir
-from xmodal.sweep.plan import Plan, Task
-from xmodal.sweep.status import DONE, LIVE, states, summary
+from xmodal.sweep.status import DONE, FAILED, LIVE, states, summary
 
 
 def folder_of(store: Path, plan: Plan) -> SweepFolder:
@@ -138,6 +136,18 @@ def _run_here(folder: SweepFolder, numbers: Sequence[int], resources: Resources)
         why = f": {one.line}" if one.line and one.state != DONE else ""
         yield f"task {number} ({one.about}) {one.state}{why}; {n_ended} of {len(numbers)} ended"
     yield summary(states(folder))
+
+
+def check_ended(folder: SweepFolder, resources: Resources) -> None:
+    """Raise XmodalError if tasks that were run on this machine failed."""
+    if resources.executor == SLURM:
+        return
+    failed = [str(one.task) for one in states(folder) if one.state == FAILED]
+    if failed:
+        raise XmodalError(
+            f"tasks failed: {', '.join(failed)}; see `xmodal sweep logs {failed[0]}`, and give the "
+            "command again to go on"
+        )
 
 
 def script(folder: SweepFolder, tasks: Sequence[Task | TaskOf], resources: Resources) -> str:

@@ -13,9 +13,11 @@ import pyarrow as pa
 from taxonomy.errors import DataError, XmodalError, one_line
 from xmodal.jobs import runs_dir
 from xmodal.store import Store
-from xmodal.sweep.executors import SLURM, is_process, slurm_queue
 from xmodal.sweep.folder import TRAIN, Progress, Submission, SweepFolder, TaskOf, key_of
 from xmodal.sweep.launch import TaskFailedError
+from xmodal.sweep.local import is_process
+from xmodal.sweep.resources import SLURM
+from xmodal.sweep.slurm import slurm_queue
 from xmodal.vlm.run_folder import RunFolder
 
 PLANNED, WAITING, RUNNING, DONE, FAILED, CANCELLED = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from taxonomy.errors import ConfigError
@@ -41,6 +42,23 @@ def config_for(encoder: str, device: str = "cpu", **given: Any) -> FeatureConfig
         "precision": "float32" if device == "cpu" else "bfloat16",
     }
     return FeatureConfig(encoder=encoder, **(suits | said))
+
+
+def check_encoder(config: FeatureConfig) -> None:
+    """Read what says how an encoder's pictures are prepared, and no weights.
+
+    Raises:
+        ConfigError: Its pictures are no squares and the config gives no side.
+        DataError: There is no such encoder.
+    """
+    if config.encoder in OWN:
+        return
+    from xmodal.features.encoders.processor import read_processing
+    from xmodal.lms.hub import loading, pinned
+
+    name = config.encoder
+    with loading(f"encoder {name!r} is none of the package and", name):
+        read_processing(name, replace(config, revision=pinned(name, config.revision)))
 
 
 def load_encoder(config: FeatureConfig, device: str = "cpu") -> Encoder:
